@@ -1,0 +1,491 @@
+/*
+ * ferry.h - carry Raft messages between the members of a cluster.
+ *
+ * Ferry is the network half of a Raft implementation.  It speaks etcd's peer protocol (the Go package rafthttp)
+ * byte for byte.  The embedder supplies a Raft core as four callbacks, adds the other members as peers and sends
+ * messages; Ferry keeps two long-lived streams per peer and direction, falls back to single POSTs while they are
+ * down, and delivers what arrives.
+ *
+ * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
+ *
+ * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.
+ * The library writes to no file descriptor that it was not given, never exits and keeps no global state of its own.
+ */
+#ifndef FERRY_FERRY_H
+#define FERRY_FERRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define FERRY_API __attribute__((visibility("default")))
+#else
+#define FERRY_API
+#endif
+
+/* ---- Errors ------------------------------------------------------------------------------------------------- */
+
+/* Values are fixed for ever: new ones are appended, none is renumbered. */
+#define FERRY_ERR_MAP(X)                                                              \
+    X(NOMEM, -1, "out of memory")                                                     \
+    X(INVALID, -2, "invalid argument")                                                \
+    X(CLOSED, -3, "the transport is stopped")                                         \
+    X(FULL, -4, "the queue is full")                                                  \
+    X(EXISTS, -5, "the peer exists already")                                          \
+    X(NOT_FOUND, -6, "no such peer")                                                  \
+    X(STATE, -7, "not possible in the transport's present state")                     \
+    X(TOO_LARGE, -8, "larger than the configured limit")                              \
+    X(MALFORMED, -9, "malformed bytes")                                               \
+    X(TRUNCATED, -10, "the bytes end inside a frame")                                 \
+    X(FRAME_TYPE, -11, "unknown frame type")                                          \
+    X(DEPTH, -12, "messages nested too deeply")                                       \
+    X(URL, -13, "not a peer URL (http://host:port without a path)")                   \
+    X(VERSION_TEXT, -14, "not a version (three dotted numbers)")                      \
+    X(INCOMPATIBLE_VERSION, -15, "incompatible version")                              \
+    X(CLUSTER_ID_MISMATCH, -16, "cluster ID mismatch")                                \
+    X(UNSUPPORTED_STREAM, -17, "the peer's version does not support the stream type") \
+    X(MEMBER_REMOVED, -18, "the member has been permanently removed from the cluster") \
+    X(LISTEN, -19, "cannot listen on the address")                                    \
+    X(CONNECT, -20, "cannot connect")                                                 \
+    X(TIMEOUT, -21, "timed out")                                                      \
+    X(RESET, -22, "the connection was reset")                                         \
+    X(EOF, -23, "the other end closed the connection")                                \
+    X(HTTP_STATUS, -24, "unexpected HTTP status")                                     \
+    X(PROTOCOL, -25, "the other end broke the protocol")                              \
+    X(SYSTEM, -26, "a system call failed")                                            \
+    X(CANCELED, -27, "canceled")
+
+#define FERRY_ERR_ENUM(name, value, text) FERRY_ERR_##name = (value),
+enum ferry_err { FERRY_OK = 0, FERRY_ERR_MAP(FERRY_ERR_ENUM) };
+#undef FERRY_ERR_ENUM
+
+/*
+ * The text of an error: a constant for every int, "unknown error" for one that is not in the list.
+ * Threads: any, at any time.
+ */
+FERRY_API const char *ferry_strerror(int err);
+
+/* The library's version, "MAJOR.MINOR.PATCH".  Threads: any, at any time. */
+FERRY_API const char *ferry_version(void);
+
+/* ---- Messages: raftpb, as etcd's Raft defines it -------------------------------------------------------------- */
+
+/* Numbers are those of raftpb.MessageType; 19 and above exist from etcd 3.6 on. */
+enum ferry_message_type {
+    FERRY_MSG_HUP = 0,
+    FERRY_MSG_BEAT = 1,
+    FERRY_MSG_PROP = 2,
+    FERRY_MSG_APP = 3,
+    FERRY_MSG_APP_RESP = 4,
+    FERRY_MSG_VOTE = 5,
+    FERRY_MSG_VOTE_RESP = 6,
+    FERRY_MSG_SNAP = 7,
+    FERRY_MSG_HEARTBEAT = 8,
+    FERRY_MSG_HEARTBEAT_RESP = 9,
+    FERRY_MSG_UNREACHABLE = 10,
+    FERRY_MSG_SNAP_STATUS = 11,
+    FERRY_MSG_CHECK_QUORUM = 12,
+    FERRY_MSG_TRANSFER_LEADER = 13,
+    FERRY_MSG_TIMEOUT_NOW = 14,
+    FERRY_MSG_READ_INDEX = 15,
+    FERRY_MSG_READ_INDEX_RESP = 16,
+    FERRY_MSG_PRE_VOTE = 17,
+    FERRY_MSG_PRE_VOTE_RESP = 18,
+    FERRY_MSG_STORAGE_APPEND = 19,
+    FERRY_MSG_STORAGE_APPEND_RESP = 20,
+    FERRY_MSG_STORAGE_APPLY = 21,
+    FERRY_MSG_STORAGE_APPLY_RESP = 22,
+    FERRY_MSG_FORGET_LEADER = 23,
+};
+
+enum ferry_entry_type {
+    FERRY_ENTRY_NORMAL = 0,
+    FERRY_ENTRY_CONF_CHANGE = 1,
+    FERRY_ENTRY_CONF_CHANGE_V2 = 2,
+};
+
+/*
+ * A run of bytes that may be absent.  data == NULL: absent (a nil slice in etcd); data != NULL with len == 0:
+ * present and empty.  The wire keeps the difference.
+ */
+struct ferry_bytes {
+    const uint8_t *data;
+    size_t len;
+};
+
+struct ferry_entry {
+    uint64_t term;
+    uint64_t index;
+    enum ferry_entry_type type;
+    struct ferry_bytes data;
+};
+
+struct ferry_conf_state {
+    const uint64_t *voters;
+    size_t n_voters;
+    const uint64_t *learners;
+    size_t n_learners;
+    const uint64_t *voters_outgoing;
+    size_t n_voters_outgoing;
+    const uint64_t *learners_next;
+    size_t n_learners_next;
+    bool auto_leave;
+};
+
+struct ferry_snapshot {
+    struct ferry_bytes data;
+    struct ferry_conf_state conf_state;
+    uint64_t index;
+    uint64_t term;
+};
+
+/*
+ * One Raft message.  A zeroed struct is a valid MsgHup of zeros.
+ * Pointers in a message that the embedder passes in are read during the call only; those in a message that
+ * Ferry delivers belong to that message and live as long as a reference to it does.
+ */
+struct ferry_message {
+    enum ferry_message_type type;
+    uint64_t to;
+    uint64_t from;
+    uint64_t term;
+    uint64_t log_term;
+    uint64_t index;
+    const struct ferry_entry *entries;
+    size_t n_entries;
+    uint64_t commit;
+    const struct ferry_snapshot *snapshot; /* NULL: none.  etcd up to 3.5 always sends one; an empty one arrives as
+                                              NULL unless the type is MsgSnap */
+    bool reject;
+    uint64_t reject_hint;
+    struct ferry_bytes context;
+    uint64_t vote;                         /* etcd 3.6 on; stays 0 between members of a cluster */
+    const struct ferry_message *responses; /* etcd 3.6 on; stays empty between members of a cluster */
+    size_t n_responses;
+};
+
+/*
+ * Keep a message that Ferry delivered beyond the callback, and let it go again.  Only for the pointer that
+ * process() was given, never for a message of the embedder's own making nor for one inside responses.
+ * ref returns msg; unref takes NULL.  Threads: any, also after ferry_transport_free.
+ */
+FERRY_API const struct ferry_message *ferry_message_ref(const struct ferry_message *msg);
+FERRY_API void ferry_message_unref(const struct ferry_message *msg);
+
+/* "MsgApp" and so on, as etcd writes them; "MsgUnknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_message_type_name(enum ferry_message_type type);
+
+/* ---- The Raft core under which Ferry is put --------------------------------------------------------------------- */
+
+enum ferry_snapshot_result {
+    FERRY_SNAPSHOT_FINISH = 1, /* etcd's SnapshotFinish */
+    FERRY_SNAPSHOT_FAILURE = 2 /* etcd's SnapshotFailure */
+};
+
+/*
+ * What Ferry asks of the Raft core.  Which thread calls is decided by ferry_config.delivery; no lock of Ferry's is
+ * held during a call, and a callback may call any function of this header but ferry_transport_stop and _free.
+ */
+struct ferry_core {
+    void *ctx; /* the first argument of every callback */
+
+    /*
+     * A message arrived.  msg is borrowed for the call; ferry_message_ref keeps it.  Messages of one stream come in
+     * the order in which they were sent; between streams there is no order.  Required.
+     * Returns 0, or anything else to say that the core did not take it: for a message that came by POST the sender
+     * is then answered with status 500, otherwise the value is only counted.
+     */
+    int (*process)(void *ctx, const struct ferry_message *msg);
+
+    /* Was this member removed from the cluster?  NULL: none ever was.  Called on the I/O thread; must not block. */
+    bool (*is_id_removed)(void *ctx, uint64_t id);
+
+    /* Messages to id were dropped.  NULL: not wanted.  Bursts are folded into one call. */
+    void (*report_unreachable)(void *ctx, uint64_t id);
+
+    /* The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted.  NULL: not wanted. */
+    void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
+
+    /* The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED).  Called once.  NULL: not wanted. */
+    void (*report_fatal)(void *ctx, int err);
+};
+
+/* ---- Configuration ---------------------------------------------------------------------------------------------- */
+
+enum ferry_delivery {
+    FERRY_DELIVER_WORKERS, /* worker threads call the core; a peer's messages stay in order, and proposals have
+                              workers of their own, so that one that blocks delays nothing else */
+    FERRY_DELIVER_INLINE,  /* the I/O thread calls the core: the shortest way, for a core that only enqueues */
+    FERRY_DELIVER_HOST     /* Ferry has no thread: the host polls ferry_transport_fd and calls ferry_transport_run */
+};
+
+/* How messages are encoded.  Every etcd decodes all three; 3.4 is the form that all of them have always met. */
+enum ferry_wire_form {
+    FERRY_FORM_3_4, /* etcd 3.4 and 3.5: zero scalars and an empty snapshot are written */
+    FERRY_FORM_3_6, /* etcd 3.6: zero scalars are written, a snapshot only when there is one */
+    FERRY_FORM_3_7  /* etcd 3.7: only what is not zero is written */
+};
+
+enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LOG_DEBUG };
+
+/*
+ * A line for the log, without a newline.  id: a stable word for the kind of line ("stream", "pipeline", ...);
+ * peer: the member it is about, 0 for none.  text lives for the call only.  Called from any of Ferry's threads, with
+ * no lock held; must not call back into the transport.
+ */
+typedef void ferry_log_fn(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text);
+
+/* Everything about a transport that is fixed at its birth.  Always begin with FERRY_CONFIG_INIT. */
+struct ferry_config {
+    size_t size; /* of this struct: set by FERRY_CONFIG_INIT, so that it can grow */
+
+    uint64_t id;         /* this member; not 0 */
+    uint64_t cluster_id; /* compared as text with every peer's */
+    struct ferry_core core;
+
+    const char *const *listen_urls;    /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
+    const char *const *advertise_urls; /* NULL-ended, sent as X-PeerURLs; NULL: the listen URLs as bound */
+
+    const char *server_version;      /* X-Server-Version: three dotted numbers; etcd peers require it to be so */
+    const char *min_cluster_version; /* X-Min-Cluster-Version */
+    enum ferry_wire_form form;
+
+    enum ferry_delivery delivery;
+    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals */
+    unsigned n_propose_workers; /* and for proposals */
+    unsigned busy_poll_us;      /* how long the I/O thread may spin before it sleeps; adaptive; 0: never */
+
+    unsigned dial_timeout_ms;  /* name lookup and connect */
+    unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
+    unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
+    unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
+    unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
+
+    size_t max_queue_messages; /* of each outgoing stream queue, and of each receive and propose queue */
+    size_t max_queue_bytes;    /* the same queues, in encoded bytes */
+    size_t max_pipeline_messages;
+    size_t max_send_bytes;    /* all outgoing queues of the transport together */
+    size_t max_message_bytes; /* one message, on the wire and, decoded, in memory */
+    size_t max_connections;   /* accepted at one time, on each listener */
+
+    enum ferry_log_level log_level;
+    ferry_log_fn *log; /* NULL: silent */
+    void *log_ctx;
+};
+
+#define FERRY_CONFIG_INIT                                                                                            \
+    {                                                                                                                \
+        .size = sizeof(struct ferry_config), .server_version = "3.4.0", .min_cluster_version = "3.0.0",              \
+        .form = FERRY_FORM_3_4, .delivery = FERRY_DELIVER_WORKERS, .n_workers = 2, .n_propose_workers = 2,           \
+        .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,              \
+        .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,    \
+        .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,    \
+        .max_connections = 1024, .log_level = FERRY_LOG_INFO,                                                        \
+    }
+
+/* ---- Life ------------------------------------------------------------------------------------------------------- */
+
+struct ferry_transport;
+
+/*
+ * Make a transport.  Everything in cfg is copied.  Starts no thread and opens no socket.
+ * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM with *ret_t untouched.  When
+ * cfg.log is set, what was wrong is also said there.
+ */
+FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t);
+
+/*
+ * Bind the listen URLs and begin to serve, dial and deliver.  Once only.
+ * Returns FERRY_OK; FERRY_ERR_LISTEN (the log names the address and the cause), _NOMEM, _SYSTEM, and nothing is left
+ * running; FERRY_ERR_STATE when started or stopped before.
+ */
+FERRY_API int ferry_transport_start(struct ferry_transport *t);
+
+/*
+ * Refuse new work at once, close every connection, and wait until no callback runs and none will.  Queued messages
+ * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback.
+ */
+FERRY_API void ferry_transport_stop(struct ferry_transport *t);
+
+/* Stop if need be, and free.  Takes NULL.  Messages with references outlive it.  Never from a callback. */
+FERRY_API void ferry_transport_free(struct ferry_transport *t);
+
+/*
+ * The URL that listener number i (in the order of listen_urls) is really bound to, with the port that was picked.
+ * NULL before start or beyond the last.  The text lives until free.
+ */
+FERRY_API const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i);
+
+/* ---- FERRY_DELIVER_HOST ------------------------------------------------------------------------------------------ */
+
+/*
+ * A descriptor that polls readable when ferry_transport_run has work, and the milliseconds after which it has some in
+ * any case (-1: no limit).  Valid from start to stop; the transport owns it.  fd is -1 in the other deliveries.
+ */
+FERRY_API int ferry_transport_fd(const struct ferry_transport *t);
+FERRY_API int ferry_transport_timeout_ms(const struct ferry_transport *t);
+
+/*
+ * Do what there is to do, waiting at most timeout_ms for it (0: not at all, -1: until there is something).
+ * Callbacks run inside.  Never from a callback.  FERRY_ERR_STATE in the other deliveries, and before start.
+ */
+FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
+
+/* ---- Members ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Add a member and begin to dial it.  urls: NULL-ended, at least one, http://host:port each.  Copied.
+ * Returns FERRY_OK; FERRY_ERR_EXISTS (nothing changes); FERRY_ERR_INVALID for id 0 or the own id; FERRY_ERR_URL,
+ * _NOMEM, _CLOSED; _STATE before start.
+ */
+FERRY_API int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
+
+/*
+ * Replace a member's URLs.  Streams that stand stay where they are (as in etcd); the next dial uses the new list, and
+ * a stream that is waiting to dial does so at once.  FERRY_ERR_NOT_FOUND for an unknown id.
+ */
+FERRY_API int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
+
+/*
+ * Forget a member: queued messages to it are dropped (FERRY_DROP_REMOVED), its connections closed.  Returns before the
+ * connections are closed; no message to it is accepted after the return, and one that is being delivered may still
+ * be.  FERRY_ERR_NOT_FOUND for an unknown id, which changes nothing.
+ */
+FERRY_API int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id);
+FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
+
+/* ---- Sending ------------------------------------------------------------------------------------------------------ */
+
+/*
+ * Send msgs[0..n) to the members named in their .to; those with .to == 0 are skipped.  Never blocks on the network and
+ * never calls back.
+ *
+ * Each message is encoded before the call returns, so the caller keeps msgs and may free them at once.  MsgApp goes by
+ * the msgapp stream, MsgSnap by POST, all else by the message stream; while the stream is down, by the other stream
+ * and then by POST, as in etcd.  Order is kept per peer and stream.
+ * Each message ends as exactly one of written (handed whole to the connection; for a POST: answered with 204) or
+ * dropped for one reason; both are counted (ferry_transport_peer_status, ferry_transport_totals), and drops are
+ * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot, after the call has returned.
+ * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start.
+ */
+FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
+
+/* ---- Looking at it ------------------------------------------------------------------------------------------------- */
+
+/* Why a message that was to be sent was not. */
+#define FERRY_DROP_MAP(X)                                                           \
+    X(QUEUE_FULL, "the queue held its limit of messages or bytes")                  \
+    X(BUDGET, "all queues together held max_send_bytes")                            \
+    X(STREAM_CLOSED, "queued on a stream that broke or was replaced")               \
+    X(POST_FAILED, "the POST failed or was not answered with 204")                  \
+    X(TOO_LARGE, "larger than max_message_bytes")                                   \
+    X(NOMEM, "no memory to encode it")                                              \
+    X(PAUSED, "the peer or the transport is paused")                                \
+    X(CUT, "the peer is cut off for a test")                                        \
+    X(REMOVED, "the peer was removed while it was queued")                          \
+    X(STOPPED, "the transport was stopped while it was queued")                     \
+    X(UNKNOWN_PEER, "no peer has this id")
+
+#define FERRY_DROP_ENUM(name, text) FERRY_DROP_##name,
+enum ferry_drop_reason { FERRY_DROP_MAP(FERRY_DROP_ENUM) FERRY_N_DROP_REASONS };
+#undef FERRY_DROP_ENUM
+
+/* "queue_full" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_drop_reason_name(enum ferry_drop_reason reason);
+
+enum ferry_stream { FERRY_STREAM_MSGAPP, FERRY_STREAM_MESSAGE, FERRY_N_STREAMS };
+
+/* Sums since the peer was added.  sent == written + the sum of dropped + queued, at every moment of rest. */
+struct ferry_counts {
+    uint64_t sent;       /* messages given to ferry_transport_send */
+    uint64_t written;    /* messages */
+    uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
+    uint64_t dropped[FERRY_N_DROP_REASONS];
+    uint64_t received;       /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes; /* their frames */
+    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
+    uint64_t refused;          /* given to the core, which did not take it */
+};
+
+struct ferry_peer_status {
+    uint64_t id;
+    bool active;             /* etcd's peer status: the last thing tried with this peer worked */
+    uint64_t active_since_ms; /* Unix time; 0 while not active */
+    bool paused;
+    bool cut;
+
+    bool writer_attached[FERRY_N_STREAMS]; /* the peer has dialled us: we can write */
+    bool reader_attached[FERRY_N_STREAMS]; /* we have dialled the peer: we can read */
+    uint64_t dials[FERRY_N_STREAMS];       /* attempts since the peer was added */
+
+    size_t queued_messages; /* accepted, not yet written or dropped */
+    size_t queued_bytes;
+    struct ferry_counts counts;
+
+    char last_error[160]; /* why it last became inactive; "" if it never did */
+};
+
+/* Fill *ret_status.  FERRY_ERR_NOT_FOUND for an unknown id. */
+FERRY_API int ferry_transport_peer_status(const struct ferry_transport *t, uint64_t id,
+                                          struct ferry_peer_status *ret_status);
+
+/* The sums of all peers, removed ones included, and the messages for peers that nobody knew. */
+FERRY_API void ferry_transport_totals(const struct ferry_transport *t, struct ferry_counts *ret_counts);
+
+/* Since when the peer is active (Unix ms; 0: it is not, or is unknown), and how many are.  etcd's words. */
+FERRY_API uint64_t ferry_transport_active_since_ms(const struct ferry_transport *t, uint64_t id);
+FERRY_API size_t ferry_transport_active_peers(const struct ferry_transport *t);
+
+/* ---- Faults, for tests --------------------------------------------------------------------------------------------- */
+
+/*
+ * A paused peer's messages are dropped in both directions while its connections stand; etcd's Pause and Resume are
+ * _pause and _resume: all peers, and peers added later.  A cut peer's are dropped in both directions too, until mend.
+ */
+FERRY_API void ferry_transport_pause(struct ferry_transport *t);
+FERRY_API void ferry_transport_resume(struct ferry_transport *t);
+FERRY_API int ferry_transport_cut_peer(struct ferry_transport *t, uint64_t id);
+FERRY_API int ferry_transport_mend_peer(struct ferry_transport *t, uint64_t id);
+
+/* ---- Routes of the embedder's own on the peer port ------------------------------------------------------------------ */
+
+struct ferry_http_request {
+    const char *method;
+    const char *path;   /* without the query */
+    const char *query;  /* without the '?'; "" when there is none */
+    const char *remote; /* the client's address as text */
+    struct ferry_bytes body;
+};
+
+/* What a handler answers.  The fields are copied after it returns. */
+struct ferry_http_response {
+    int status;               /* preset to 200 */
+    const char *content_type; /* preset to "text/plain; charset=utf-8" */
+    struct ferry_bytes body;
+    void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
+};
+
+/*
+ * Answers a request.  req and what it points to live for the call only.  Called on the I/O thread (the host's with
+ * FERRY_DELIVER_HOST); must not block.
+ */
+typedef void ferry_http_fn(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res);
+
+/*
+ * Serve path with fn, such as "/version" or "/members".  A path that ends in '/' serves all below it; the longest
+ * match wins.  /raft and what is below it stay Ferry's.  Bodies are limited to 1 MiB.  Before start only.
+ * Returns FERRY_OK; FERRY_ERR_INVALID (not absolute, or Ferry's own), _EXISTS, _STATE, _NOMEM.
+ */
+FERRY_API int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_http_fn *fn, void *ctx);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * http.h - net.h on real sockets: libmicrohttpd serves, libcurl dials, one epoll loop drives both.
+ */
+#ifndef FY_NET_HTTP_HTTP_H
+#define FY_NET_HTTP_HTTP_H
+
+#include <stddef.h>
+
+#include "base/log.h"
+#include "net/net.h"
+
+struct fy_http_config {
+    unsigned write_timeout_ms; /* of an outflow */
+    unsigned busy_poll_us;     /* spin at most so long before a sleep; adaptive */
+    size_t max_connections;    /* accepted at one time, on each listener */
+    const struct fy_log *log;  /* outlives the net */
+};
+
+/* FERRY_OK, FERRY_ERR_NOMEM or FERRY_ERR_SYSTEM.  Starts no thread. */
+int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net);
+
+/* Every listener is closed and every call has ended.  NULL is fine. */
+void fy_http_free(struct fy_net *net);
+
+/* Turn the loop until fy_http_stop. */
+void fy_http_run(struct fy_net *net);
+void fy_http_stop(struct fy_net *net); /* any thread */
+
+/* One turn: wait at most timeout_ms (-1: no limit, 0: not at all) for something to do, and do it. */
+void fy_http_run_once(struct fy_net *net, int timeout_ms);
+
+/* For a host's own loop: readable when run_once has work; the milliseconds until it has some anyway, or -1. */
+int fy_http_fd(const struct fy_net *net);
+int fy_http_timeout_ms(const struct fy_net *net);
+
+#endif

@@ -1,0 +1,1 @@
+# http: libmicrohttpd and libcurl in one epoll loop.

@@ -1,0 +1,139 @@
+/*
+ * net - the calls of net.h, each passed to the implementation that the object came from.
+ */
+#include "net/net.h"
+
+#include <strings.h>
+
+#define OPS(object) (((const struct fy_net_object *)(const void *)(object))->ops)
+
+const char *fy_answer_header(const struct fy_answer *answer, const char *name)
+{
+    for (size_t i = 0; i < answer->n_headers; i++)
+        if (strcasecmp(answer->headers[i].name, name) == 0)
+            return answer->headers[i].value;
+    return NULL;
+}
+
+int fy_net_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
+                struct fy_call **ret_call)
+{
+    return net->ops->call(net, spec, events, arg, ret_call);
+}
+
+void fy_call_cancel(struct fy_call *call)
+{
+    if (call)
+        OPS(call)->call_cancel(call);
+}
+
+int fy_net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
+                  char *ret_detail, size_t detail_size)
+{
+    return net->ops->listen(net, url, fn, arg, ret_listener, ret_detail, detail_size);
+}
+
+const char *fy_listener_url(const struct fy_listener *listener)
+{
+    return OPS(listener)->listener_url(listener);
+}
+
+void fy_listener_close(struct fy_listener *listener)
+{
+    if (listener)
+        OPS(listener)->listener_close(listener);
+}
+
+const char *fy_request_method(const struct fy_request *req)
+{
+    return OPS(req)->request_method(req);
+}
+
+const char *fy_request_path(const struct fy_request *req)
+{
+    return OPS(req)->request_path(req);
+}
+
+const char *fy_request_query(const struct fy_request *req)
+{
+    return OPS(req)->request_query(req);
+}
+
+const char *fy_request_remote(const struct fy_request *req)
+{
+    return OPS(req)->request_remote(req);
+}
+
+const char *fy_request_header(const struct fy_request *req, const char *name)
+{
+    return OPS(req)->request_header(req, name);
+}
+
+void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg)
+{
+    OPS(req)->request_set_events(req, events, arg);
+}
+
+void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                      const void *body, size_t body_len)
+{
+    OPS(req)->request_reply(req, status, headers, n_headers, body, body_len);
+}
+
+void fy_request_abort(struct fy_request *req)
+{
+    OPS(req)->request_abort(req);
+}
+
+struct fy_outflow *fy_request_stream(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                     const struct fy_outflow_source *source, void *arg)
+{
+    return OPS(req)->request_stream(req, headers, n_headers, source, arg);
+}
+
+void fy_outflow_wake(struct fy_outflow *out)
+{
+    OPS(out)->outflow_wake(out);
+}
+
+void fy_outflow_end(struct fy_outflow *out)
+{
+    if (out)
+        OPS(out)->outflow_end(out);
+}
+
+void fy_outflow_abort(struct fy_outflow *out)
+{
+    if (out)
+        OPS(out)->outflow_abort(out);
+}
+
+uint64_t fy_net_now_ns(const struct fy_net *net)
+{
+    return net->ops->now_ns(net);
+}
+
+uint64_t fy_net_unix_ms(const struct fy_net *net)
+{
+    return net->ops->unix_ms(net);
+}
+
+uint64_t fy_net_random(struct fy_net *net)
+{
+    return net->ops->random(net);
+}
+
+struct fy_timers *fy_net_timers(struct fy_net *net)
+{
+    return net->ops->timers(net);
+}
+
+void fy_net_wake(struct fy_net *net)
+{
+    net->ops->wake(net);
+}
+
+void fy_net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void *arg)
+{
+    net->ops->set_on_wake(net, on_wake, arg);
+}

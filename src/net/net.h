@@ -1,0 +1,198 @@
+/*
+ * net.h - the seam between the protocol and whatever carries it.
+ *
+ * The peer code dials, posts, serves and sets timers through this header alone.  Two implementations stand behind it:
+ * http (libmicrohttpd and libcurl in one epoll loop) and sim (in memory, a virtual clock, one seed).  What is here is
+ * HTTP as a protocol needs it - a request, a status, headers, a body in pieces - and nothing of sockets.
+ *
+ * One thread, the loop, owns everything: all functions but fy_net_wake are called on it, and every event comes on it.
+ * No event comes from inside a call into this header; an event handler may call anything here, also to cancel or end
+ * the very thing that the event is about.
+ * Time is in nanoseconds of a monotonic clock that starts anywhere.
+ */
+#ifndef FY_NET_NET_H
+#define FY_NET_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "net/timers.h"
+
+struct fy_net;
+struct fy_call;
+struct fy_listener;
+struct fy_request;
+struct fy_outflow;
+
+struct fy_header {
+    const char *name;
+    const char *value;
+};
+
+/* ---- The client's side ---------------------------------------------------------------------------------------- */
+
+struct fy_call_spec {
+    const char *method; /* "GET" or "POST" */
+    const char *url;    /* whole */
+    const struct fy_header *headers;
+    size_t n_headers;
+    const void *body; /* POST: lent until on_end or cancel.  Everything else here is copied */
+    size_t body_len;
+    bool own_connection; /* a connection for this call alone, closed with it: streams */
+    unsigned connect_timeout_ms;
+};
+
+/* The head of an answer, valid during on_head. */
+struct fy_answer {
+    int status;
+    const struct fy_header *headers;
+    size_t n_headers;
+};
+
+/* The first value of a header, names compared without case; NULL when it is absent. */
+const char *fy_answer_header(const struct fy_answer *answer, const char *name);
+
+struct fy_call_events {
+    void (*on_head)(void *arg, const struct fy_answer *answer);       /* once, before the body */
+    void (*on_body)(void *arg, const uint8_t *data, size_t len);      /* as it comes, len > 0 */
+    void (*on_end)(void *arg, int err, const char *detail);           /* once, the last; the call is gone after it.
+              FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _RESET, _EOF, _PROTOCOL;
+              detail says more, for people */
+};
+
+/* Start a call.  On FERRY_OK *ret_call lives until on_end returns or it is cancelled.  FERRY_ERR_NOMEM or _URL. */
+int fy_net_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
+                struct fy_call **ret_call);
+
+/* Drop a call: its connection is closed (unless it is idle and may be kept) and no further event comes.  NULL is fine. */
+void fy_call_cancel(struct fy_call *call);
+
+/* ---- The server's side ---------------------------------------------------------------------------------------- */
+
+/*
+ * A request came: its head is whole, its body (if any) still to come.  The handler chooses one of
+ *  - fy_request_reply, now or at any later time;
+ *  - fy_request_on_body, to be given the body, and then fy_request_reply;
+ *  - fy_request_stream, for an answer without an end.
+ * The request belongs to the handler until it has called _reply or _stream, or on_gone has told that the client left.
+ */
+typedef void fy_request_fn(void *arg, struct fy_request *req);
+
+/* Bind a URL (http://host:port; port 0 picks one).  FERRY_ERR_LISTEN with the cause in ret_detail, _URL, _NOMEM. */
+int fy_net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
+                  char *ret_detail, size_t detail_size);
+const char *fy_listener_url(const struct fy_listener *listener); /* as bound */
+
+/*
+ * Stop accepting, end every connection that came by it, and free it.  Requests and outflows that still live get
+ * on_gone from inside this call: the one exception to the rule above.  NULL is fine.
+ */
+void fy_listener_close(struct fy_listener *listener);
+
+const char *fy_request_method(const struct fy_request *req);
+const char *fy_request_path(const struct fy_request *req);   /* percent-decoding is not done; without the query */
+const char *fy_request_query(const struct fy_request *req);  /* without '?'; "" for none */
+const char *fy_request_remote(const struct fy_request *req); /* "127.0.0.1:40312" */
+const char *fy_request_header(const struct fy_request *req, const char *name); /* first value, or NULL */
+
+struct fy_request_events {
+    void (*on_body)(void *arg, const uint8_t *data, size_t len); /* len > 0; may be NULL: the body is thrown away */
+    void (*on_body_end)(void *arg);                              /* the body was complete; may be NULL */
+    void (*on_gone)(void *arg); /* the client left before the request was replied to; the request is dead after it */
+};
+
+/*
+ * Receive the body.  To be called from the request handler, if at all.  With no body on_body_end comes next.
+ * A handler that did not call it must reply or stream at once, or call it with on_gone alone to be able to wait.
+ */
+void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
+
+/*
+ * Answer with a whole body, which is copied, and let the request go.  headers do not name Content-Length.
+ * What is left of the request's body is read (256 KiB at most) so that the client sees the answer.
+ */
+void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                      const void *body, size_t body_len);
+
+/* End the connection without an answer, and let the request go. */
+void fy_request_abort(struct fy_request *req);
+
+/* Where the bytes of an endless answer come from. */
+struct fy_outflow_source {
+    /*
+     * Copy up to cap bytes of what is ready into buf, and return how many.  0: nothing is ready; read comes again
+     * after fy_outflow_wake.  May call fy_outflow_end or _abort for its own outflow, and then returns 0.
+     */
+    size_t (*read)(void *arg, uint8_t *buf, size_t cap);
+    /*
+     * The connection is gone: FERRY_ERR_EOF or _RESET, or _TIMEOUT when bytes that were read were not taken within
+     * the net's write timeout.  The outflow is dead after it.
+     */
+    void (*on_gone)(void *arg, int err);
+};
+
+/*
+ * Answer 200 with headers, flushed at once, and then what source yields until fy_outflow_end.  Lets the request go.
+ * Never fails: a connection that cannot be served so reports on_gone later.
+ * NULL only when memory is out: the request is aborted then and no event comes.
+ */
+struct fy_outflow *fy_request_stream(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                     const struct fy_outflow_source *source, void *arg);
+
+void fy_outflow_wake(struct fy_outflow *out);  /* read has something; cheap when it is known already */
+void fy_outflow_end(struct fy_outflow *out);   /* finish the body cleanly; no event after.  NULL is fine */
+void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event after.  NULL is fine */
+
+/* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
+
+uint64_t fy_net_now_ns(const struct fy_net *net);      /* monotonic; cached for one turn of the loop */
+uint64_t fy_net_unix_ms(const struct fy_net *net);     /* the wall clock */
+uint64_t fy_net_random(struct fy_net *net);            /* for jitter, not for secrets */
+struct fy_timers *fy_net_timers(struct fy_net *net);   /* fy_timer_set(fy_net_timers(net), ...) */
+
+/* Make on_wake come on the loop soon, once for any number of calls before it.  Any thread. */
+void fy_net_wake(struct fy_net *net);
+void fy_net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void *arg);
+
+/* ---- For implementations --------------------------------------------------------------------------------------- */
+
+struct fy_net_ops {
+    int (*call)(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
+                struct fy_call **ret_call);
+    void (*call_cancel)(struct fy_call *call);
+    int (*listen)(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
+                  char *ret_detail, size_t detail_size);
+    const char *(*listener_url)(const struct fy_listener *listener);
+    void (*listener_close)(struct fy_listener *listener);
+    const char *(*request_method)(const struct fy_request *req);
+    const char *(*request_path)(const struct fy_request *req);
+    const char *(*request_query)(const struct fy_request *req);
+    const char *(*request_remote)(const struct fy_request *req);
+    const char *(*request_header)(const struct fy_request *req, const char *name);
+    void (*request_set_events)(struct fy_request *req, const struct fy_request_events *events, void *arg);
+    void (*request_reply)(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                          const void *body, size_t body_len);
+    void (*request_abort)(struct fy_request *req);
+    struct fy_outflow *(*request_stream)(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                         const struct fy_outflow_source *source, void *arg);
+    void (*outflow_wake)(struct fy_outflow *out);
+    void (*outflow_end)(struct fy_outflow *out);
+    void (*outflow_abort)(struct fy_outflow *out);
+    uint64_t (*now_ns)(const struct fy_net *net);
+    uint64_t (*unix_ms)(const struct fy_net *net);
+    uint64_t (*random)(struct fy_net *net);
+    struct fy_timers *(*timers)(struct fy_net *net);
+    void (*wake)(struct fy_net *net);
+    void (*set_on_wake)(struct fy_net *net, void (*on_wake)(void *arg), void *arg);
+};
+
+/* The first member of every implementation's net, call, listener, request and outflow. */
+struct fy_net {
+    const struct fy_net_ops *ops;
+};
+struct fy_net_object {
+    const struct fy_net_ops *ops;
+};
+
+#endif

@@ -1,0 +1,1 @@
+# sim: a network in memory, with a virtual clock and one seed.

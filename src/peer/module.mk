@@ -1,0 +1,1 @@
+# peer: the protocol of one peer, on net.h alone.

@@ -1,0 +1,4 @@
+# tools: ferry-bench and the demo.
+
+if ENABLE_TOOLS
+endif

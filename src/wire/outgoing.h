@@ -1,0 +1,40 @@
+/*
+ * outgoing.h - a message to be sent, encoded once and ready for any lane.
+ *
+ * A lane's framing is not known when a message is queued: msgappv2 decides between its compact and its full frame only
+ * when the connection's state is known, and the pipeline sends the bare message.  So the message is packed in three
+ * runs - its fields before the entries, the entries, its fields after them - whose concatenation is the protobuf
+ * message, and each entry can also be reached alone, which is all that a compact frame needs.
+ * One allocation; nothing in it points to the caller's memory.
+ */
+#ifndef FY_WIRE_OUTGOING_H
+#define FY_WIRE_OUTGOING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "ferry/ferry.h"
+
+struct fy_outgoing {
+    struct fy_node node; /* its owner's */
+    enum ferry_message_type type;
+    uint64_t to;
+    uint64_t from;
+    uint64_t term;
+    uint64_t log_term;
+    uint64_t index;
+    uint64_t commit;
+    uint64_t last_index; /* of the last entry; index when there are none */
+    size_t n_entries;
+    size_t memory;    /* of the whole block */
+    size_t packed_len; /* of the bare protobuf message */
+    /* what else encoder.c needs stands here */
+};
+
+/* FERRY_OK; FERRY_ERR_TOO_LARGE when the packed message would exceed max_bytes; FERRY_ERR_NOMEM. */
+int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
+                    struct fy_outgoing **ret_out);
+void fy_outgoing_free(struct fy_outgoing *out); /* NULL is fine; must not be linked */
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * rig - the common main of the test programs.
+ */
+#include "harness/rig.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
+{
+    const char *timeout = getenv("RIG_TIMEOUT");
+    Suite *suite = suite_create(name);
+    TCase *tcase = tcase_create(name);
+    SRunner *runner;
+    va_list tests;
+    int n_failed;
+
+    tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : 60);
+    if (setup || teardown)
+        tcase_add_checked_fixture(tcase, setup, teardown);
+    va_start(tests, first);
+    for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
+        tcase_add_test(tcase, test);
+    va_end(tests);
+    suite_add_tcase(suite, tcase);
+
+    runner = srunner_create(suite);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_SILENT);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+const char *rig_path(const char *relative)
+{
+    static char path[4096];
+    const char *srcdir = getenv("FERRY_SRCDIR");
+
+    snprintf(path, sizeof(path), "%s/%s", srcdir ? srcdir : ".", relative);
+    return path;
+}

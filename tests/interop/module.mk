@@ -1,0 +1,1 @@
+# interop: real Go rafthttp members as peers.

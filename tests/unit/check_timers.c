@@ -1,0 +1,119 @@
+/*
+ * check_timers - the heap of deadlines.
+ */
+#include <stdlib.h>
+
+#include "ferry/ferry.h"
+#include "harness/heap.h"
+#include "harness/rig.h"
+#include "net/timers.h"
+
+#define N 64
+
+static struct fy_timers timers;
+static struct fy_timer timer[N];
+static size_t fired[4 * N];
+static size_t n_fired;
+
+static void on_timer(void *arg)
+{
+    fired[n_fired++] = (size_t)((struct fy_timer *)arg - timer);
+}
+
+static void setup(void)
+{
+    heap_setup();
+    n_fired = 0;
+    fy_timers_init(&timers);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_int_eq(fy_timer_init(&timer[i], &timers, on_timer, &timer[i]), FERRY_OK);
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < N; i++)
+        fy_timer_release(&timer[i]);
+    fy_timers_release(&timers);
+    heap_teardown();
+}
+
+START_TEST(timers_fire_in_order_of_deadline_and_then_of_setting)
+{
+    for (size_t i = 0; i < N; i++)
+        fy_timer_set(&timer[i], 1000 - (i / 2) * 10);
+    ck_assert_uint_eq(fy_timers_next_ns(&timers), 1000 - (N / 2 - 1) * 10);
+    ck_assert_uint_eq(fy_timers_run(&timers, 1000), N);
+    for (size_t i = 0; i < N; i++)
+        ck_assert_uint_eq(fired[i], N - 2 - (i / 2) * 2 + i % 2);
+    ck_assert_uint_eq(fy_timers_next_ns(&timers), FY_NEVER);
+}
+END_TEST
+
+START_TEST(only_due_timers_fire)
+{
+    fy_timer_set(&timer[0], 10);
+    fy_timer_set(&timer[1], 11);
+    ck_assert_uint_eq(fy_timers_run(&timers, 10), 1);
+    ck_assert(!fy_timer_is_set(&timer[0]));
+    ck_assert(fy_timer_is_set(&timer[1]));
+    fy_timer_unset(&timer[1]);
+    ck_assert_uint_eq(fy_timers_run(&timers, 100), 0);
+}
+END_TEST
+
+START_TEST(setting_and_unsetting_at_random_keeps_the_order)
+{
+    uint64_t deadline[N] = {0};
+
+    srandom(7);
+    for (int round = 0; round < 10000; round++) {
+        size_t i = (size_t)random() % N;
+
+        if (random() % 3 == 0) {
+            fy_timer_unset(&timer[i]);
+            deadline[i] = 0;
+        } else {
+            deadline[i] = 1 + (uint64_t)random() % 100;
+            fy_timer_set(&timer[i], deadline[i]);
+        }
+        if (round % 100 == 99) {
+            uint64_t last = 0;
+
+            n_fired = 0;
+            fy_timers_run(&timers, 50);
+            for (size_t k = 0; k < n_fired; k++) {
+                ck_assert_uint_ge(deadline[fired[k]], last);
+                ck_assert_uint_ge(deadline[fired[k]], 1);
+                last = deadline[fired[k]];
+                deadline[fired[k]] = 0;
+            }
+            for (size_t k = 0; k < N; k++)
+                ck_assert(deadline[k] == 0 || deadline[k] > 50);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_timer_without_memory_is_refused_and_changes_nothing)
+{
+    struct fy_timer more[N];
+    size_t n_more = 0;
+
+    heap_fail_at(0);
+    while (n_more < N && fy_timer_init(&more[n_more], &timers, on_timer, NULL) == FERRY_OK)
+        n_more++;
+    heap_fail_at(-1);
+    ck_assert_uint_lt(n_more, N);
+    while (n_more > 0)
+        fy_timer_release(&more[--n_more]);
+    fy_timer_set(&timer[3], 1);
+    ck_assert_uint_eq(fy_timers_run(&timers, 1), 1);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main("timers", setup, teardown, timers_fire_in_order_of_deadline_and_then_of_setting,
+                    only_due_timers_fire, setting_and_unsetting_at_random_keeps_the_order,
+                    a_timer_without_memory_is_refused_and_changes_nothing, NULL);
+}
