@@ -3,7 +3,9 @@
 libferry_core_la_SOURCES += \
 	src/wire/decoder.h \
 	src/wire/encoder.h \
+	src/wire/headers.c \
 	src/wire/headers.h \
 	src/wire/message.h \
 	src/wire/outgoing.h \
+	src/wire/url.c \
 	src/wire/url.h
