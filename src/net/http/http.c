@@ -10,9 +10,10 @@
  * wake_pending second, all in one total order.  So either the loop sees the wake, or the waker sees the sleep and
  * writes the eventfd.  That is watched edge-triggered and never read: each write is an edge.
  *
- * Spinning: a wake-up from sleep costs tens of microseconds, more than many a round trip.  A wait that ended so soon
- * that spinning would have caught it makes the budget grow; one that spun in vain and then slept on makes it shrink
- * fast, to nothing.  So an idle loop sleeps at once.
+ * Spinning: a wake-up from sleep costs tens of microseconds, more than many a round trip.  Waits that ended so soon
+ * that spinning might have caught the event make the budget grow; spinning that catches nothing, though it went on for
+ * as long as it may, ends it for a number of sleeps that doubles each time.  So an idle loop sleeps at once, and one
+ * whose peer has to share its processor soon stops standing in its way.
  */
 #include "net/http/http_internal.h"
 
@@ -29,9 +30,9 @@
 
 #define MAX_EVENTS 64
 #define MAX_ROUNDS 16                 /* of work in one turn */
-#define WAKE_COST_NS UINT64_C(100000) /* what a sleep may add to a wait: beyond it, spinning would not have helped */
-#define MIN_BUDGET_NS UINT64_C(2000)  /* a budget below it is none */
-#define RELAXES_PER_POLL 8            /* looks at the wake flag between two system calls */
+#define WAKE_COST_NS UINT64_C(100000) /* what sleeping may add to a wait that spinning would have caught */
+#define MAX_BACKOFF 255u
+#define RELAXES_PER_POLL 8 /* looks at the wake flag between two system calls */
 
 static uint64_t read_clock_ns(clockid_t clock)
 {
@@ -163,19 +164,32 @@ static int spin(const struct fy_http *http, struct epoll_event *events, uint64_t
 
 static void grow_budget(struct fy_spin *s)
 {
-    uint64_t budget_ns = s->budget_ns < MIN_BUDGET_NS ? s->max_ns / 4 : s->budget_ns * 2;
+    uint64_t budget_ns = s->budget_ns ? s->budget_ns * 2 : s->max_ns / 4;
 
     s->budget_ns = budget_ns > s->max_ns ? s->max_ns : budget_ns;
 }
 
-static void shrink_budget(struct fy_spin *s)
+static void give_up(struct fy_spin *s)
 {
-    s->budget_ns /= 4;
-    if (s->budget_ns < MIN_BUDGET_NS)
-        s->budget_ns = 0;
+    s->budget_ns = 0;
+    s->backoff = s->backoff < MAX_BACKOFF ? 2 * s->backoff + 1 : MAX_BACKOFF;
+    s->n_to_skip = s->backoff;
 }
 
-/* Wait for events as wait says, spinning first if it pays.  The number of events. */
+/* What the budget learns from a wait that ended in sleep, spinning included. */
+static void learn_from_sleep(struct fy_spin *s, uint64_t waited_ns)
+{
+    bool was_short = waited_ns <= s->max_ns + WAKE_COST_NS;
+
+    if (s->n_to_skip > 0)
+        s->n_to_skip--;
+    else if (was_short && s->budget_ns < s->max_ns)
+        grow_budget(s);
+    else if (s->budget_ns > 0)
+        give_up(s);
+}
+
+/* Wait as long as said, spinning first if it pays.  The number of events. */
 static int wait_events(struct fy_http *http, struct epoll_event *events, int wait_ms)
 {
     struct fy_spin *s = &http->spin;
@@ -191,18 +205,15 @@ static int wait_events(struct fy_http *http, struct epoll_event *events, int wai
         n = spin(http, events, begin_ns + s->budget_ns, &found);
         if (found) {
             grow_budget(s);
+            s->backoff = 0;
             return n;
         }
     }
     atomic_store(&http->sleeping, true);
     n = epoll_wait(http->epoll_fd, events, MAX_EVENTS, is_interrupted(http) ? 0 : wait_ms);
     atomic_store(&http->sleeping, false);
-    if (s->max_ns > 0) {
-        if (read_clock_ns(CLOCK_MONOTONIC) - begin_ns <= s->max_ns + WAKE_COST_NS)
-            grow_budget(s);
-        else
-            shrink_budget(s);
-    }
+    if (s->max_ns > 0)
+        learn_from_sleep(s, read_clock_ns(CLOCK_MONOTONIC) - begin_ns);
     return n;
 }
 

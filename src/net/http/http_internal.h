@@ -37,6 +37,8 @@ struct fy_watch {
 struct fy_spin {
     uint64_t max_ns;    /* const after new */
     uint64_t budget_ns; /* of the next wait, <= max_ns */
+    unsigned backoff;   /* sleeps that a vain spin costs; grows with each in a row */
+    unsigned n_to_skip; /* of them still to come before spinning is tried again */
 };
 
 struct fy_http {

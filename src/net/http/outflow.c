@@ -19,8 +19,9 @@
 
 #include "net/http/server.h"
 
-#define BLOCK_SIZE 16384 /* for clients of HTTP/1.0; else libmicrohttpd offers what is left of a connection's memory   \
-                          */
+#define BLOCK_SIZE                                                                                                     \
+    16384 /* for clients of HTTP/1.0; else libmicrohttpd offers what is left of a connection's memory                  \
+           */
 
 struct fy_outflow {
     struct fy_net_object object;
