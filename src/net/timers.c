@@ -125,16 +125,23 @@ uint64_t fy_timers_next_ns(const struct fy_timers *timers)
     return timers->n ? timers->heap[0]->deadline_ns : FY_NEVER;
 }
 
+bool fy_timers_run_one(struct fy_timers *timers, uint64_t now_ns)
+{
+    struct fy_timer *timer;
+
+    if (fy_timers_next_ns(timers) > now_ns || timers->n == 0)
+        return false;
+    timer = timers->heap[0];
+    fy_timer_unset(timer);
+    timer->fn(timer->arg);
+    return true;
+}
+
 size_t fy_timers_run(struct fy_timers *timers, uint64_t now_ns)
 {
     size_t n_fired = 0;
 
-    while (timers->n && timers->heap[0]->deadline_ns <= now_ns) {
-        struct fy_timer *timer = timers->heap[0];
-
-        fy_timer_unset(timer);
+    while (fy_timers_run_one(timers, now_ns))
         n_fired++;
-        timer->fn(timer->arg);
-    }
     return n_fired;
 }
