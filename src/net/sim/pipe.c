@@ -48,9 +48,6 @@ static void append(struct fy_sim_pipe *pipe, struct fy_sim_run *run)
     bool was_empty = fy_list_is_empty(&pipe->runs);
 
     run->arrive_ns = fy_sim_arrival_ns(sim, sender(pipe), receiver(pipe));
-    if (run->arrive_ns < pipe->last_arrive_ns)
-        run->arrive_ns = pipe->last_arrive_ns;
-    pipe->last_arrive_ns = run->arrive_ns;
     fy_list_append(&pipe->runs, &run->node);
     if (was_empty)
         expect(pipe, sim->now_ns);

@@ -100,12 +100,11 @@ static void pump_outflow(struct fy_sim_conn *conn)
             cap = fy_chance_between(&sim->chance, 1, cap);
         len = conn->server.source.read(conn->server.source_arg, sim->scratch, cap);
         assert(len <= cap);
-        if (conn->server.phase != FY_SIM_STREAMING || !conn->ends[FY_SIM_SERVER].is_open)
-            return; /* ended or aborted from inside read */
-        if (len == 0) {
+        if (len == 0) { /* or ended or aborted from inside read */
             conn->server.is_ready = false;
             break;
         }
+        assert(conn->ends[FY_SIM_SERVER].is_held);
         fy_sim_trace(sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_READ, conn->number, len);
         if (fy_sim_pipe_write(pipe, sim->scratch, len) != FERRY_OK) {
             fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);

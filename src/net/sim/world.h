@@ -61,11 +61,12 @@ struct fy_sim_node {
 #define FY_SIM_TRACE_MAP(X)                                                                                            \
     X(DIAL, "dial")                                                                                                    \
     X(ACCEPT, "accept")                                                                                                \
-    X(REFUSE, "refuse") X(CONNECT, "connect") X(CONNECT_TIMEOUT, "connect timeout") X(REQUEST, "request")              \
-        X(HEAD, "head") X(BYTES, "bytes") X(END, "end") X(FIN, "fin") X(RESET, "reset") X(STRAY, "stray")              \
-            X(HELD_UP, "held up") X(ACK, "ack") X(READ, "read") X(WRITE_TIMEOUT, "write timeout") X(TIMER, "timer")    \
-                X(WAKE, "wake") X(CUT, "cut") X(HEAL, "heal") X(SLOW, "slow") X(CRASH, "crash") X(RESTART, "restart")  \
-                    X(BREAK, "break")
+    X(REFUSE, "refuse")                                                                                                \
+    X(CONNECT, "connect")                                                                                              \
+    X(CONNECT_TIMEOUT, "connect timeout") X(REQUEST, "request") X(HEAD, "head") X(BYTES, "bytes") X(END, "end")        \
+        X(FIN, "fin") X(RESET, "reset") X(STRAY, "stray") X(HELD_UP, "held up") X(ACK, "ack") X(READ, "read")          \
+            X(WRITE_TIMEOUT, "write timeout") X(TIMER, "timer") X(WAKE, "wake") X(CUT, "cut") X(HEAL, "heal")          \
+                X(SLOW, "slow") X(CRASH, "crash") X(RESTART, "restart") X(BREAK, "break")
 
 #define FY_SIM_TRACE_ENUM(name, text) FY_SIM_TRACE_##name,
 enum fy_sim_trace { FY_SIM_TRACE_MAP(FY_SIM_TRACE_ENUM) FY_SIM_N_TRACES };
@@ -132,7 +133,6 @@ struct fy_sim_pipe {
     struct fy_timer ack;    /* of what was delivered; not set while it is held up */
     bool is_held_up;
     bool is_ack_held_up;
-    uint64_t last_arrive_ns;
     size_t unacked; /* bytes sent of which the sender does not know that they came; <= window_bytes */
     size_t to_ack;  /* of these, delivered */
     /* Marks come once per pipe at most, and must not fail for want of memory. */
