@@ -60,15 +60,11 @@ int fy_sim_conn_new(struct fy_sim_node *client, struct fy_sim_node *server, stru
     fy_list_init(&conn->spent);
     fy_list_append(&sim->conns, &conn->node);
     sim->n_conns++;
-    if (fy_sim_pipe_init(&conn->pipes[FY_SIM_CLIENT], conn, FY_SIM_CLIENT) != FERRY_OK ||
-        fy_sim_pipe_init(&conn->pipes[FY_SIM_SERVER], conn, FY_SIM_SERVER) != FERRY_OK ||
-        fy_timer_init(&conn->client.connect_timeout, &sim->events, fy_sim_client_on_connect_timeout, conn) !=
-            FERRY_OK ||
-        fy_timer_init(&conn->server.read, &sim->events, fy_sim_server_on_read, conn) != FERRY_OK ||
-        fy_timer_init(&conn->server.write_timeout, &sim->events, fy_sim_server_on_write_timeout, conn) != FERRY_OK) {
-        fy_sim_conn_free(conn);
-        return FERRY_ERR_NOMEM;
-    }
+    fy_sim_pipe_init(&conn->pipes[FY_SIM_CLIENT], conn, FY_SIM_CLIENT);
+    fy_sim_pipe_init(&conn->pipes[FY_SIM_SERVER], conn, FY_SIM_SERVER);
+    fy_timer_init(&conn->client.connect_timeout, &sim->events, fy_sim_client_on_connect_timeout, conn);
+    fy_timer_init(&conn->server.read, &sim->events, fy_sim_server_on_read, conn);
+    fy_timer_init(&conn->server.write_timeout, &sim->events, fy_sim_server_on_write_timeout, conn);
     conn->number = ++sim->last_conn;
     conn->ends[FY_SIM_CLIENT].is_open = client->state == FY_SIM_UP;
     fy_sim_conn_hold(conn, FY_SIM_CLIENT);
@@ -83,9 +79,9 @@ void fy_sim_conn_free(struct fy_sim_conn *conn)
     assert(conn->n_events == 0);
     fy_sim_pipe_release(&conn->pipes[FY_SIM_CLIENT]);
     fy_sim_pipe_release(&conn->pipes[FY_SIM_SERVER]);
-    fy_timer_release(&conn->client.connect_timeout);
-    fy_timer_release(&conn->server.read);
-    fy_timer_release(&conn->server.write_timeout);
+    fy_timer_unset(&conn->client.connect_timeout);
+    fy_timer_unset(&conn->server.read);
+    fy_timer_unset(&conn->server.write_timeout);
     while ((node = fy_list_take_first(&conn->spent)))
         free(fy_container(node, struct fy_sim_run, node));
     if (fy_node_is_linked(&conn->server.node))

@@ -134,22 +134,18 @@ static void on_ack(void *arg)
     fy_sim_conn_leave(conn);
 }
 
-int fy_sim_pipe_init(struct fy_sim_pipe *pipe, struct fy_sim_conn *conn, enum fy_sim_side to)
+void fy_sim_pipe_init(struct fy_sim_pipe *pipe, struct fy_sim_conn *conn, enum fy_sim_side to)
 {
-    int err;
-
     *pipe = (struct fy_sim_pipe){.conn = conn, .to = to};
     fy_list_init(&pipe->runs);
-    err = fy_timer_init(&pipe->arrive, &conn->sim->events, on_arrive, pipe);
-    return err ? err : fy_timer_init(&pipe->ack, &conn->sim->events, on_ack, pipe);
+    fy_timer_init(&pipe->arrive, &conn->sim->events, on_arrive, pipe);
+    fy_timer_init(&pipe->ack, &conn->sim->events, on_ack, pipe);
 }
 
 void fy_sim_pipe_release(struct fy_sim_pipe *pipe)
 {
-    if (pipe->conn)
-        fy_sim_pipe_clear(pipe);
-    fy_timer_release(&pipe->arrive);
-    fy_timer_release(&pipe->ack);
+    fy_sim_pipe_clear(pipe);
+    fy_timer_unset(&pipe->ack);
 }
 
 void fy_sim_pipe_mark(struct fy_sim_pipe *pipe, struct fy_sim_run *mark, enum fy_sim_run_kind kind)

@@ -53,8 +53,7 @@ static void lose(struct fy_sim_conn *conn, int err)
     fy_sim_conn_drop(conn, FY_SIM_SERVER);
 }
 
-/* ---- Answers ------------------------------------------------------------------------------------------------------
- */
+/* ---- Answers ----------------------------------------------------------------------------------------------------- */
 
 /* The end of a whole answer: all of it is sent and all of the request was seen. */
 static void close_when_done(struct fy_sim_conn *conn)
@@ -146,8 +145,7 @@ void fy_sim_server_on_write_timeout(void *arg)
     fy_sim_conn_leave(conn);
 }
 
-/* ---- What comes -----------------------------------------------------------------------------------------------------
- */
+/* ---- What comes -------------------------------------------------------------------------------------------------- */
 
 static struct fy_sim_listener *find_listener(const struct fy_sim_node *node, uint16_t port)
 {
@@ -236,8 +234,7 @@ void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, c
     }
 }
 
-/* ---- Listeners ------------------------------------------------------------------------------------------------------
- */
+/* ---- Listeners --------------------------------------------------------------------------------------------------- */
 
 int fy_sim_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size)
@@ -297,8 +294,7 @@ void fy_sim_listener_close(struct fy_listener *handle)
     free(listener);
 }
 
-/* ---- Requests -------------------------------------------------------------------------------------------------------
- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 const char *fy_sim_request_method(const struct fy_request *req)
 {
@@ -400,8 +396,7 @@ void fy_sim_request_abort(struct fy_request *req)
     fy_sim_conn_leave(conn);
 }
 
-/* ---- Outflows -------------------------------------------------------------------------------------------------------
- */
+/* ---- Outflows ---------------------------------------------------------------------------------------------------- */
 
 /* Read the source soon, in an event of its own. */
 static void read_soon(struct fy_sim_conn *conn)

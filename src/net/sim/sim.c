@@ -19,7 +19,7 @@
 #define UNIX_MS_AT_START UINT64_C(1600000000000)
 #define FIRST_PORT 32768
 
-/* ---- The trace -------------------------------------------------------------------------------------------------- */
+/* ---- The trace --------------------------------------------------------------------------------------------------- */
 
 static void hash_in(struct fy_sim *sim, uint64_t value)
 {
@@ -60,8 +60,7 @@ size_t fy_sim_n_connections(const struct fy_sim *sim)
     return sim->n_conns;
 }
 
-/* ---- Life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 static bool weather_is_possible(const struct fy_sim_weather *weather)
 {
@@ -101,18 +100,15 @@ void fy_sim_free(struct fy_sim *sim)
         fy_sim_conn_free(fy_container(conn, struct fy_sim_conn, node));
     for (size_t i = 0; i < sim->n_nodes; i++) {
         assert(fy_list_is_empty(&sim->nodes[i]->listeners));
-        fy_timer_release(&sim->nodes[i]->wake);
-        fy_timers_release(&sim->nodes[i]->timers);
+        assert(fy_timers_next_ns(&sim->nodes[i]->timers) == FY_NEVER);
         free(sim->nodes[i]);
     }
-    fy_timers_release(&sim->events);
     free(sim->nodes);
     free(sim->links);
     free(sim);
 }
 
-/* ---- Nodes --------------------------------------------------------------------------------------------------------
- */
+/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
 static void on_wake(void *arg)
 {
@@ -153,14 +149,15 @@ int fy_sim_add_node(struct fy_sim *sim, const char *host, struct fy_sim_node **r
     node = calloc(1, sizeof(*node) + size);
     if (!node)
         return FERRY_ERR_NOMEM;
-    if (fy_timer_init(&node->wake, &sim->events, on_wake, node) != FERRY_OK)
-        goto free_node;
-    if (grow(sim) != FERRY_OK)
-        goto release_wake;
+    if (grow(sim) != FERRY_OK) {
+        free(node);
+        return FERRY_ERR_NOMEM;
+    }
     node->net.ops = &fy_sim_ops;
     node->sim = sim;
     node->index = sim->n_nodes;
     fy_timers_init(&node->timers);
+    fy_timer_init(&node->wake, &sim->events, on_wake, node);
     fy_chance_init(&node->chance, sim->seed, node->index + 1);
     fy_list_init(&node->listeners);
     node->next_port = FIRST_PORT;
@@ -168,12 +165,6 @@ int fy_sim_add_node(struct fy_sim *sim, const char *host, struct fy_sim_node **r
     sim->nodes[sim->n_nodes++] = node;
     *ret_node = node;
     return FERRY_OK;
-
-release_wake:
-    fy_timer_release(&node->wake);
-free_node:
-    free(node);
-    return FERRY_ERR_NOMEM;
 }
 
 struct fy_net *fy_sim_node_net(struct fy_sim_node *node)
@@ -259,15 +250,14 @@ static void resume_all(struct fy_sim *sim)
 void fy_sim_restart_node(struct fy_sim_node *node)
 {
     assert(node->state != FY_SIM_UP);
-    assert(node->n_held == 0 && fy_list_is_empty(&node->listeners) && node->timers.n_reserved == 0);
+    assert(node->n_held == 0 && fy_list_is_empty(&node->listeners) && fy_timers_next_ns(&node->timers) == FY_NEVER);
     fy_sim_trace(node->sim, node, FY_SIM_TRACE_RESTART, 0, 0);
     node->state = FY_SIM_UP;
     node->on_wake = NULL;
     resume_all(node->sim);
 }
 
-/* ---- Time ---------------------------------------------------------------------------------------------------------
- */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 uint64_t fy_sim_now_ns(const struct fy_sim *sim)
 {
@@ -325,8 +315,7 @@ void fy_sim_run_until(struct fy_sim *sim, uint64_t until_ns)
         sim->now_ns = until_ns;
 }
 
-/* ---- Links and faults ---------------------------------------------------------------------------------------------
- */
+/* ---- Links and faults -------------------------------------------------------------------------------------------- */
 
 static struct fy_sim_link *link_of(const struct fy_sim_node *from, const struct fy_sim_node *to)
 {
@@ -396,8 +385,7 @@ size_t fy_sim_reset_connections(struct fy_sim_node *a, struct fy_sim_node *b, en
     return n;
 }
 
-/* ---- Addresses ----------------------------------------------------------------------------------------------------
- */
+/* ---- Addresses --------------------------------------------------------------------------------------------------- */
 
 int fy_sim_address_parse(const char *url, struct fy_sim_address *ret_address)
 {
@@ -433,8 +421,7 @@ int fy_sim_address_parse(const char *url, struct fy_sim_address *ret_address)
     return FERRY_OK;
 }
 
-/* ---- The seam -----------------------------------------------------------------------------------------------------
- */
+/* ---- The seam ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t node_now_ns(const struct fy_net *net)
 {

@@ -60,7 +60,7 @@ int fy_sim_new(uint64_t seed, const struct fy_sim_config *cfg, struct fy_sim **r
 /* Frees the nodes and every connection too, without events.  No timer may be set, no listener open.  Takes NULL. */
 void fy_sim_free(struct fy_sim *sim);
 
-/* ---- Nodes ---------------------------------------------------------------------------------------------------- */
+/* ---- Nodes ------------------------------------------------------------------------------------------------------- */
 
 /*
  * Add a node, up, that is reached as http://host:port and listens there.  host is copied.
@@ -87,7 +87,7 @@ void fy_sim_crash_node(struct fy_sim_node *node, enum fy_sim_crash crash);
 /* Bring a crashed node back.  Its net must be empty: no call, request, outflow, listener or timer of before. */
 void fy_sim_restart_node(struct fy_sim_node *node);
 
-/* ---- Time ----------------------------------------------------------------------------------------------------- */
+/* ---- Time -------------------------------------------------------------------------------------------------------- */
 
 uint64_t fy_sim_now_ns(const struct fy_sim *sim); /* from 0; what every node's fy_net_now_ns says */
 
@@ -97,7 +97,7 @@ bool fy_sim_step(struct fy_sim *sim);
 /* Run every event up to and at until_ns, and leave the clock there. */
 void fy_sim_run_until(struct fy_sim *sim, uint64_t until_ns);
 
-/* ---- Faults --------------------------------------------------------------------------------------------------- */
+/* ---- Faults ------------------------------------------------------------------------------------------------------ */
 
 void fy_sim_set_weather(struct fy_sim *sim, const struct fy_sim_weather *weather);
 
@@ -115,7 +115,7 @@ enum fy_sim_reset {
 /* Break every connection between a and b, whoever dialled, cut or not.  Returns how many. */
 size_t fy_sim_reset_connections(struct fy_sim_node *a, struct fy_sim_node *b, enum fy_sim_reset reset);
 
-/* ---- Looking at it -------------------------------------------------------------------------------------------- */
+/* ---- Looking at it ----------------------------------------------------------------------------------------------- */
 
 uint64_t fy_sim_trace_hash(const struct fy_sim *sim); /* over all events: time, node, kind, connection, bytes */
 uint64_t fy_sim_n_events(const struct fy_sim *sim);

@@ -11,7 +11,7 @@
 #include "net/sim/sim.h"
 #include "net/timers.h"
 
-/* ---- The world -------------------------------------------------------------------------------------------------- */
+/* ---- The world --------------------------------------------------------------------------------------------------- */
 
 struct fy_sim_link { /* one direction between two nodes */
     bool cut;
@@ -63,10 +63,12 @@ struct fy_sim_node {
     X(ACCEPT, "accept")                                                                                                \
     X(REFUSE, "refuse")                                                                                                \
     X(CONNECT, "connect")                                                                                              \
-    X(CONNECT_TIMEOUT, "connect timeout") X(REQUEST, "request") X(HEAD, "head") X(BYTES, "bytes") X(END, "end")        \
-        X(FIN, "fin") X(RESET, "reset") X(STRAY, "stray") X(HELD_UP, "held up") X(ACK, "ack") X(READ, "read")          \
-            X(WRITE_TIMEOUT, "write timeout") X(TIMER, "timer") X(WAKE, "wake") X(CUT, "cut") X(HEAL, "heal")          \
-                X(SLOW, "slow") X(CRASH, "crash") X(RESTART, "restart") X(BREAK, "break")
+    X(CONNECT_TIMEOUT, "connect timeout")                                                                              \
+    X(REQUEST, "request")                                                                                              \
+    X(HEAD, "head") X(BYTES, "bytes") X(END, "end") X(FIN, "fin") X(RESET, "reset") X(STRAY, "stray")                  \
+        X(HELD_UP, "held up") X(ACK, "ack") X(READ, "read") X(WRITE_TIMEOUT, "write timeout") X(TIMER, "timer")        \
+            X(WAKE, "wake") X(CUT, "cut") X(HEAL, "heal") X(SLOW, "slow") X(CRASH, "crash") X(RESTART, "restart")      \
+                X(BREAK, "break")
 
 #define FY_SIM_TRACE_ENUM(name, text) FY_SIM_TRACE_##name,
 enum fy_sim_trace { FY_SIM_TRACE_MAP(FY_SIM_TRACE_ENUM) FY_SIM_N_TRACES };
@@ -98,8 +100,7 @@ struct fy_sim_address {
 };
 int fy_sim_address_parse(const char *url, struct fy_sim_address *ret_address);
 
-/* ---- A pipe: one direction of a connection ------------------------------------------------------------------------
- */
+/* ---- A pipe: one direction of a connection ----------------------------------------------------------------------- */
 
 enum fy_sim_side { FY_SIM_CLIENT, FY_SIM_SERVER };
 
@@ -139,8 +140,8 @@ struct fy_sim_pipe {
     struct fy_sim_run open, head, end, close;
 };
 
-int fy_sim_pipe_init(struct fy_sim_pipe *pipe, struct fy_sim_conn *conn, enum fy_sim_side to); /* or _NOMEM */
-void fy_sim_pipe_release(struct fy_sim_pipe *pipe);                                            /* zeroed is fine */
+void fy_sim_pipe_init(struct fy_sim_pipe *pipe, struct fy_sim_conn *conn, enum fy_sim_side to);
+void fy_sim_pipe_release(struct fy_sim_pipe *pipe);
 void fy_sim_pipe_mark(struct fy_sim_pipe *pipe, struct fy_sim_run *mark, enum fy_sim_run_kind kind);
 int fy_sim_pipe_write(struct fy_sim_pipe *pipe, const void *data, size_t len); /* len <= space; copied; or _NOMEM */
 size_t fy_sim_pipe_space(const struct fy_sim_pipe *pipe);
@@ -148,8 +149,7 @@ void fy_sim_pipe_took(struct fy_sim_pipe *pipe, size_t len); /* the end took byt
 void fy_sim_pipe_clear(struct fy_sim_pipe *pipe);            /* lose all that is on its way */
 void fy_sim_pipe_resume(struct fy_sim_pipe *pipe);           /* the path may be open again */
 
-/* ---- A connection ---------------------------------------------------------------------------------------------------
- */
+/* ---- A connection ------------------------------------------------------------------------------------------------ */
 
 struct fy_sim_end {
     struct fy_sim_node *node; /* NULL for a host that does not exist */
