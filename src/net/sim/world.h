@@ -64,11 +64,24 @@ struct fy_sim_node {
     X(REFUSE, "refuse")                                                                                                \
     X(CONNECT, "connect")                                                                                              \
     X(CONNECT_TIMEOUT, "connect timeout")                                                                              \
-    X(REQUEST, "request")                                                                                              \
-    X(HEAD, "head") X(BYTES, "bytes") X(END, "end") X(FIN, "fin") X(RESET, "reset") X(STRAY, "stray")                  \
-        X(HELD_UP, "held up") X(ACK, "ack") X(READ, "read") X(WRITE_TIMEOUT, "write timeout") X(TIMER, "timer")        \
-            X(WAKE, "wake") X(CUT, "cut") X(HEAL, "heal") X(SLOW, "slow") X(CRASH, "crash") X(RESTART, "restart")      \
-                X(BREAK, "break")
+    X(HEAD, "head")                                                                                                    \
+    X(BYTES, "bytes")                                                                                                  \
+    X(END, "end")                                                                                                      \
+    X(FIN, "fin")                                                                                                      \
+    X(RESET, "reset")                                                                                                  \
+    X(STRAY, "stray")                                                                                                  \
+    X(HELD_UP, "held up")                                                                                              \
+    X(ACK, "ack")                                                                                                      \
+    X(READ, "read")                                                                                                    \
+    X(WRITE_TIMEOUT, "write timeout")                                                                                  \
+    X(TIMER, "timer")                                                                                                  \
+    X(WAKE, "wake")                                                                                                    \
+    X(CUT, "cut")                                                                                                      \
+    X(HEAL, "heal")                                                                                                    \
+    X(SLOW, "slow")                                                                                                    \
+    X(CRASH, "crash")                                                                                                  \
+    X(RESTART, "restart")                                                                                              \
+    X(BREAK, "break")
 
 #define FY_SIM_TRACE_ENUM(name, text) FY_SIM_TRACE_##name,
 enum fy_sim_trace { FY_SIM_TRACE_MAP(FY_SIM_TRACE_ENUM) FY_SIM_N_TRACES };
@@ -256,8 +269,7 @@ void fy_sim_server_pump(struct fy_sim_conn *conn);
 void fy_sim_server_on_read(void *conn);
 void fy_sim_server_on_write_timeout(void *conn);
 
-/* ---- What stands behind net.h
- * ----------------------------------------------------------------------------------------- */
+/* ---- What stands behind net.h ------------------------------------------------------------------------------------ */
 
 extern const struct fy_net_ops fy_sim_ops;
 
