@@ -40,6 +40,7 @@ struct client {
     size_t n_bytes;
     size_t n_runs;
     size_t n_events;
+    uint64_t connection; /* that the last event was about */
     bool has_ended;
     int err;
     uint64_t ended_ns;
@@ -48,6 +49,7 @@ struct client {
 static void maybe_cancel(struct client *client, int at)
 {
     client->n_events++;
+    client->connection = fy_sim_event_connection(sim);
     if (client->cancel_at != at)
         return;
     fy_call_cancel(client->call);
@@ -429,6 +431,9 @@ START_TEST(an_aborted_request_ends_without_an_answer)
     served[1].req = NULL;
     run_out();
     ck_assert(clients[0].has_ended && clients[1].has_ended);
+    ck_assert_uint_eq(clients[0].connection, 1);
+    ck_assert_uint_eq(clients[1].connection, 2);
+    ck_assert_uint_eq(fy_sim_event_connection(sim), 0);
     ck_assert_int_eq(clients[0].status, 0);
     ck_assert(clients[0].err == FERRY_ERR_RESET || clients[0].err == FERRY_ERR_EOF);
     ck_assert_int_eq(clients[1].err, FERRY_ERR_EOF);

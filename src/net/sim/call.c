@@ -38,7 +38,7 @@ void fy_sim_client_on_connect_timeout(void *arg)
     struct fy_sim_conn *conn = arg;
 
     fy_sim_trace(conn->sim, conn->ends[FY_SIM_CLIENT].node, FY_SIM_TRACE_CONNECT_TIMEOUT, conn->number, 0);
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     finish(conn, FERRY_ERR_TIMEOUT, "no answer to the connection attempt");
     fy_sim_conn_leave(conn);
 }

@@ -100,6 +100,12 @@ void fy_sim_conn_enter(struct fy_sim_conn *conn)
     conn->n_events++;
 }
 
+void fy_sim_conn_enter_event(struct fy_sim_conn *conn)
+{
+    conn->sim->event_conn = conn->number;
+    fy_sim_conn_enter(conn);
+}
+
 void fy_sim_conn_leave(struct fy_sim_conn *conn)
 {
     const struct fy_sim_end *ends = conn->ends;

@@ -129,7 +129,7 @@ void fy_sim_server_on_read(void *arg)
 {
     struct fy_sim_conn *conn = arg;
 
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     pump_outflow(conn);
     fy_sim_conn_leave(conn);
 }
@@ -139,7 +139,7 @@ void fy_sim_server_on_write_timeout(void *arg)
     struct fy_sim_conn *conn = arg;
 
     fy_sim_trace(conn->sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_WRITE_TIMEOUT, conn->number, 0);
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
     lose(conn, FERRY_ERR_TIMEOUT);
     fy_sim_conn_leave(conn);

@@ -25,6 +25,7 @@ struct fy_sim {
     uint64_t now_ns;
     struct fy_timers events; /* all but the nodes' own timers */
     bool is_running;         /* inside an event */
+    uint64_t event_conn;     /* the connection that it is about; 0: none */
 
     struct fy_sim_node **nodes;
     size_t n_nodes;
@@ -242,6 +243,7 @@ void fy_sim_conn_free(struct fy_sim_conn *conn);
 
 /* Between the two, the connection stays, whatever the users do.  leave frees it when nothing needs it any more. */
 void fy_sim_conn_enter(struct fy_sim_conn *conn);
+void fy_sim_conn_enter_event(struct fy_sim_conn *conn); /* the world's event is about it */
 void fy_sim_conn_leave(struct fy_sim_conn *conn);
 
 /* The user holds its end no more. */
