@@ -25,4 +25,22 @@ ferry_bench_SOURCES = \
 	src/tools/progress.h \
 	src/tools/stopwatch.c \
 	src/tools/stopwatch.h
+
+noinst_PROGRAMS += ferry-demo
+ferry_demo_LDADD = libferry.la
+ferry_demo_LDFLAGS = $(AM_LDFLAGS) -static
+ferry_demo_SOURCES = \
+	src/tools/demo.c \
+	src/tools/demo_cluster.c \
+	src/tools/demo_cluster.h \
+	src/tools/demo_link.c \
+	src/tools/demo_link.h \
+	src/tools/demo_member.c \
+	src/tools/demo_member.h \
+	src/tools/lines.c \
+	src/tools/lines.h \
+	src/tools/number.c \
+	src/tools/number.h \
+	src/tools/stopwatch.c \
+	src/tools/stopwatch.h
 endif

@@ -4,6 +4,7 @@
 if ENABLE_TESTS
 BUILD_TESTS = \
 	tests/integration/it_bench.sh \
+	tests/integration/it_demo.sh \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_options.sh
