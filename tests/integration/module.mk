@@ -7,8 +7,9 @@ BUILD_TESTS = \
 	tests/integration/it_demo.sh \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
+	tests/integration/it_install.sh \
 	tests/integration/it_options.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
-EXTRA_DIST += tests/integration/tap.sh
+EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
