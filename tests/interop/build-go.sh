@@ -30,12 +30,11 @@ fail()
 build_gopath()
 {
     [ -d "$gopath34/src/go.etcd.io/etcd/etcdserver/api/rafthttp" ] || skip "golang-etcd-server-dev is not installed"
-    gopath=$(dirname "$program")/gopath
-    rm -rf "$gopath/src/ferry/interop"
+    gopath=$(mktemp -d "$program.XXXXXX")
+    trap 'chmod -R u+w "$gopath"; rm -rf "$gopath"' EXIT
     mkdir -p "$gopath/src/ferry/interop/rafthttp-peer-3.4"
     cp -R "$src/peer" "$gopath/src/ferry/interop/peer"
     cp "$src"/v34/*.go "$gopath/src/ferry/interop/rafthttp-peer-3.4"
-    chmod -R u+w "$gopath"
     GO111MODULE=off GOPATH=$gopath:$gopath34 \
         go build -buildvcs=false -o "$program" ferry/interop/rafthttp-peer-3.4 > "$log" 2>&1 || fail
 }

@@ -138,6 +138,7 @@ func (p *program) command(line string) (more bool, err error) {
 		_, err = fmt.Sscanf(line, "peer %d %s", &p.peerID, &url)
 		if err == nil {
 			p.transport.AddPeer(p.peerID, url)
+			p.print(map[string]interface{}{"event": "added"})
 		}
 	case "expect", "send":
 		_, err = fmt.Sscanf(line, verb+" %d %d %d %d %d %d", &s.Seed, &count, &id, &s.Types, &late, &window)
