@@ -32,33 +32,33 @@ extern "C" {
 /* ---- Errors ------------------------------------------------------------------------------------------------- */
 
 /* Values are fixed for ever: new ones are appended, none is renumbered. */
-#define FERRY_ERR_MAP(X)                                                              \
-    X(NOMEM, -1, "out of memory")                                                     \
-    X(INVALID, -2, "invalid argument")                                                \
-    X(CLOSED, -3, "the transport is stopped")                                         \
-    X(FULL, -4, "the queue is full")                                                  \
-    X(EXISTS, -5, "the peer exists already")                                          \
-    X(NOT_FOUND, -6, "no such peer")                                                  \
-    X(STATE, -7, "not possible in the transport's present state")                     \
-    X(TOO_LARGE, -8, "larger than the configured limit")                              \
-    X(MALFORMED, -9, "malformed bytes")                                               \
-    X(TRUNCATED, -10, "the bytes end inside a frame")                                 \
-    X(FRAME_TYPE, -11, "unknown frame type")                                          \
-    X(DEPTH, -12, "messages nested too deeply")                                       \
-    X(URL, -13, "not a peer URL (http://host:port without a path)")                   \
-    X(VERSION_TEXT, -14, "not a version (three dotted numbers)")                      \
-    X(INCOMPATIBLE_VERSION, -15, "incompatible version")                              \
-    X(CLUSTER_ID_MISMATCH, -16, "cluster ID mismatch")                                \
-    X(UNSUPPORTED_STREAM, -17, "the peer's version does not support the stream type") \
-    X(MEMBER_REMOVED, -18, "the member has been permanently removed from the cluster") \
-    X(LISTEN, -19, "cannot listen on the address")                                    \
-    X(CONNECT, -20, "cannot connect")                                                 \
-    X(TIMEOUT, -21, "timed out")                                                      \
-    X(RESET, -22, "the connection was reset")                                         \
-    X(EOF, -23, "the other end closed the connection")                                \
-    X(HTTP_STATUS, -24, "unexpected HTTP status")                                     \
-    X(PROTOCOL, -25, "the other end broke the protocol")                              \
-    X(SYSTEM, -26, "a system call failed")                                            \
+#define FERRY_ERR_MAP(X)                                                                                               \
+    X(NOMEM, -1, "out of memory")                                                                                      \
+    X(INVALID, -2, "invalid argument")                                                                                 \
+    X(CLOSED, -3, "the transport is stopped")                                                                          \
+    X(FULL, -4, "the queue is full")                                                                                   \
+    X(EXISTS, -5, "the peer exists already")                                                                           \
+    X(NOT_FOUND, -6, "no such peer")                                                                                   \
+    X(STATE, -7, "not possible in the transport's present state")                                                      \
+    X(TOO_LARGE, -8, "larger than the configured limit")                                                               \
+    X(MALFORMED, -9, "malformed bytes")                                                                                \
+    X(TRUNCATED, -10, "the bytes end inside a frame")                                                                  \
+    X(FRAME_TYPE, -11, "unknown frame type")                                                                           \
+    X(DEPTH, -12, "messages nested too deeply")                                                                        \
+    X(URL, -13, "not a peer URL (http://host:port without a path)")                                                    \
+    X(VERSION_TEXT, -14, "not a version (three dotted numbers)")                                                       \
+    X(INCOMPATIBLE_VERSION, -15, "incompatible version")                                                               \
+    X(CLUSTER_ID_MISMATCH, -16, "cluster ID mismatch")                                                                 \
+    X(UNSUPPORTED_STREAM, -17, "the peer's version does not support the stream type")                                  \
+    X(MEMBER_REMOVED, -18, "the member has been permanently removed from the cluster")                                 \
+    X(LISTEN, -19, "cannot listen on the address")                                                                     \
+    X(CONNECT, -20, "cannot connect")                                                                                  \
+    X(TIMEOUT, -21, "timed out")                                                                                       \
+    X(RESET, -22, "the connection was reset")                                                                          \
+    X(EOF, -23, "the other end closed the connection")                                                                 \
+    X(HTTP_STATUS, -24, "unexpected HTTP status")                                                                      \
+    X(PROTOCOL, -25, "the other end broke the protocol")                                                               \
+    X(SYSTEM, -26, "a system call failed")                                                                             \
     X(CANCELED, -27, "canceled")
 
 #define FERRY_ERR_ENUM(name, value, text) FERRY_ERR_##name = (value),
@@ -209,10 +209,14 @@ struct ferry_core {
     /* Messages to id were dropped.  NULL: not wanted.  Bursts are folded into one call. */
     void (*report_unreachable)(void *ctx, uint64_t id);
 
-    /* The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted.  NULL: not wanted. */
+    /* The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted.  NULL: not wanted.
+     */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
-    /* The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED).  Called once.  NULL: not wanted. */
+    /*
+     * The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED).  Called once, on the I/O thread; must not
+     * block.  NULL: not wanted.
+     */
     void (*report_fatal)(void *ctx, int err);
 };
 
@@ -279,14 +283,14 @@ struct ferry_config {
     void *log_ctx;
 };
 
-#define FERRY_CONFIG_INIT                                                                                            \
-    {                                                                                                                \
-        .size = sizeof(struct ferry_config), .server_version = "3.4.0", .min_cluster_version = "3.0.0",              \
-        .form = FERRY_FORM_3_4, .delivery = FERRY_DELIVER_WORKERS, .n_workers = 2, .n_propose_workers = 2,           \
-        .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,              \
-        .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,    \
-        .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,    \
-        .max_connections = 1024, .log_level = FERRY_LOG_INFO,                                                        \
+#define FERRY_CONFIG_INIT                                                                                              \
+    {                                                                                                                  \
+        .size = sizeof(struct ferry_config), .server_version = "3.4.0", .min_cluster_version = "3.0.0",                \
+        .form = FERRY_FORM_3_4, .delivery = FERRY_DELIVER_WORKERS, .n_workers = 2, .n_propose_workers = 2,             \
+        .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
+        .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
+        .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
+        .max_connections = 1024, .log_level = FERRY_LOG_INFO,                                                          \
     }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
@@ -337,7 +341,8 @@ FERRY_API int ferry_transport_timeout_ms(const struct ferry_transport *t);
  */
 FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
 
-/* ---- Members ------------------------------------------------------------------------------------------------------ */
+/* ---- Members ------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * Add a member and begin to dial it.  urls: NULL-ended, at least one, http://host:port each.  Copied.
@@ -360,7 +365,8 @@ FERRY_API int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id
 FERRY_API int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id);
 FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
 
-/* ---- Sending ------------------------------------------------------------------------------------------------------ */
+/* ---- Sending ------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * Send msgs[0..n) to the members named in their .to; those with .to == 0 are skipped.  Never blocks on the network and
@@ -376,23 +382,25 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
 
-/* ---- Looking at it ------------------------------------------------------------------------------------------------- */
+/* ---- Looking at it -------------------------------------------------------------------------------------------------
+ */
 
 /* Why a message that was to be sent was not. */
-#define FERRY_DROP_MAP(X)                                                           \
-    X(QUEUE_FULL, "the queue held its limit of messages or bytes")                  \
-    X(BUDGET, "all queues together held max_send_bytes")                            \
-    X(STREAM_CLOSED, "queued on a stream that broke or was replaced")               \
-    X(POST_FAILED, "the POST failed or was not answered with 204")                  \
-    X(TOO_LARGE, "larger than max_message_bytes")                                   \
-    X(NOMEM, "no memory to encode it")                                              \
-    X(PAUSED, "the peer or the transport is paused")                                \
-    X(CUT, "the peer is cut off for a test")                                        \
-    X(REMOVED, "the peer was removed while it was queued")                          \
-    X(STOPPED, "the transport was stopped while it was queued")                     \
-    X(UNKNOWN_PEER, "no peer has this id")
+#define FERRY_DROP_MAP(X)                                                                                              \
+    X(QUEUE_FULL, "queue_full", "the queue held its limit of messages or bytes")                                       \
+    X(BUDGET, "budget", "all queues together held max_send_bytes")                                                     \
+    X(STREAM_CLOSED, "stream_closed", "queued on a stream that broke or was replaced")                                 \
+    X(POST_FAILED, "post_failed", "the POST failed or was not answered with 204")                                      \
+    X(TOO_LARGE, "too_large", "larger than max_message_bytes")                                                         \
+    X(INVALID, "invalid", "not a message: bytes or entries that are not there, or nested too deeply")                  \
+    X(NOMEM, "nomem", "no memory to encode it")                                                                        \
+    X(PAUSED, "paused", "the peer or the transport is paused")                                                         \
+    X(CUT, "cut", "the peer is cut off for a test")                                                                    \
+    X(REMOVED, "removed", "the peer was removed while it was queued")                                                  \
+    X(STOPPED, "stopped", "the transport was stopped while it was queued")                                             \
+    X(UNKNOWN_PEER, "unknown_peer", "no peer has this id")
 
-#define FERRY_DROP_ENUM(name, text) FERRY_DROP_##name,
+#define FERRY_DROP_ENUM(reason, name, text) FERRY_DROP_##reason,
 enum ferry_drop_reason { FERRY_DROP_MAP(FERRY_DROP_ENUM) FERRY_N_DROP_REASONS };
 #undef FERRY_DROP_ENUM
 
@@ -409,13 +417,14 @@ struct ferry_counts {
     uint64_t dropped[FERRY_N_DROP_REASONS];
     uint64_t received;       /* messages decoded, link heartbeats not counted */
     uint64_t received_bytes; /* their frames */
-    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
-    uint64_t refused;          /* given to the core, which did not take it */
+    uint64_t
+        received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
+    uint64_t refused;     /* given to the core, which did not take it */
 };
 
 struct ferry_peer_status {
     uint64_t id;
-    bool active;             /* etcd's peer status: the last thing tried with this peer worked */
+    bool active;              /* etcd's peer status: the last thing tried with this peer worked */
     uint64_t active_since_ms; /* Unix time; 0 while not active */
     bool paused;
     bool cut;
@@ -442,7 +451,8 @@ FERRY_API void ferry_transport_totals(const struct ferry_transport *t, struct fe
 FERRY_API uint64_t ferry_transport_active_since_ms(const struct ferry_transport *t, uint64_t id);
 FERRY_API size_t ferry_transport_active_peers(const struct ferry_transport *t);
 
-/* ---- Faults, for tests --------------------------------------------------------------------------------------------- */
+/* ---- Faults, for tests ---------------------------------------------------------------------------------------------
+ */
 
 /*
  * A paused peer's messages are dropped in both directions while its connections stand; etcd's Pause and Resume are
@@ -453,7 +463,8 @@ FERRY_API void ferry_transport_resume(struct ferry_transport *t);
 FERRY_API int ferry_transport_cut_peer(struct ferry_transport *t, uint64_t id);
 FERRY_API int ferry_transport_mend_peer(struct ferry_transport *t, uint64_t id);
 
-/* ---- Routes of the embedder's own on the peer port ------------------------------------------------------------------ */
+/* ---- Routes of the embedder's own on the peer port ------------------------------------------------------------------
+ */
 
 struct ferry_http_request {
     const char *method;

@@ -3,8 +3,8 @@
  */
 #include "ferry/ferry.h"
 
-#define TEXT(name, value, text) \
-    case FERRY_ERR_##name:      \
+#define TEXT(name, value, text)                                                                                        \
+    case FERRY_ERR_##name:                                                                                             \
         return text;
 
 const char *ferry_strerror(int err)

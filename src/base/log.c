@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const char *id, uint64_t peer, const char *format,
-                 ...)
+#define FOLD_INTERVAL_NS (1000u * 1000 * 1000)
+
+void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const char *id, uint64_t peer,
+                 const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -20,4 +22,16 @@ void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const cha
     if (len >= (int)sizeof(text))
         memcpy(text + sizeof(text) - 4, "...", 4);
     log->fn(log->ctx, level, id, peer, text);
+}
+
+bool fy_log_fold_pass(struct fy_log_fold *fold, uint64_t now_ns, unsigned long long *ret_n_held)
+{
+    if (now_ns < fold->next_ns) {
+        fold->n_held++;
+        return false;
+    }
+    *ret_n_held = fold->n_held;
+    fold->n_held = 0;
+    fold->next_ns = now_ns + FOLD_INTERVAL_NS;
+    return true;
 }

@@ -54,18 +54,19 @@ struct fy_answer {
 const char *fy_answer_header(const struct fy_answer *answer, const char *name);
 
 struct fy_call_events {
-    void (*on_head)(void *arg, const struct fy_answer *answer);       /* once, before the body */
-    void (*on_body)(void *arg, const uint8_t *data, size_t len);      /* as it comes, len > 0 */
-    void (*on_end)(void *arg, int err, const char *detail);           /* once, the last; the call is gone after it.
-              FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _RESET, _EOF, _PROTOCOL;
-              detail says more, for people */
+    void (*on_head)(void *arg, const struct fy_answer *answer);  /* once, before the body */
+    void (*on_body)(void *arg, const uint8_t *data, size_t len); /* as it comes, len > 0 */
+    void (*on_end)(void *arg, int err, const char *detail);      /* once, the last; the call is gone after it.
+         FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _RESET, _EOF, _PROTOCOL;
+         detail says more, for people */
 };
 
 /* Start a call.  On FERRY_OK *ret_call lives until on_end returns or it is cancelled.  FERRY_ERR_NOMEM or _URL. */
 int fy_net_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                 struct fy_call **ret_call);
 
-/* Drop a call: its connection is closed (unless it is idle and may be kept) and no further event comes.  NULL is fine. */
+/* Drop a call: its connection is closed (unless it is idle and may be kept) and no further event comes.  NULL is fine.
+ */
 void fy_call_cancel(struct fy_call *call);
 
 /* ---- The server's side ---------------------------------------------------------------------------------------- */
@@ -105,6 +106,7 @@ struct fy_request_events {
 /*
  * Receive the body.  To be called from the request handler, if at all.  With no body on_body_end comes next.
  * A handler that did not call it must reply or stream at once, or call it with on_gone alone to be able to wait.
+ * May be called again, from on_body_end, to have a later on_gone told to somebody else.
  */
 void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
 
@@ -146,10 +148,10 @@ void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event
 
 /* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
 
-uint64_t fy_net_now_ns(const struct fy_net *net);      /* monotonic; cached for one turn of the loop */
-uint64_t fy_net_unix_ms(const struct fy_net *net);     /* the wall clock */
-uint64_t fy_net_random(struct fy_net *net);            /* for jitter, not for secrets */
-struct fy_timers *fy_net_timers(struct fy_net *net);   /* fy_timer_set(fy_net_timers(net), ...) */
+uint64_t fy_net_now_ns(const struct fy_net *net);    /* monotonic; cached for one turn of the loop */
+uint64_t fy_net_unix_ms(const struct fy_net *net);   /* the wall clock */
+uint64_t fy_net_random(struct fy_net *net);          /* for jitter, not for secrets */
+struct fy_timers *fy_net_timers(struct fy_net *net); /* fy_timer_set(fy_net_timers(net), ...) */
 
 /* Make on_wake come on the loop soon, once for any number of calls before it.  Any thread. */
 void fy_net_wake(struct fy_net *net);

@@ -1,85 +1,70 @@
 /*
- * timers - a binary heap of deadlines.
+ * timers - a pairing heap of deadlines.
  *
- * Room is taken when a timer is born, so that setting one later cannot fail.
+ * Every timer is a node with its later ones below it.  Setting merges it with the root; taking one out merges its
+ * children in pairs and hangs the result where it belongs.  Amortised cost is logarithmic, and the links live in the
+ * timers themselves.
  */
 #include "net/timers.h"
 
 #include <assert.h>
-#include <stdlib.h>
-
-#include "ferry/ferry.h"
 
 static bool before(const struct fy_timer *a, const struct fy_timer *b)
 {
     return a->deadline_ns != b->deadline_ns ? a->deadline_ns < b->deadline_ns : a->seq < b->seq;
 }
 
-static void place(struct fy_timers *timers, struct fy_timer *timer, size_t slot)
+/* Two heaps without siblings, either of which may be NULL, to one. */
+static struct fy_timer *merge(struct fy_timer *a, struct fy_timer *b)
 {
-    timers->heap[slot - 1] = timer;
-    timer->slot = slot;
+    struct fy_timer *top, *low;
+
+    if (!a || !b)
+        return a ? a : b;
+    top = before(a, b) ? a : b;
+    low = top == a ? b : a;
+    low->prev = top;
+    low->sibling = top->child;
+    if (top->child)
+        top->child->prev = low;
+    top->child = low;
+    return top;
 }
 
-static void sift_up(struct fy_timers *timers, struct fy_timer *timer, size_t slot)
+static struct fy_timer *pop_sibling(struct fy_timer **list)
 {
-    while (slot > 1 && before(timer, timers->heap[slot / 2 - 1])) {
-        place(timers, timers->heap[slot / 2 - 1], slot);
-        slot /= 2;
+    struct fy_timer *timer = *list;
+
+    if (timer) {
+        *list = timer->sibling;
+        timer->sibling = timer->prev = NULL;
     }
-    place(timers, timer, slot);
+    return timer;
 }
 
-static void sift_down(struct fy_timers *timers, struct fy_timer *timer, size_t slot)
+/* A row of siblings to one heap: pairs from the left, then all pairs from the right. */
+static struct fy_timer *merge_siblings(struct fy_timer *row)
 {
-    for (size_t child = 2 * slot; child <= timers->n; child = 2 * slot) {
-        if (child < timers->n && before(timers->heap[child], timers->heap[child - 1]))
-            child++;
-        if (!before(timers->heap[child - 1], timer))
-            break;
-        place(timers, timers->heap[child - 1], slot);
-        slot = child;
+    struct fy_timer *pairs = NULL, *heap = NULL, *timer;
+
+    while ((timer = pop_sibling(&row))) {
+        timer = merge(timer, pop_sibling(&row));
+        timer->sibling = pairs;
+        pairs = timer;
     }
-    place(timers, timer, slot);
+    while ((timer = pop_sibling(&pairs)))
+        heap = merge(heap, timer);
+    return heap;
 }
 
 void fy_timers_init(struct fy_timers *timers)
 {
-    *timers = (struct fy_timers){.heap = NULL};
+    *timers = (struct fy_timers){.first = NULL};
 }
 
-void fy_timers_release(struct fy_timers *timers)
+void fy_timer_init(struct fy_timer *timer, struct fy_timers *timers, fy_timer_fn *fn, void *arg)
 {
-    assert(timers->n == 0);
-    free(timers->heap);
-    timers->heap = NULL;
-    timers->n_room = 0;
-}
-
-int fy_timer_init(struct fy_timer *timer, struct fy_timers *timers, fy_timer_fn *fn, void *arg)
-{
-    if (timers->n_reserved == timers->n_room) {
-        size_t n_room = timers->n_room ? 2 * timers->n_room : 16;
-        struct fy_timer **heap = realloc(timers->heap, n_room * sizeof(struct fy_timer *));
-
-        if (!heap)
-            return FERRY_ERR_NOMEM;
-        timers->heap = heap;
-        timers->n_room = n_room;
-    }
-    timers->n_reserved++;
     *timer = (struct fy_timer){.fn = fn, .arg = arg, .timers = timers};
-    return FERRY_OK;
-}
-
-void fy_timer_release(struct fy_timer *timer)
-{
-    if (!timer->timers)
-        return;
-    fy_timer_unset(timer);
-    assert(timer->timers->n_reserved > 0);
-    timer->timers->n_reserved--;
-    timer->timers = NULL;
 }
 
 void fy_timer_set(struct fy_timer *timer, uint64_t deadline_ns)
@@ -90,47 +75,49 @@ void fy_timer_set(struct fy_timer *timer, uint64_t deadline_ns)
     fy_timer_unset(timer);
     timer->deadline_ns = deadline_ns;
     timer->seq = timers->next_seq++;
-    assert(timers->n < timers->n_reserved);
-    timers->n++;
-    sift_up(timers, timer, timers->n);
+    timer->is_set = true;
+    timers->first = merge(timers->first, timer);
 }
 
 void fy_timer_unset(struct fy_timer *timer)
 {
     struct fy_timers *timers = timer->timers;
-    struct fy_timer *last;
-    size_t slot = timer->slot;
+    struct fy_timer *below;
 
-    if (slot == 0)
+    if (!timer->is_set)
         return;
-    assert(timers->heap[slot - 1] == timer);
-    last = timers->heap[timers->n - 1];
-    timers->n--;
-    timer->slot = 0;
-    if (last == timer)
-        return;
-    if (slot > 1 && before(last, timers->heap[slot / 2 - 1]))
-        sift_up(timers, last, slot);
-    else
-        sift_down(timers, last, slot);
+    if (timers->first == timer) {
+        timers->first = NULL;
+    } else {
+        if (timer->prev->child == timer)
+            timer->prev->child = timer->sibling;
+        else
+            timer->prev->sibling = timer->sibling;
+        if (timer->sibling)
+            timer->sibling->prev = timer->prev;
+    }
+    below = merge_siblings(timer->child);
+    timer->child = timer->sibling = timer->prev = NULL;
+    timer->is_set = false;
+    timers->first = merge(timers->first, below);
 }
 
 bool fy_timer_is_set(const struct fy_timer *timer)
 {
-    return timer->slot != 0;
+    return timer->is_set;
 }
 
 uint64_t fy_timers_next_ns(const struct fy_timers *timers)
 {
-    return timers->n ? timers->heap[0]->deadline_ns : FY_NEVER;
+    return timers->first ? timers->first->deadline_ns : FY_NEVER;
 }
 
 size_t fy_timers_run(struct fy_timers *timers, uint64_t now_ns)
 {
     size_t n_fired = 0;
 
-    while (timers->n && timers->heap[0]->deadline_ns <= now_ns) {
-        struct fy_timer *timer = timers->heap[0];
+    while (timers->first && timers->first->deadline_ns <= now_ns) {
+        struct fy_timer *timer = timers->first;
 
         fy_timer_unset(timer);
         n_fired++;

@@ -1,8 +1,8 @@
 /*
- * timers.h - deadlines in a binary heap, fired in order of time and, within one instant, of setting.
+ * timers.h - deadlines, fired in order of time and, within one instant, of setting.
  *
  * Both nets keep one: http asks it how long it may sleep, sim moves its clock to the next deadline.
- * A timer is storage of its user's; setting it never allocates once fy_timers_reserve made room.
+ * A timer is storage of its user's and carries its own links, so that nothing here allocates and nothing can fail.
  * Threads: the loop's only.
  */
 #ifndef FY_NET_TIMERS_H
@@ -14,37 +14,30 @@
 
 #define FY_NEVER UINT64_MAX
 
-struct fy_timers;
-
 typedef void fy_timer_fn(void *arg);
+
+struct fy_timers {
+    struct fy_timer *first; /* the root of the heap: the next to fire */
+    uint64_t next_seq;
+};
 
 struct fy_timer {
     fy_timer_fn *fn;
     void *arg;
-    struct fy_timers *timers; /* that it was born to; const after init */
+    struct fy_timers *timers; /* const after init; NULL: never initialised */
     uint64_t deadline_ns;
     uint64_t seq; /* breaks ties */
-    size_t slot;  /* 1 + its place in the heap; 0: not set */
-};
-
-struct fy_timers {
-    struct fy_timer **heap;
-    size_t n;          /* set */
-    size_t n_room;     /* places in heap */
-    size_t n_reserved; /* timers initialised: n <= n_reserved <= n_room */
-    uint64_t next_seq;
+    bool is_set;
+    struct fy_timer *child;   /* the first of those that fire later */
+    struct fy_timer *sibling; /* the next child of the same parent */
+    struct fy_timer *prev;    /* the parent of a first child, else the sibling before */
 };
 
 void fy_timers_init(struct fy_timers *timers);
-void fy_timers_release(struct fy_timers *timers); /* no timer may be set any more */
 
-/* Prepare a timer and make room for it.  FERRY_OK or FERRY_ERR_NOMEM (then release must not be called). */
-int fy_timer_init(struct fy_timer *timer, struct fy_timers *timers, fy_timer_fn *fn, void *arg);
-/* Unset it and give back its room.  A zeroed timer is fine. */
-void fy_timer_release(struct fy_timer *timer);
-
+void fy_timer_init(struct fy_timer *timer, struct fy_timers *timers, fy_timer_fn *fn, void *arg);
 void fy_timer_set(struct fy_timer *timer, uint64_t deadline_ns); /* moves one that is set */
-void fy_timer_unset(struct fy_timer *timer);
+void fy_timer_unset(struct fy_timer *timer);                     /* a zeroed timer is fine; so is one not set */
 bool fy_timer_is_set(const struct fy_timer *timer);
 
 /* The next deadline, FY_NEVER without any. */

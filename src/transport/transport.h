@@ -1,17 +1,73 @@
 /*
- * transport.h - the transport as the simulation's tests see it: on a net that somebody else runs.
+ * transport.h - what the files of the transport share, and how the simulation gets one on a net of its own.
+ *
+ * Lock order: none.  mu and every lock below it (channels, inboxes, pools, statuses) are leaves: no code holds two.
  */
 #ifndef FY_TRANSPORT_TRANSPORT_H
 #define FY_TRANSPORT_TRANSPORT_H
 
-#include "ferry/ferry.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 
+#include "base/list.h"
+#include "ferry/ferry.h"
+#include "peer/local.h"
+#include "transport/delivery.h"
+#include "transport/routes.h"
+
+struct fy_listener;
 struct fy_net;
+struct fy_peer;
+
+enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
+
+struct ferry_transport {
+    /* const after new */
+    struct ferry_core core;
+    enum ferry_delivery mode;
+    bool has_own_net; /* false: made by fy_transport_new_on */
+    unsigned n_workers;
+    unsigned n_propose_workers;
+    unsigned busy_poll_us;
+    unsigned write_timeout_ms;
+    size_t max_connections;
+    char **listen_urls;    /* NULL-ended, one block; NULL: none */
+    char **advertise_urls; /* the same */
+
+    /* const from start to stop */
+    struct fy_local local;
+    struct fy_listener **listeners;
+    size_t n_listeners;
+    struct fy_routes routes;
+    pthread_t io_thread;
+    bool has_io_thread;
+    struct fy_delivery delivery;
+
+    atomic_int state; /* enum fy_transport_state */
+    atomic_bool is_stop_wanted;
+    atomic_bool was_fatal;
+    atomic_uint_fast64_t n_unknown; /* messages for peers that nobody knew */
+
+    pthread_mutex_t mu;
+    struct fy_peer **peers;      /* mu; by ascending id, each with a reference */
+    size_t n_peers;              /* mu */
+    size_t n_room;               /* mu */
+    bool is_paused;              /* mu */
+    struct fy_list alive;        /* mu; peers not freed yet, by ties.life_node */
+    struct ferry_counts retired; /* mu; of peers that were freed */
+    struct fy_list attention;    /* mu; peers to attend to, by ties.attention_node, each with a reference */
+    struct fy_list answered;     /* mu; posts that the core has taken: the raft server's */
+};
 
 /*
  * As ferry_transport_new, but on net, which outlives the transport and whose loop the caller turns.  The core is called
  * on that loop, and every function of ferry.h belongs to its thread; cfg.delivery is not looked at.
  */
 int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t);
+
+/* The peer with this id, with a reference of the caller's; NULL: none.  Any thread. */
+struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 
 #endif

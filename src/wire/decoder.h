@@ -21,7 +21,17 @@ struct fy_decoder {
     size_t max_bytes; /* of one frame on the wire, and of one decoded message in memory */
     uint64_t term;    /* msgappv2's state */
     uint64_t index;   /* msgappv2's state */
-    /* the frame being gathered: its fields stand here */
+
+    /* The frame that is coming in, as far as its own fields have told. */
+    unsigned step;         /* decoder.c: enum step */
+    size_t need;           /* bytes of it that are surely there: the next step can be made once so many have come */
+    uint64_t n_entries;    /* of a compact frame */
+    uint64_t entries_left; /* of them, those whose length is not known yet */
+
+    /* Its bytes, when it came in pieces.  Empty between frames. */
+    uint8_t *gathered;
+    size_t n_gathered;
+    size_t cap;
 };
 
 void fy_decoder_init(struct fy_decoder *dec, enum fy_codec codec, uint64_t local_id, uint64_t remote_id,

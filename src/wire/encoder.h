@@ -18,12 +18,29 @@ enum fy_codec {
     FY_CODEC_BARE      /* protobuf alone: the body of POST /raft */
 };
 
+/* The type byte of a msgappv2 frame. */
+enum fy_frame_type {
+    FY_FRAME_HEARTBEAT = 0, /* nothing */
+    FY_FRAME_ENTRIES = 1,   /* the compact one: count, that many lengths and entries, commit */
+    FY_FRAME_MESSAGE = 2    /* the full one: length, protobuf */
+};
+
 struct fy_encoder {
     enum fy_codec codec;
     enum ferry_wire_form form;
     uint64_t term;  /* msgappv2's state */
     uint64_t index; /* msgappv2's state */
-    /* the frame being read: its fields stand here */
+
+    /* The frame being read is a row of runs.  The present one: */
+    const uint8_t *run; /* its next byte */
+    size_t run_len;     /* bytes of it still to be read */
+    size_t left;        /* and of the whole frame */
+    /* and what follows it: */
+    unsigned step;                 /* encoder.c: enum step */
+    const struct fy_outgoing *msg; /* lent; NULL for a heartbeat */
+    const uint8_t *entry;          /* in msg: the next one of a full frame, at its length */
+    size_t entries_left;
+    uint8_t small[24]; /* where runs that are not in msg stand: a frame's start, an entry's tag, the commit index */
 };
 
 /* A fresh connection: state 0/0. */

@@ -3,15 +3,19 @@
  *
  * The block holds the ferry_message, what it points to, and the count.  Before anything is allocated the bytes are
  * walked once: that walk finds malformed input, bounds the nesting, and tells the block's exact size, which is held
- * against a limit - a frame of empty entries takes some forty times its bytes in memory.
+ * against a limit - a frame of empty entries takes some twenty times its bytes in memory.
  */
 #ifndef FY_WIRE_MESSAGE_H
 #define FY_WIRE_MESSAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "ferry/ferry.h"
+
+/* Levels of responses inside responses, read or written.  etcd's Raft uses one. */
+#define FY_MESSAGE_MAX_DEPTH 16
 
 /*
  * Decode a bare protobuf Message of any schema from 3.4 to 3.7.  max_memory bounds the block.
@@ -19,6 +23,17 @@
  * FERRY_OK with *ret_msg holding one reference; FERRY_ERR_MALFORMED, _DEPTH, _TOO_LARGE, _NOMEM.
  */
 int fy_message_decode(const uint8_t *data, size_t len, size_t max_memory, const struct ferry_message **ret_msg);
+
+/* The same, but a link heartbeat gives FERRY_OK with *ret_msg NULL, and allocates nothing. */
+int fy_message_decode_unless_heartbeat(const uint8_t *data, size_t len, size_t max_memory,
+                                       const struct ferry_message **ret_msg);
+
+/*
+ * Build a message from a compact frame: the scalars of head, and n_entries entries, each a 64-bit length in network
+ * order and a protobuf Entry, which together are the len bytes at data.  Errors as above.
+ */
+int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *data, size_t len, size_t n_entries,
+                              size_t max_memory, const struct ferry_message **ret_msg);
 
 /* The memory that a decoded message holds, in bytes. */
 size_t fy_message_memory(const struct ferry_message *msg);

@@ -1,9 +1,18 @@
 # wire: codecs, headers, ids, versions, URLs.  Bytes in, bytes out; no I/O.
 
 libferry_core_la_SOURCES += \
+	src/wire/be64.h \
+	src/wire/decoder.c \
 	src/wire/decoder.h \
+	src/wire/encoder.c \
 	src/wire/encoder.h \
+	src/wire/headers.c \
 	src/wire/headers.h \
+	src/wire/message.c \
 	src/wire/message.h \
+	src/wire/outgoing.c \
 	src/wire/outgoing.h \
+	src/wire/protobuf.h \
+	src/wire/raftpb.h \
+	src/wire/url.c \
 	src/wire/url.h

@@ -27,12 +27,24 @@ struct fy_outgoing {
     uint64_t commit;
     uint64_t last_index; /* of the last entry; index when there are none */
     size_t n_entries;
-    size_t memory;    /* of the whole block */
+    size_t memory;     /* of the whole block */
     size_t packed_len; /* of the bare protobuf message */
-    /* what else encoder.c needs stands here */
+
+    /* For the encoder: where the runs lie in packed, one after the other. */
+    size_t head_len;
+    size_t entries_len; /* each entry: its length as a compact frame has it (be64.h), then the Entry without its tag */
+    size_t tail_len;
+    uint8_t packed[];
 };
 
-/* FERRY_OK; FERRY_ERR_TOO_LARGE when the packed message would exceed max_bytes; FERRY_ERR_NOMEM. */
+/*
+ * Encode msg in one of etcd's forms.  In FERRY_FORM_3_4 and _3_6 every scalar is written, in _3_7 those that are not
+ * zero; vote and responses, which 3.4 does not know, are left out of its form when they are zero and empty.  A
+ * snapshot is always written whole; 3.4 writes an empty one where there is none.
+ *
+ * FERRY_OK; FERRY_ERR_TOO_LARGE when the packed message would exceed max_bytes; FERRY_ERR_DEPTH when responses are
+ * nested more than FY_MESSAGE_MAX_DEPTH deep; FERRY_ERR_INVALID when something is counted but NULL; FERRY_ERR_NOMEM.
+ */
 int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
                     struct fy_outgoing **ret_out);
 void fy_outgoing_free(struct fy_outgoing *out); /* NULL is fine; must not be linked */

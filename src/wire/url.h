@@ -4,6 +4,7 @@
 #ifndef FY_WIRE_URL_H
 #define FY_WIRE_URL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,15 +17,17 @@ struct fy_url {
 };
 
 /*
- * http://host:port, with one '/' after it at most.  The port is needed, 0 to 65535.  FERRY_OK or FERRY_ERR_URL.
+ * http://host:port, with one '/' after it at most.  The port is needed, 0 to 65535.  Nothing is looked up: a host is
+ * letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or FERRY_ERR_URL.
  */
 int fy_url_parse(const char *text, struct fy_url *ret_url);
 
-/* Split X-PeerURLs ("a,b,c") into a NULL-ended array in one block, for free().  FERRY_ERR_URL for a bad one, _NOMEM. */
+/*
+ * Split X-PeerURLs ("a,b,c"), or copy a NULL-ended array of URLs, into a NULL-ended array in one block, for free():
+ * sorted as etcd sorts them, each without blanks around it and without a trailing '/'.
+ * FERRY_ERR_URL for a bad URL or for none at all, _NOMEM.
+ */
 int fy_urls_split(const char *text, char ***ret_urls);
-
-/* Copy a NULL-ended array of URLs into one block, for free(), sorted as etcd sorts them, each without a trailing '/'.
- * FERRY_ERR_URL for an empty array or a bad URL, _NOMEM. */
 int fy_urls_copy(const char *const *urls, char ***ret_urls);
 
 #endif

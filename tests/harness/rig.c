@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "harness/heap.h"
+
 int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
 {
     const char *timeout = getenv("RIG_TIMEOUT");
@@ -16,6 +18,7 @@ int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), cons
     va_list tests;
     int n_failed;
 
+    heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
     tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : 60);
     if (setup || teardown)
         tcase_add_checked_fixture(tcase, setup, teardown);

@@ -3,8 +3,6 @@
  */
 #include <stdlib.h>
 
-#include "ferry/ferry.h"
-#include "harness/heap.h"
 #include "harness/rig.h"
 #include "net/timers.h"
 
@@ -22,19 +20,10 @@ static void on_timer(void *arg)
 
 static void setup(void)
 {
-    heap_setup();
     n_fired = 0;
     fy_timers_init(&timers);
     for (size_t i = 0; i < N; i++)
-        ck_assert_int_eq(fy_timer_init(&timer[i], &timers, on_timer, &timer[i]), FERRY_OK);
-}
-
-static void teardown(void)
-{
-    for (size_t i = 0; i < N; i++)
-        fy_timer_release(&timer[i]);
-    fy_timers_release(&timers);
-    heap_teardown();
+        fy_timer_init(&timer[i], &timers, on_timer, &timer[i]);
 }
 
 START_TEST(timers_fire_in_order_of_deadline_and_then_of_setting)
@@ -94,26 +83,8 @@ START_TEST(setting_and_unsetting_at_random_keeps_the_order)
 }
 END_TEST
 
-START_TEST(a_timer_without_memory_is_refused_and_changes_nothing)
-{
-    struct fy_timer more[N];
-    size_t n_more = 0;
-
-    heap_fail_at(0);
-    while (n_more < N && fy_timer_init(&more[n_more], &timers, on_timer, NULL) == FERRY_OK)
-        n_more++;
-    heap_fail_at(-1);
-    ck_assert_uint_lt(n_more, N);
-    while (n_more > 0)
-        fy_timer_release(&more[--n_more]);
-    fy_timer_set(&timer[3], 1);
-    ck_assert_uint_eq(fy_timers_run(&timers, 1), 1);
-}
-END_TEST
-
 int main(void)
 {
-    return rig_main("timers", setup, teardown, timers_fire_in_order_of_deadline_and_then_of_setting,
-                    only_due_timers_fire, setting_and_unsetting_at_random_keeps_the_order,
-                    a_timer_without_memory_is_refused_and_changes_nothing, NULL);
+    return rig_main("timers", setup, NULL, timers_fire_in_order_of_deadline_and_then_of_setting,
+                    only_due_timers_fire, setting_and_unsetting_at_random_keeps_the_order, NULL);
 }

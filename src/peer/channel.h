@@ -1,0 +1,56 @@
+/*
+ * channel.h - the bounded queue between callers of send and the writer of one lane.
+ *
+ * Any thread puts an encoded message; the loop takes what is there and, once it is written, gives the room back.  The
+ * bounds, in messages and in bytes, hold for both: what is queued and what was taken but is not yet written.
+ */
+#ifndef FY_PEER_CHANNEL_H
+#define FY_PEER_CHANNEL_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+
+struct fy_outgoing;
+
+struct fy_channel {
+    size_t max_messages; /* const after init */
+    size_t max_bytes;    /* const after init */
+
+    pthread_mutex_t mu;   /* leaf lock: no other lock and no foreign code under it */
+    struct fy_list items; /* mu; struct fy_outgoing, oldest first */
+    size_t n;             /* mu; queued and taken */
+    size_t n_bytes;       /* mu; theirs */
+    bool is_open;         /* mu */
+};
+
+void fy_channel_init(struct fy_channel *ch, size_t max_messages, size_t max_bytes); /* closed */
+void fy_channel_release(struct fy_channel *ch);                                     /* must be empty */
+
+/*
+ * Queue out, which is the channel's on FERRY_OK and stays the caller's on FERRY_ERR_CLOSED and _FULL.
+ * *ret_was_empty: nothing was queued before it, so the loop does not know yet.  Any thread.
+ */
+int fy_channel_put(struct fy_channel *ch, struct fy_outgoing *out, bool *ret_was_empty);
+
+void fy_channel_open(struct fy_channel *ch);
+
+/* Close, and append what is queued to list.  It still counts until fy_channel_give_back. */
+void fy_channel_close(struct fy_channel *ch, struct fy_list *list);
+
+/* Append all that is queued to list, or unlink the oldest alone (NULL: there is none).  It counts until given back. */
+void fy_channel_take_all(struct fy_channel *ch, struct fy_list *list);
+struct fy_outgoing *fy_channel_take_one(struct fy_channel *ch);
+
+/* n messages of n_bytes that were taken are written or dropped. */
+/* Is nothing queued?  What was taken does not count here. */
+bool fy_channel_is_empty(struct fy_channel *ch);
+
+/* How much is queued and taken.  Any thread. */
+void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes);
+
+void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);
+
+#endif

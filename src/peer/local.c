@@ -1,0 +1,38 @@
+/*
+ * local - the headers that every request carries, and the budget of all outgoing queues.
+ */
+#include "peer/local.h"
+
+#include <assert.h>
+
+size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers)
+{
+    size_t n = 0;
+
+    headers[n++] = (struct fy_header){FY_HEADER_SERVER_FROM, local->id_text.text};
+    headers[n++] = (struct fy_header){FY_HEADER_SERVER_VERSION, local->version_text};
+    headers[n++] = (struct fy_header){FY_HEADER_MIN_CLUSTER_VERSION, local->min_version_text};
+    headers[n++] = (struct fy_header){FY_HEADER_CLUSTER_ID, local->cluster_id_text.text};
+    if (local->peer_urls[0] != '\0')
+        headers[n++] = (struct fy_header){FY_HEADER_PEER_URLS, local->peer_urls};
+    assert(n <= FY_LOCAL_HEADERS);
+    return n;
+}
+
+bool fy_local_reserve(struct fy_local *local, size_t bytes)
+{
+    size_t used = atomic_fetch_add_explicit(&local->send_bytes, bytes, memory_order_relaxed);
+
+    if (bytes <= local->max_send_bytes && used <= local->max_send_bytes - bytes)
+        return true;
+    fy_local_unreserve(local, bytes);
+    return false;
+}
+
+void fy_local_unreserve(struct fy_local *local, size_t bytes)
+{
+    size_t used = atomic_fetch_sub_explicit(&local->send_bytes, bytes, memory_order_relaxed);
+
+    assert(used >= bytes);
+    (void)used;
+}

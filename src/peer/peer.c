@@ -1,0 +1,231 @@
+/*
+ * peer - choosing a lane, and keeping the account.
+ *
+ * A message out: encoded by the caller of send, charged to the budget of all queues, put on the first lane that is open
+ * - MsgApp: msgapp stream, message stream, pipeline; MsgSnap: pipeline; all else: message stream, pipeline.  A lane
+ * that is full does not fall over to the next: that would reorder, and the next is slower.
+ * Every end of a message is in fy_peer_free_message (written) or in count_drop (dropped): the account is exact because
+ * there is no third.
+ */
+#include "peer/peer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "peer/local.h"
+#include "wire/message.h"
+#include "wire/outgoing.h"
+
+int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer **ret_peer)
+{
+    struct fy_peer *peer;
+
+    if (posix_memalign((void **)&peer, _Alignof(struct fy_peer), sizeof(*peer)) != 0)
+        return FERRY_ERR_NOMEM;
+    memset(peer, 0, sizeof(*peer));
+    peer->id = id;
+    peer->local = local;
+    atomic_init(&peer->n_refs, 1);
+    atomic_init(&peer->closed_reason, FERRY_DROP_REMOVED);
+    fy_peer_status_init(&peer->status, local, id);
+    fy_inbox_init(&peer->inbox, peer, local->max_queue_messages, local->max_queue_bytes);
+    fy_url_picker_init(&peer->picker, urls);
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        fy_stream_writer_init(&peer->writers[i], peer, (enum ferry_stream)i);
+        fy_stream_reader_init(&peer->readers[i], peer, (enum ferry_stream)i);
+    }
+    fy_pipeline_init(&peer->pipeline, peer);
+    *ret_peer = peer;
+    return FERRY_OK;
+}
+
+void fy_peer_free(struct fy_peer *peer)
+{
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        fy_stream_writer_release(&peer->writers[i]);
+        fy_stream_reader_release(&peer->readers[i]);
+    }
+    fy_pipeline_release(&peer->pipeline);
+    fy_url_picker_release(&peer->picker);
+    free(peer->ties.new_urls);
+    fy_inbox_release(&peer->inbox);
+    fy_peer_status_release(&peer->status);
+    free(peer);
+}
+
+void fy_peer_ref(struct fy_peer *peer)
+{
+    atomic_fetch_add_explicit(&peer->n_refs, 1, memory_order_relaxed);
+}
+
+void fy_peer_unref(struct fy_peer *peer)
+{
+    if (atomic_fetch_sub_explicit(&peer->n_refs, 1, memory_order_acq_rel) == 1)
+        peer->ties.on_last_unref(peer->ties.arg, peer);
+}
+
+void fy_peer_start(struct fy_peer *peer)
+{
+    peer->is_started = true;
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        fy_stream_reader_start(&peer->readers[i]);
+    fy_pipeline_wake(&peer->pipeline);
+}
+
+void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    atomic_store(&peer->closed_reason, reason);
+    peer->is_stopped = true;
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        fy_stream_writer_stop(&peer->writers[i], reason);
+        fy_stream_reader_stop(&peer->readers[i]);
+    }
+    fy_pipeline_stop(&peer->pipeline, reason);
+}
+
+void fy_peer_update(struct fy_peer *peer, char **urls)
+{
+    fy_url_picker_update(&peer->picker, urls);
+    for (int i = 0; i < FERRY_N_STREAMS && peer->is_started && !peer->is_stopped; i++)
+        fy_stream_reader_urls_changed(&peer->readers[i]);
+}
+
+/* A message to this peer will not be written. */
+static void count_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
+{
+    const struct fy_upcalls *up = &peer->local->up;
+
+    fy_count(&peer->counts.dropped[reason], 1);
+    if (reason != FERRY_DROP_PAUSED && reason != FERRY_DROP_CUT)
+        up->unreachable(up->ctx, peer);
+    if (type == FERRY_MSG_SNAP)
+        up->snapshot(up->ctx, peer, FERRY_SNAPSHOT_FAILURE);
+}
+
+void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg)
+{
+    fy_local_unreserve(peer->local, msg->memory);
+    fy_outgoing_free(msg);
+}
+
+void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_drop_reason reason)
+{
+    enum ferry_message_type type = msg->type;
+
+    fy_peer_free_message(peer, msg);
+    count_drop(peer, type, reason);
+}
+
+void fy_peer_ask_for_attention(struct fy_peer *peer)
+{
+    if (!atomic_exchange(&peer->needs_attention, true))
+        peer->local->up.attend(peer->local->up.ctx, peer);
+}
+
+/* The lanes for a message of this type, in the order of trying. */
+static size_t lanes_for(struct fy_peer *peer, enum ferry_message_type type, struct fy_channel *lanes[3])
+{
+    size_t n = 0;
+
+    if (type == FERRY_MSG_APP)
+        lanes[n++] = &peer->writers[FERRY_STREAM_MSGAPP].channel;
+    if (type != FERRY_MSG_SNAP)
+        lanes[n++] = &peer->writers[FERRY_STREAM_MESSAGE].channel;
+    lanes[n++] = &peer->pipeline.channel;
+    return n;
+}
+
+static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
+{
+    struct fy_channel *lanes[3];
+    size_t n_lanes = lanes_for(peer, msg->type, lanes);
+    int err = FERRY_ERR_CLOSED;
+    bool was_empty = false;
+
+    for (size_t i = 0; i < n_lanes && err == FERRY_ERR_CLOSED; i++)
+        err = fy_channel_put(lanes[i], msg, &was_empty);
+    if (err == FERRY_ERR_FULL)
+        fy_peer_dropped(peer, msg, FERRY_DROP_QUEUE_FULL);
+    else if (err == FERRY_ERR_CLOSED) /* the pipeline closes only when the peer goes */
+        fy_peer_dropped(peer, msg, (enum ferry_drop_reason)atomic_load(&peer->closed_reason));
+    else if (was_empty)
+        fy_peer_ask_for_attention(peer);
+}
+
+void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
+{
+    struct fy_outgoing *out;
+    int err;
+
+    fy_count(&peer->counts.sent, 1);
+    if (atomic_load_explicit(&peer->is_paused, memory_order_relaxed)) {
+        count_drop(peer, msg->type, FERRY_DROP_PAUSED);
+        return;
+    }
+    if (atomic_load_explicit(&peer->is_cut, memory_order_relaxed)) {
+        count_drop(peer, msg->type, FERRY_DROP_CUT);
+        return;
+    }
+    err = fy_outgoing_new(msg, peer->local->form, peer->local->max_message_bytes, &out);
+    if (err != FERRY_OK) {
+        count_drop(peer, msg->type,
+                   err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
+                   : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
+                                                : FERRY_DROP_INVALID);
+    } else if (!fy_local_reserve(peer->local, out->memory)) {
+        fy_outgoing_free(out);
+        count_drop(peer, msg->type, FERRY_DROP_BUDGET);
+    } else {
+        queue(peer, out);
+    }
+}
+
+void fy_peer_attend(struct fy_peer *peer)
+{
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        fy_stream_writer_wake(&peer->writers[i]);
+    if (peer->is_started)
+        fy_pipeline_wake(&peer->pipeline);
+}
+
+bool fy_peer_is_open(const struct fy_peer *peer)
+{
+    return !atomic_load_explicit(&peer->is_paused, memory_order_relaxed) &&
+           !atomic_load_explicit(&peer->is_cut, memory_order_relaxed);
+}
+
+void fy_peer_deliver(struct fy_peer *peer, const struct ferry_message *msg)
+{
+    if (fy_peer_is_open(peer)) {
+        peer->local->up.deliver(peer->local->up.ctx, peer, msg);
+    } else {
+        fy_count(&peer->counts.received_dropped, 1);
+        ferry_message_unref(msg);
+    }
+}
+
+static void add_queued(struct fy_channel *ch, struct ferry_peer_status *status)
+{
+    size_t n, n_bytes;
+
+    fy_channel_read(ch, &n, &n_bytes);
+    status->queued_messages += n;
+    status->queued_bytes += n_bytes;
+}
+
+void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_status)
+{
+    *ret_status = (struct ferry_peer_status){.id = peer->id};
+    fy_peer_status_read(&peer->status, ret_status);
+    ret_status->paused = atomic_load(&peer->is_paused);
+    ret_status->cut = atomic_load(&peer->is_cut);
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        ret_status->writer_attached[i] = atomic_load(&peer->writers[i].is_attached);
+        ret_status->reader_attached[i] = atomic_load(&peer->readers[i].is_attached);
+        ret_status->dials[i] = atomic_load(&peer->readers[i].dials);
+        add_queued(&peer->writers[i].channel, ret_status);
+    }
+    add_queued(&peer->pipeline.channel, ret_status);
+    fy_counts_add_to(&peer->counts, &ret_status->counts);
+}

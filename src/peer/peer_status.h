@@ -1,0 +1,45 @@
+/*
+ * peer_status.h - is the peer active, since when, and if not, why.
+ *
+ * One status for all that talks to a peer, as in etcd: whatever worked last makes it active, whatever failed last
+ * inactive.  Changes are logged, repeats only at debug level; a peer that flips faster than once a second (a stream
+ * that fails while POSTs succeed) has its changes counted and told of with the next line. Written by the loop, read by
+ * any thread.
+ */
+#ifndef FY_PEER_PEER_STATUS_H
+#define FY_PEER_PEER_STATUS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "ferry/ferry.h"
+
+struct fy_local;
+
+struct fy_peer_status {
+    const struct fy_local *local;
+    uint64_t peer_id;
+    struct fy_log_fold fold; /* the loop's */
+
+    pthread_mutex_t mu;                                                   /* leaf lock */
+    atomic_bool is_active;                                                /* written under mu, read also without */
+    uint64_t since_ms;                                                    /* mu; Unix time, 0 while inactive */
+    char last_error[sizeof(((struct ferry_peer_status *)0)->last_error)]; /* mu */
+};
+
+void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id);
+void fy_peer_status_release(struct fy_peer_status *status);
+
+void fy_peer_status_activate(struct fy_peer_status *status);
+
+/* etcd's text: failed to ACTION ID on SOURCE (REASON). */
+void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
+                               const char *reason);
+
+/* Fill active, active_since_ms and last_error. */
+void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status *ret_status);
+
+#endif

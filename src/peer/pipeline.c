@@ -1,0 +1,210 @@
+/*
+ * pipeline - POST /raft, four in flight.
+ *
+ * Normal path: a slot takes the oldest message, posts its bare bytes and waits; 204 means that the peer's core took it.
+ * Any other answer, and none in time, drops the message: it is not posted again, because Raft sends again what matters.
+ * The answer may take post_timeout_ms, and a millisecond more for each KiB of body.
+ */
+#include "peer/pipeline.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "peer/local.h"
+#include "peer/peer.h"
+#include "wire/encoder.h"
+
+static void free_slot(struct fy_post *post)
+{
+    fy_timer_unset(&post->deadline);
+    fy_call_cancel(post->call);
+    post->call = NULL;
+    free(post->body);
+    post->body = NULL;
+    post->msg = NULL;
+}
+
+/* The message of this slot ended: dropped for reason. */
+static void drop(struct fy_post *post, enum ferry_drop_reason reason)
+{
+    struct fy_pipeline *p = post->pipeline;
+    struct fy_outgoing *msg = post->msg;
+    size_t memory = msg->memory;
+
+    free_slot(post);
+    fy_peer_dropped(p->peer, msg, reason);
+    fy_channel_give_back(&p->channel, 1, memory);
+}
+
+static void fail(struct fy_post *post, const char *reason)
+{
+    struct fy_pipeline *p = post->pipeline;
+
+    fy_url_picker_unreachable(&p->peer->picker, &post->url);
+    fy_peer_status_deactivate(&p->peer->status, "post", "pipeline", reason);
+    drop(post, FERRY_DROP_POST_FAILED);
+    fy_pipeline_wake(p);
+}
+
+static void succeed(struct fy_post *post)
+{
+    struct fy_pipeline *p = post->pipeline;
+    struct fy_peer *peer = p->peer;
+    struct fy_outgoing *msg = post->msg;
+    bool is_snapshot = msg->type == FERRY_MSG_SNAP;
+
+    free_slot(post);
+    fy_count(&peer->counts.sent_bytes, msg->packed_len);
+    fy_count(&peer->counts.written, 1);
+    fy_channel_give_back(&p->channel, 1, msg->memory);
+    fy_peer_free_message(peer, msg);
+    fy_peer_status_activate(&peer->status);
+    if (is_snapshot)
+        peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FINISH);
+    fy_pipeline_wake(p);
+}
+
+static void on_head(void *arg, const struct fy_answer *answer)
+{
+    struct fy_post *post = arg;
+
+    fy_refusal_begin(&post->answer, answer);
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+    struct fy_post *post = arg;
+
+    fy_refusal_add(&post->answer, data, len);
+}
+
+static void on_end(void *arg, int err, const char *detail)
+{
+    struct fy_post *post = arg;
+    const struct fy_local *local = post->pipeline->peer->local;
+    char text[160];
+
+    post->call = NULL;
+    if (post->answer.status == 204) {
+        succeed(post);
+    } else if (err != FERRY_OK) {
+        fail(post, detail);
+    } else if (post->answer.status == 403) {
+        fail(post, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
+        local->up.fatal(local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
+    } else {
+        (void)fy_refusal_judge(&post->answer, local->cluster_id_text.text, text, sizeof(text));
+        fail(post, text);
+    }
+}
+
+static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+
+static void on_deadline(void *arg)
+{
+    fail(arg, "no answer in time");
+}
+
+static uint8_t *encode_body(const struct fy_local *local, const struct fy_outgoing *msg)
+{
+    uint8_t *body = malloc(msg->packed_len + 1); /* never of length 0 */
+    struct fy_encoder encoder;
+
+    if (!body)
+        return NULL;
+    fy_encoder_init(&encoder, FY_CODEC_BARE, local->form);
+    fy_encoder_start(&encoder, msg);
+    (void)fy_encoder_read(&encoder, body, msg->packed_len);
+    assert(fy_encoder_left(&encoder) == 0);
+    return body;
+}
+
+/* Post msg, which the slot takes. */
+static void post_message(struct fy_post *post, struct fy_outgoing *msg)
+{
+    struct fy_peer *peer = post->pipeline->peer;
+    const struct fy_local *local = peer->local;
+    struct fy_header headers[FY_LOCAL_HEADERS + 1];
+    size_t n_headers = fy_local_headers(local, headers);
+    char url[sizeof(post->url.text) + 16];
+    struct fy_call_spec spec;
+    uint64_t allowance_ns = (uint64_t)(msg->packed_len / 1024) * 1000000;
+    int err;
+
+    post->msg = msg;
+    post->answer = (struct fy_refusal){.status = 0};
+    post->body = encode_body(local, msg);
+    if (!post->body) {
+        drop(post, FERRY_DROP_NOMEM);
+        return;
+    }
+    fy_url_picker_pick(&peer->picker, &post->url);
+    (void)snprintf(url, sizeof(url), "%s" FY_PATH_RAFT, post->url.text);
+    headers[n_headers++] = (struct fy_header){"Content-Type", "application/protobuf"};
+    spec = (struct fy_call_spec){
+        .method = "POST",
+        .url = url,
+        .headers = headers,
+        .n_headers = n_headers,
+        .body = post->body,
+        .body_len = msg->packed_len,
+        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+    };
+    err = fy_net_call(local->net, &spec, &events, post, &post->call);
+    if (err != FERRY_OK) {
+        drop(post, err == FERRY_ERR_NOMEM ? FERRY_DROP_NOMEM : FERRY_DROP_POST_FAILED);
+        return;
+    }
+    fy_timer_set(&post->deadline, fy_net_now_ns(local->net) + local->post_timeout_ns + allowance_ns);
+}
+
+void fy_pipeline_wake(struct fy_pipeline *p)
+{
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH && !p->is_stopped; i++) {
+        struct fy_outgoing *msg;
+
+        while (!p->posts[i].msg && (msg = fy_channel_take_one(&p->channel)))
+            post_message(&p->posts[i], msg);
+    }
+}
+
+void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
+{
+    const struct fy_local *local = peer->local;
+
+    p->peer = peer;
+    p->is_stopped = false;
+    fy_channel_init(&p->channel, local->max_pipeline_messages, local->max_queue_bytes);
+    fy_channel_open(&p->channel);
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
+        p->posts[i] = (struct fy_post){.pipeline = p};
+        fy_timer_init(&p->posts[i].deadline, fy_net_timers(local->net), on_deadline, &p->posts[i]);
+    }
+}
+
+void fy_pipeline_release(struct fy_pipeline *p)
+{
+    assert(p->is_stopped);
+    fy_channel_release(&p->channel);
+}
+
+void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
+{
+    struct fy_list dropped;
+    struct fy_node *node;
+
+    p->is_stopped = true;
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
+        if (p->posts[i].msg)
+            drop(&p->posts[i], reason);
+    fy_list_init(&dropped);
+    fy_channel_close(&p->channel, &dropped);
+    while ((node = fy_list_take_first(&dropped))) {
+        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
+        size_t memory = msg->memory;
+
+        fy_peer_dropped(p->peer, msg, reason);
+        fy_channel_give_back(&p->channel, 1, memory);
+    }
+}

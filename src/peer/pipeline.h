@@ -1,0 +1,45 @@
+/*
+ * pipeline.h - the way out when no stream is up, and for MsgSnap: one POST per message, a few at a time.
+ */
+#ifndef FY_PEER_PIPELINE_H
+#define FY_PEER_PIPELINE_H
+
+#include "net/net.h"
+#include "net/timers.h"
+#include "peer/channel.h"
+#include "peer/refusal.h"
+#include "peer/url_picker.h"
+
+#define FY_PIPELINE_WIDTH 4 /* POSTs in flight, as in etcd */
+
+struct fy_peer;
+struct fy_pipeline;
+
+/* One POST. */
+struct fy_post {
+    struct fy_pipeline *pipeline;
+    struct fy_outgoing *msg; /* NULL: the slot is free */
+    uint8_t *body;           /* the bare message */
+    struct fy_call *call;
+    struct fy_picked_url url;
+    struct fy_refusal answer; /* status 0: none yet */
+    struct fy_timer deadline;
+};
+
+struct fy_pipeline {
+    struct fy_peer *peer;      /* const */
+    struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
+    bool is_stopped;           /* the loop's */
+    struct fy_post posts[FY_PIPELINE_WIDTH];
+};
+
+void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer);
+void fy_pipeline_release(struct fy_pipeline *p); /* stopped */
+
+/* The channel has something. */
+void fy_pipeline_wake(struct fy_pipeline *p);
+
+/* Cancel what is in flight, drop all for reason, and refuse more. */
+void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason);
+
+#endif

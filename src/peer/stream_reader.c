@@ -1,0 +1,326 @@
+/*
+ * stream_reader - a GET that does not end, and what to do when it does.
+ *
+ * Normal path: dial; the answer is 200 and of a version that serves the stream; bytes go through the decoder, link
+ * heartbeats stop here, messages go up.  Any end leads to BACKOFF and from there to the next dial.
+ *
+ * A connection is given up when no progress is made for the read timeout: progress is a whole frame, or MIN_PROGRESS
+ * bytes of a long one.  Silence counts against a peer, and so does a byte a second; a peer that is alive sends a link
+ * heartbeat at least every third of that time.  The answer's head has the dial timeout and the read timeout together.
+ *
+ * What a status means is etcd's: 404 and 412 are retried, 410 says that this member was removed for good.
+ */
+#include "peer/stream_reader.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "peer/local.h"
+#include "peer/peer.h"
+#include "wire/message.h"
+
+#define MIN_PROGRESS 1024
+#define MAX_SLOWDOWN 4 /* refusals in a row double the interval so many times at most */
+#define BIT(state) (1u << (state))
+
+static const struct {
+    const char *name;
+    unsigned next; /* the set of legal successors */
+} states[] = {
+    [FY_READER_STOPPED] = {"stopped", BIT(FY_READER_DIALING) | BIT(FY_READER_BACKOFF)},
+    [FY_READER_DIALING] = {"dialing", BIT(FY_READER_REFUSED) | BIT(FY_READER_ACTIVE) | BIT(FY_READER_BACKOFF) |
+                                          BIT(FY_READER_STOPPED)},
+    [FY_READER_REFUSED] = {"refused", BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
+    [FY_READER_ACTIVE] = {"active", BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
+    [FY_READER_BACKOFF] = {"backoff", BIT(FY_READER_DIALING) | BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
+};
+
+/* The only writer of r->state. */
+static void set_state(struct fy_stream_reader *r, enum fy_reader_state to)
+{
+    assert(states[r->state].next & BIT(to));
+    fy_log(&r->peer->local->log, FERRY_LOG_DEBUG, "stream", r->peer->id, "reader of %s: %s -> %s",
+           fy_stream_name(r->stream), states[r->state].name, states[to].name);
+    r->state = to;
+    atomic_store(&r->is_attached, to == FY_READER_ACTIVE);
+}
+
+static uint64_t now_ns(const struct fy_stream_reader *r)
+{
+    return fy_net_now_ns(r->peer->local->net);
+}
+
+/* Let go of the connection, whatever the state. */
+static void hang_up(struct fy_stream_reader *r)
+{
+    fy_timer_unset(&r->watch);
+    if (r->state == FY_READER_ACTIVE)
+        fy_decoder_release(&r->decoder);
+    fy_call_cancel(r->call);
+    r->call = NULL;
+}
+
+static void wait_to_dial(struct fy_stream_reader *r)
+{
+    uint64_t interval = r->peer->local->dial_retry_ns << (r->n_refusals < MAX_SLOWDOWN ? r->n_refusals : MAX_SLOWDOWN);
+    uint64_t jitter = fy_net_random(r->peer->local->net) % (interval / 2 + 1);
+    uint64_t at_ns = r->last_dial_ns + interval + jitter;
+
+    set_state(r, FY_READER_BACKOFF);
+    fy_timer_set(&r->retry, at_ns > now_ns(r) ? at_ns : now_ns(r));
+}
+
+/* Log a failure, unless it is the same as the last or comes too soon after another line. */
+static void tell_failure(struct fy_stream_reader *r, const char *action, const char *text)
+{
+    const struct fy_log *log = &r->peer->local->log;
+    unsigned long long n_held;
+
+    r->n_failures++;
+    if (strcmp(text, r->last_failure) == 0 && r->n_failures > 1)
+        return;
+    (void)snprintf(r->last_failure, sizeof(r->last_failure), "%s", text);
+    if (fy_log_fold_pass(&r->fold, now_ns(r), &n_held))
+        fy_log(log, FERRY_LOG_WARN, "stream", r->peer->id, "%s: failed to %s %s: %s (failure %u in a row)",
+               fy_stream_name(r->stream), action, r->url.text, text, r->n_failures);
+}
+
+/* The dial or the stream failed: tell, and try again later. */
+static void fail(struct fy_stream_reader *r, const char *action, const char *text)
+{
+    hang_up(r);
+    tell_failure(r, action, text);
+    fy_peer_status_deactivate(&r->peer->status, action, fy_stream_name(r->stream), text);
+    if (r->state != FY_READER_ACTIVE)
+        fy_url_picker_unreachable(&r->peer->picker, &r->url);
+    wait_to_dial(r);
+}
+
+static void fail_refused(struct fy_stream_reader *r, const char *text)
+{
+    r->n_refusals++;
+    fail(r, "dial", text);
+}
+
+/* The body of a refusal is whole, or as long as we care for. */
+static void on_refused(struct fy_stream_reader *r)
+{
+    struct fy_id_text peer_id = fy_id_format(r->peer->id);
+    char text[sizeof(r->last_failure)];
+
+    switch (r->refusal.status) {
+    case 404:
+        (void)snprintf(text, sizeof(text), "peer %s failed to find local node %s", peer_id.text,
+                       r->peer->local->id_text.text);
+        fail_refused(r, text);
+        return;
+    case 410:
+        hang_up(r);
+        tell_failure(r, "dial", ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
+        fy_peer_status_deactivate(&r->peer->status, "dial", fy_stream_name(r->stream),
+                                  ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
+        set_state(r, FY_READER_STOPPED);
+        r->peer->local->up.fatal(r->peer->local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
+        return;
+    default:
+        (void)fy_refusal_judge(&r->refusal, r->peer->local->cluster_id_text.text, text, sizeof(text));
+        fail_refused(r, text);
+    }
+}
+
+static void become_active(struct fy_stream_reader *r)
+{
+    const struct fy_local *local = r->peer->local;
+
+    fy_decoder_init(&r->decoder, r->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, local->id,
+                    r->peer->id, local->max_message_bytes);
+    set_state(r, FY_READER_ACTIVE);
+    r->last_progress_ns = now_ns(r);
+    r->n_bytes_since = 0;
+    fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
+    fy_log(&local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s after %u failures",
+           fy_stream_name(r->stream), r->url.text, r->n_failures);
+    r->n_failures = r->n_refusals = 0;
+    fy_peer_status_activate(&r->peer->status);
+}
+
+static void on_head(void *arg, const struct fy_answer *answer)
+{
+    struct fy_stream_reader *r = arg;
+    struct fy_version version;
+    char text[sizeof(r->last_failure)];
+
+    if (fy_version_parse_header(fy_answer_header(answer, FY_HEADER_SERVER_VERSION), &version) != FERRY_OK) {
+        fail_refused(r, "the answer's " FY_HEADER_SERVER_VERSION " is not a version");
+    } else if (!fy_version_supports_stream(r->peer->local->version, version)) {
+        (void)snprintf(text, sizeof(text), "%s (the answer's version is %u.%u.%u)",
+                       ferry_strerror(FERRY_ERR_UNSUPPORTED_STREAM), version.major, version.minor, version.patch);
+        fail_refused(r, text);
+    } else if (answer->status == 200) {
+        become_active(r);
+    } else {
+        set_state(r, FY_READER_REFUSED);
+        fy_refusal_begin(&r->refusal, answer);
+    }
+}
+
+static void on_message(struct fy_stream_reader *r, const struct ferry_message *msg, size_t frame_len)
+{
+    struct fy_counts *counts = &r->peer->counts;
+
+    fy_count(&counts->received, 1);
+    fy_count(&counts->received_bytes, frame_len);
+    fy_peer_deliver(r->peer, msg);
+}
+
+/* Decode what came.  The core may do anything in between, but it can neither stop nor free this reader at once. */
+static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
+{
+    r->n_bytes_since += len;
+    while (len > 0) {
+        const struct ferry_message *msg;
+        size_t n_used, frame_len;
+        int got = fy_decoder_feed(&r->decoder, data, len, &n_used, &msg, &frame_len);
+
+        if (got < 0) {
+            fail(r, "read", ferry_strerror(got));
+            return;
+        }
+        data += n_used;
+        len -= n_used;
+        if (got == FY_DECODED_NOTHING)
+            break;
+        r->n_bytes_since = MIN_PROGRESS;
+        if (got == FY_DECODED_MESSAGE)
+            on_message(r, msg, frame_len);
+    }
+    if (r->n_bytes_since >= MIN_PROGRESS) {
+        r->n_bytes_since = 0;
+        r->last_progress_ns = now_ns(r);
+    }
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+    struct fy_stream_reader *r = arg;
+
+    if (r->state == FY_READER_ACTIVE) {
+        decode(r, data, len);
+        return;
+    }
+    assert(r->state == FY_READER_REFUSED);
+    fy_refusal_add(&r->refusal, data, len);
+    if (r->refusal.len == FY_REFUSAL_MAX)
+        on_refused(r);
+}
+
+static void on_end(void *arg, int err, const char *detail)
+{
+    struct fy_stream_reader *r = arg;
+
+    r->call = NULL;
+    if (r->state == FY_READER_REFUSED) {
+        on_refused(r); /* an unfinished reason is a reason, too */
+    } else if (r->state == FY_READER_DIALING) {
+        fail(r, "dial", err == FERRY_OK ? "no answer" : detail);
+    } else if (err != FERRY_OK) {
+        fail(r, "read", detail);
+    } else if (fy_decoder_end(&r->decoder) != FERRY_OK) {
+        fail(r, "read", ferry_strerror(FERRY_ERR_TRUNCATED));
+    } else {
+        /* a clean end between frames: the peer replaced the connection or is stopping; its status stays */
+        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: the peer ended the stream",
+               fy_stream_name(r->stream));
+        hang_up(r);
+        wait_to_dial(r);
+    }
+}
+
+static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+
+static void on_watch(void *arg)
+{
+    struct fy_stream_reader *r = arg;
+    uint64_t due_ns = r->last_progress_ns + r->peer->local->read_timeout_ns;
+
+    if (r->state == FY_READER_ACTIVE && due_ns > now_ns(r))
+        fy_timer_set(&r->watch, due_ns);
+    else if (r->state == FY_READER_ACTIVE)
+        fail(r, "read", "no frame within the read timeout");
+    else if (r->state == FY_READER_REFUSED)
+        on_refused(r);
+    else
+        fail(r, "dial", "no answer within the dial and read timeouts");
+}
+
+static void dial(void *arg)
+{
+    struct fy_stream_reader *r = arg;
+    const struct fy_local *local = r->peer->local;
+    struct fy_id_text peer_id = fy_id_format(r->peer->id);
+    struct fy_header headers[FY_LOCAL_HEADERS + 1];
+    size_t n_headers = fy_local_headers(local, headers);
+    char url[sizeof(r->url.text) + 64];
+    struct fy_call_spec spec = {
+        .method = "GET",
+        .url = url,
+        .headers = headers,
+        .own_connection = true,
+        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+    };
+    int err;
+
+    headers[n_headers++] = (struct fy_header){FY_HEADER_RAFT_TO, peer_id.text};
+    spec.n_headers = n_headers;
+    fy_url_picker_pick(&r->peer->picker, &r->url);
+    (void)snprintf(url, sizeof(url), "%s" FY_PATH_STREAM "/%s/%s", r->url.text, fy_stream_path_element(r->stream),
+                   local->id_text.text);
+
+    r->last_dial_ns = now_ns(r);
+    atomic_fetch_add(&r->dials, 1);
+    set_state(r, FY_READER_DIALING);
+    err = fy_net_call(local->net, &spec, &events, r, &r->call);
+    if (err != FERRY_OK) {
+        fail(r, "dial", ferry_strerror(err));
+        return;
+    }
+    fy_timer_set(&r->watch, r->last_dial_ns + local->dial_timeout_ns + local->read_timeout_ns);
+}
+
+void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enum ferry_stream stream)
+{
+    struct fy_timers *timers = fy_net_timers(peer->local->net);
+
+    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FY_READER_STOPPED};
+    fy_timer_init(&r->retry, timers, dial, r);
+    fy_timer_init(&r->watch, timers, on_watch, r);
+}
+
+void fy_stream_reader_release(struct fy_stream_reader *r)
+{
+    assert(r->state == FY_READER_STOPPED);
+    (void)r;
+}
+
+void fy_stream_reader_start(struct fy_stream_reader *r)
+{
+    set_state(r, FY_READER_BACKOFF);
+    fy_timer_set(&r->retry, now_ns(r));
+}
+
+void fy_stream_reader_stop(struct fy_stream_reader *r)
+{
+    if (r->state == FY_READER_STOPPED)
+        return;
+    fy_timer_unset(&r->retry);
+    hang_up(r);
+    set_state(r, FY_READER_STOPPED);
+}
+
+void fy_stream_reader_urls_changed(struct fy_stream_reader *r)
+{
+    r->n_refusals = 0;
+    if (r->state == FY_READER_BACKOFF)
+        wait_to_dial(r);
+}

@@ -1,0 +1,63 @@
+/*
+ * stream_reader.h - one of a peer's two incoming streams: dial, decode, and dial again.
+ *
+ * Dials for as long as the peer exists, at a bounded rate with jitter.  Refusals that will not go away by themselves
+ * (404, 412, a version that does not serve the stream) are retried more and more slowly, up to sixteen times the retry
+ * interval; other failures are not, so that a link that heals is found at once.
+ */
+#ifndef FY_PEER_STREAM_READER_H
+#define FY_PEER_STREAM_READER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/log.h"
+#include "net/net.h"
+#include "net/timers.h"
+#include "peer/refusal.h"
+#include "peer/url_picker.h"
+#include "wire/decoder.h"
+
+struct fy_peer;
+
+enum fy_reader_state {
+    FY_READER_STOPPED, /* not started, stopped, or told that this member was removed */
+    FY_READER_DIALING, /* a GET is under way, its answer not yet judged */
+    FY_READER_REFUSED, /* the answer is no; its body is being read for the reason */
+    FY_READER_ACTIVE,  /* messages come */
+    FY_READER_BACKOFF  /* waiting to dial */
+};
+
+struct fy_stream_reader {
+    struct fy_peer *peer; /* const */
+    enum ferry_stream stream;
+    atomic_bool is_attached; /* state == FY_READER_ACTIVE, for other threads to read */
+    atomic_uint_fast64_t dials;
+
+    /* the loop's */
+    enum fy_reader_state state;
+    struct fy_call *call; /* DIALING, REFUSED, ACTIVE */
+    struct fy_picked_url url;
+    struct fy_decoder decoder; /* ACTIVE */
+    struct fy_refusal refusal; /* REFUSED */
+    struct fy_timer retry;     /* BACKOFF */
+    struct fy_timer watch;     /* DIALING, REFUSED: the answer is due; ACTIVE: progress is due */
+    uint64_t last_dial_ns;
+    uint64_t last_progress_ns; /* ACTIVE: of the last whole frame, or of the last MIN_PROGRESS bytes */
+    size_t n_bytes_since;      /* ACTIVE: bytes since then */
+    unsigned n_refusals;       /* in a row */
+    unsigned n_failures;       /* in a row, of any kind */
+    char last_failure[160];    /* its text: the same again is not logged */
+    struct fy_log_fold fold;
+};
+
+void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enum ferry_stream stream);
+void fy_stream_reader_release(struct fy_stream_reader *r); /* stopped */
+
+void fy_stream_reader_start(struct fy_stream_reader *r);
+void fy_stream_reader_stop(struct fy_stream_reader *r);
+
+/* The peer's URLs changed: a reader that waits dials soon. */
+void fy_stream_reader_urls_changed(struct fy_stream_reader *r);
+
+#endif

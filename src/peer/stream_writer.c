@@ -1,0 +1,180 @@
+/*
+ * stream_writer - the channel's messages, framed and flushed in batches.
+ *
+ * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks read() for
+ * bytes, and read fills its buffer with as many frames as there are - one call is one batch and one flush.  Every third
+ * of the read timeout a link heartbeat goes between two frames, under load as well, so that the reader knows the link.
+ * A message is written when its last byte was given to the net.
+ *
+ * When the connection breaks, or a newer one takes its place, the message that was being written and all that are
+ * queued are dropped and the core is told once: what the old connection carried cannot be known, and Raft sends again.
+ */
+#include "peer/stream_writer.h"
+
+#include <assert.h>
+
+#include "peer/local.h"
+#include "peer/peer.h"
+
+static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
+{
+    struct fy_list dropped;
+    size_t n = 0, n_bytes = 0;
+    struct fy_node *node;
+
+    fy_list_init(&dropped);
+    if (w->current)
+        fy_list_append(&dropped, &w->current->node);
+    w->current = NULL;
+    fy_list_splice(&dropped, &w->taken);
+    fy_channel_close(&w->channel, &dropped);
+    while ((node = fy_list_take_first(&dropped))) {
+        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
+
+        n++;
+        n_bytes += msg->memory;
+        fy_peer_dropped(w->peer, msg, reason);
+    }
+    fy_channel_give_back(&w->channel, n, n_bytes);
+}
+
+/* out is gone or going: nothing will be read any more. */
+static void detach(struct fy_stream_writer *w, enum ferry_drop_reason reason)
+{
+    w->out = NULL;
+    atomic_store(&w->is_attached, false);
+    w->heartbeat_due = false;
+    fy_timer_unset(&w->heartbeat);
+    drop_all(w, reason);
+}
+
+static void on_heartbeat(void *arg)
+{
+    struct fy_stream_writer *w = arg;
+    const struct fy_local *local = w->peer->local;
+
+    w->heartbeat_due = true;
+    fy_outflow_wake(w->out);
+    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
+}
+
+/* Put the next frame into the encoder.  false: there is none. */
+static bool begin_frame(struct fy_stream_writer *w)
+{
+    struct fy_node *node;
+
+    if (w->heartbeat_due) {
+        w->heartbeat_due = false;
+        fy_encoder_start_heartbeat(&w->encoder);
+        return true;
+    }
+    if (fy_list_is_empty(&w->taken))
+        fy_channel_take_all(&w->channel, &w->taken);
+    node = fy_list_take_first(&w->taken);
+    if (!node)
+        return false;
+    w->current = fy_container(node, struct fy_outgoing, node);
+    fy_encoder_start(&w->encoder, w->current);
+    return true;
+}
+
+static size_t on_read(void *arg, uint8_t *buf, size_t cap)
+{
+    struct fy_stream_writer *w = arg;
+    struct fy_counts *counts = &w->peer->counts;
+    size_t len = 0, n = 0, n_memory = 0, n_bytes = 0;
+
+    for (;;) {
+        len += fy_encoder_read(&w->encoder, buf + len, cap - len);
+        if (fy_encoder_left(&w->encoder) > 0)
+            break;
+        if (w->current) {
+            n++;
+            n_memory += w->current->memory;
+            n_bytes += w->current->packed_len;
+            fy_peer_free_message(w->peer, w->current);
+            w->current = NULL;
+        }
+        if (!begin_frame(w))
+            break;
+    }
+    if (n > 0) {
+        fy_channel_give_back(&w->channel, n, n_memory);
+        fy_count(&counts->written, n);
+        fy_count(&counts->sent_bytes, n_bytes);
+    }
+    return len;
+}
+
+static void on_gone(void *arg, int err)
+{
+    struct fy_stream_writer *w = arg;
+
+    detach(w, FERRY_DROP_STREAM_CLOSED);
+    fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), ferry_strerror(err));
+}
+
+static const struct fy_outflow_source source = {.read = on_read, .on_gone = on_gone};
+
+void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream)
+{
+    const struct fy_local *local = peer->local;
+
+    w->peer = peer;
+    w->stream = stream;
+    fy_channel_init(&w->channel, local->max_queue_messages, local->max_queue_bytes);
+    atomic_init(&w->is_attached, false);
+    w->out = NULL;
+    fy_list_init(&w->taken);
+    w->current = NULL;
+    w->heartbeat_due = false;
+    fy_timer_init(&w->heartbeat, fy_net_timers(local->net), on_heartbeat, w);
+}
+
+void fy_stream_writer_release(struct fy_stream_writer *w)
+{
+    assert(!w->out);
+    fy_channel_release(&w->channel);
+}
+
+void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
+{
+    const struct fy_local *local = w->peer->local;
+    const struct fy_header headers[] = {{FY_HEADER_SERVER_VERSION, local->version_text},
+                                        {FY_HEADER_CLUSTER_ID, local->cluster_id_text.text}};
+
+    if (w->out) {
+        struct fy_outflow *older = w->out;
+
+        fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: a newer connection takes over",
+               fy_stream_name(w->stream));
+        detach(w, FERRY_DROP_STREAM_CLOSED);
+        fy_outflow_end(older);
+    }
+    fy_encoder_init(&w->encoder, w->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, local->form);
+    w->out = fy_request_stream(req, headers, sizeof(headers) / sizeof(headers[0]), &source, w);
+    if (!w->out) {
+        fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream),
+                                  ferry_strerror(FERRY_ERR_NOMEM));
+        return;
+    }
+    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
+    atomic_store(&w->is_attached, true);
+    fy_channel_open(&w->channel);
+    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us", fy_stream_name(w->stream));
+    fy_peer_status_activate(&w->peer->status);
+}
+
+void fy_stream_writer_wake(struct fy_stream_writer *w)
+{
+    if (w->out && !fy_channel_is_empty(&w->channel))
+        fy_outflow_wake(w->out);
+}
+
+void fy_stream_writer_stop(struct fy_stream_writer *w, enum ferry_drop_reason reason)
+{
+    struct fy_outflow *out = w->out;
+
+    detach(w, reason);
+    fy_outflow_end(out);
+}

@@ -1,0 +1,48 @@
+/*
+ * stream_writer.h - one of a peer's two outgoing streams: from the channel into the answer of the GET by which the
+ * peer reads it.
+ *
+ * Detached until the peer dials; then attached to that connection until it breaks, or until the peer dials again and
+ * the newer connection takes its place.  The channel is open exactly while the writer is attached.
+ */
+#ifndef FY_PEER_STREAM_WRITER_H
+#define FY_PEER_STREAM_WRITER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "net/net.h"
+#include "net/timers.h"
+#include "peer/channel.h"
+#include "wire/encoder.h"
+
+struct fy_peer;
+
+struct fy_stream_writer {
+    struct fy_peer *peer; /* const */
+    enum ferry_stream stream;
+    struct fy_channel channel; /* senders put here, from any thread */
+    atomic_bool is_attached;   /* out != NULL, for other threads to read */
+
+    /* the loop's */
+    struct fy_outflow *out;      /* NULL: detached */
+    struct fy_encoder encoder;   /* fresh with each connection */
+    struct fy_list taken;        /* from the channel, not yet begun */
+    struct fy_outgoing *current; /* in the encoder; NULL: none, or a heartbeat */
+    bool heartbeat_due;
+    struct fy_timer heartbeat;
+};
+
+void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream);
+void fy_stream_writer_release(struct fy_stream_writer *w); /* stopped */
+
+/* Answer the peer's GET with the stream.  Takes req.  A connection that was attached before is ended cleanly. */
+void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req);
+
+/* The channel has something. */
+void fy_stream_writer_wake(struct fy_stream_writer *w);
+
+/* End the connection, and drop what is queued for reason. */
+void fy_stream_writer_stop(struct fy_stream_writer *w, enum ferry_drop_reason reason);
+
+#endif

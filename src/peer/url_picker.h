@@ -1,0 +1,33 @@
+/*
+ * url_picker.h - which of a peer's URLs to use next.  Shared by all that dial the peer.
+ *
+ * URLs are tried in ascending order of their text, as etcd does; a failure moves on only when it speaks of the URL that
+ * is picked now, so that several failures of one URL advance once.  The loop's only.
+ */
+#ifndef FY_PEER_URL_PICKER_H
+#define FY_PEER_URL_PICKER_H
+
+#include <stddef.h>
+
+struct fy_url_picker {
+    char **urls; /* NULL-ended, one block; at least one */
+    size_t n;
+    size_t picked;
+    unsigned generation; /* of the list: a failure of an older list says nothing of this one */
+};
+
+/* What was picked: good for one try, also after the list was replaced. */
+struct fy_picked_url {
+    char text[300];
+    size_t index;
+    unsigned generation;
+};
+
+void fy_url_picker_init(struct fy_url_picker *picker, char **urls); /* takes urls (of fy_urls_copy) */
+void fy_url_picker_release(struct fy_url_picker *picker);
+void fy_url_picker_update(struct fy_url_picker *picker, char **urls); /* takes urls */
+
+void fy_url_picker_pick(const struct fy_url_picker *picker, struct fy_picked_url *ret_url);
+void fy_url_picker_unreachable(struct fy_url_picker *picker, const struct fy_picked_url *url);
+
+#endif

@@ -1,0 +1,149 @@
+/*
+ * config - every field of ferry_config has its check here, and its copy.
+ */
+#include "transport/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/transport.h"
+#include "wire/url.h"
+
+#define MS_TO_NS(ms) ((uint64_t)(ms)*1000000)
+#define MAX_WORKERS 256
+
+static int fail(const struct ferry_transport *t, int err, const char *what)
+{
+    fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "%s: %s", what, ferry_strerror(err));
+    return err;
+}
+
+static int check_numbers(const struct ferry_config *cfg, const struct ferry_transport *t)
+{
+    if (cfg->id == 0)
+        return fail(t, FERRY_ERR_INVALID, "id is 0");
+    if (!cfg->core.process)
+        return fail(t, FERRY_ERR_INVALID, "core.process is NULL");
+    if (cfg->form < FERRY_FORM_3_4 || cfg->form > FERRY_FORM_3_7)
+        return fail(t, FERRY_ERR_INVALID, "form is none of enum ferry_wire_form");
+    if (cfg->delivery < FERRY_DELIVER_WORKERS || cfg->delivery > FERRY_DELIVER_HOST)
+        return fail(t, FERRY_ERR_INVALID, "delivery is none of enum ferry_delivery");
+    if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_workers == 0 || cfg->n_workers > MAX_WORKERS))
+        return fail(t, FERRY_ERR_INVALID, "n_workers is not within 1 to 256");
+    if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_propose_workers == 0 || cfg->n_propose_workers > MAX_WORKERS))
+        return fail(t, FERRY_ERR_INVALID, "n_propose_workers is not within 1 to 256");
+    if (cfg->dial_timeout_ms == 0 || cfg->read_timeout_ms == 0 || cfg->write_timeout_ms == 0 ||
+        cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
+        return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
+    if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
+        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_connections == 0)
+        return fail(t, FERRY_ERR_INVALID, "a limit (max_...) is 0");
+    return FERRY_OK;
+}
+
+static int copy_version(const struct ferry_transport *t, const char *name, const char *text, char **ret_text,
+                        struct fy_version *ret_version)
+{
+    int err = text ? fy_version_parse(text, ret_version) : FERRY_ERR_VERSION_TEXT;
+
+    if (err != FERRY_OK)
+        return fail(t, err, name);
+    *ret_text = strdup(text);
+    return *ret_text ? FERRY_OK : FERRY_ERR_NOMEM;
+}
+
+/* NULL, or an array without URLs, stays NULL. */
+static int copy_urls(const struct ferry_transport *t, const char *name, const char *const *urls, char ***ret_urls)
+{
+    int err;
+
+    if (!urls || !urls[0])
+        return FERRY_OK;
+    err = fy_urls_copy(urls, ret_urls);
+    return err == FERRY_OK ? FERRY_OK : fail(t, err, name);
+}
+
+static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)
+{
+    struct fy_local *local = &t->local;
+
+    t->core = cfg->core;
+    t->mode = cfg->delivery;
+    t->n_workers = cfg->n_workers;
+    t->n_propose_workers = cfg->n_propose_workers;
+    t->busy_poll_us = cfg->busy_poll_us;
+    t->write_timeout_ms = cfg->write_timeout_ms;
+    t->max_connections = cfg->max_connections;
+
+    local->id = cfg->id;
+    local->id_text = fy_id_format(cfg->id);
+    local->cluster_id_text = fy_id_format(cfg->cluster_id);
+    local->form = cfg->form;
+    local->dial_timeout_ns = MS_TO_NS(cfg->dial_timeout_ms);
+    local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
+    local->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
+    local->dial_retry_ns = MS_TO_NS(cfg->dial_retry_ms);
+    local->max_queue_messages = cfg->max_queue_messages;
+    local->max_queue_bytes = cfg->max_queue_bytes;
+    local->max_pipeline_messages = cfg->max_pipeline_messages;
+    local->max_message_bytes = cfg->max_message_bytes;
+    local->max_send_bytes = cfg->max_send_bytes;
+}
+
+int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
+{
+    struct ferry_config cfg = FERRY_CONFIG_INIT;
+    struct fy_local *local = &t->local;
+    int err;
+
+    if (given->size == 0 || given->size > sizeof(cfg))
+        return FERRY_ERR_INVALID;     /* not made by FERRY_CONFIG_INIT, or of a newer library: nothing in it is safe */
+    memcpy(&cfg, given, given->size); /* one of an older program is shorter, and keeps the defaults for the rest */
+    local->log = (struct fy_log){.fn = cfg.log, .ctx = cfg.log_ctx, .max_level = cfg.log_level};
+
+    err = check_numbers(&cfg, t);
+    if (err != FERRY_OK)
+        return err;
+    copy_numbers(&cfg, t);
+    err = copy_version(t, "server_version", cfg.server_version, &local->version_text, &local->version);
+    if (err == FERRY_OK)
+        err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
+                           &local->min_version);
+    if (err == FERRY_OK)
+        err = copy_urls(t, "listen_urls", cfg.listen_urls, &t->listen_urls);
+    if (err == FERRY_OK)
+        err = copy_urls(t, "advertise_urls", cfg.advertise_urls, &t->advertise_urls);
+    return err;
+}
+
+void fy_config_release(struct ferry_transport *t)
+{
+    free(t->local.version_text);
+    free(t->local.min_version_text);
+    free(t->local.peer_urls);
+    free(t->listen_urls);
+    free(t->advertise_urls);
+}
+
+char *fy_config_join_urls(char *const *urls)
+{
+    size_t len = 0;
+    char *text, *end;
+
+    for (size_t i = 0; urls && urls[i]; i++)
+        len += strlen(urls[i]) + 1;
+    text = malloc(len + 1);
+    if (!text)
+        return NULL;
+    end = text;
+    for (size_t i = 0; urls && urls[i]; i++) {
+        size_t url_len = strlen(urls[i]);
+
+        if (i > 0)
+            *end++ = ',';
+        memcpy(end, urls[i], url_len);
+        end += url_len;
+    }
+    *end = '\0';
+    return text;
+}

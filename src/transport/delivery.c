@@ -1,0 +1,267 @@
+/*
+ * delivery - queues to workers to the core.
+ *
+ * Normal path: the loop puts a message into the peer's inbox; the first one into an idle queue schedules it, which
+ * holds a reference to the peer; a worker takes a batch, calls the core, and schedules the queue again at the end of
+ * the line if more has come, so that one busy peer does not starve the others.
+ */
+#include "transport/delivery.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "peer/peer.h"
+
+#define BATCH 64
+
+static void report(const struct fy_delivery *d, const struct fy_peer *peer, const struct fy_inbox_reports *reports)
+{
+    const struct ferry_core *core = d->core;
+
+    if (reports->unreachable && core->report_unreachable)
+        core->report_unreachable(core->ctx, peer->id);
+    for (unsigned i = 0; i < reports->n_snapshot_finish && core->report_snapshot; i++)
+        core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FINISH);
+    for (unsigned i = 0; i < reports->n_snapshot_failure && core->report_snapshot; i++)
+        core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FAILURE);
+}
+
+/* Ask the core to take a message, say what it answered, and let go of the reference. */
+static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy_inbox_item *item)
+{
+    int result = d->core->process(d->core->ctx, item->msg);
+
+    if (result != 0 && peer)
+        fy_count(&peer->counts.refused, 1);
+    if (item->done)
+        item->done(item->done_arg, result);
+    ferry_message_unref(item->msg);
+}
+
+/* ---- Workers ---------------------------------------------------------------------------------------------------- */
+
+/* A queue leaves the pool's hands. */
+static void unschedule(struct fy_inbox_queue *queue)
+{
+    if (queue->inbox->peer)
+        fy_peer_unref(queue->inbox->peer);
+}
+
+static void schedule(struct fy_delivery *d, struct fy_inbox_queue *queue)
+{
+    struct fy_worker_pool *pool = &d->pools[queue->class];
+    bool is_stopping;
+
+    if (queue->inbox->peer)
+        fy_peer_ref(queue->inbox->peer);
+    pthread_mutex_lock(&pool->mu);
+    is_stopping = pool->is_stopping;
+    if (!is_stopping)
+        fy_list_append(&pool->run, &queue->run_node);
+    if (pool->n_idle > 0)
+        pthread_cond_signal(&pool->has_work);
+    pthread_mutex_unlock(&pool->mu);
+    if (is_stopping)
+        unschedule(queue);
+}
+
+/* The next queue to run; NULL: stop. */
+static struct fy_inbox_queue *next_queue(struct fy_worker_pool *pool)
+{
+    struct fy_node *node = NULL;
+
+    pthread_mutex_lock(&pool->mu);
+    pool->n_idle++;
+    while (!pool->is_stopping && fy_list_is_empty(&pool->run))
+        pthread_cond_wait(&pool->has_work, &pool->mu);
+    pool->n_idle--;
+    if (!pool->is_stopping)
+        node = fy_list_take_first(&pool->run);
+    pthread_mutex_unlock(&pool->mu);
+    return node ? fy_container(node, struct fy_inbox_queue, run_node) : NULL;
+}
+
+static void run_queue(struct fy_worker_pool *pool, struct fy_inbox_queue *queue)
+{
+    struct fy_delivery *d = pool->delivery;
+    struct fy_peer *peer = queue->inbox->peer;
+    struct fy_inbox_item items[BATCH];
+    struct fy_inbox_reports reports;
+    size_t n = fy_inbox_take(queue, items, BATCH, &reports);
+
+    if (peer)
+        report(d, peer, &reports);
+    for (size_t i = 0; i < n; i++)
+        process(d, peer, &items[i]);
+    if (fy_inbox_settle(queue))
+        schedule(d, queue);
+    unschedule(queue);
+}
+
+static void *worker_main(void *arg)
+{
+    struct fy_worker_pool *pool = arg;
+    struct fy_inbox_queue *queue;
+
+    while ((queue = next_queue(pool)))
+        run_queue(pool, queue);
+    return NULL;
+}
+
+static int pool_start(struct fy_worker_pool *pool, unsigned n)
+{
+    sigset_t all, before;
+    int err = FERRY_OK;
+
+    pool->threads = calloc(n, sizeof(*pool->threads));
+    if (!pool->threads)
+        return FERRY_ERR_NOMEM;
+    sigfillset(&all); /* signals are the host's threads' */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    for (; err == FERRY_OK && pool->n_threads < n; pool->n_threads++) {
+        if (pthread_create(&pool->threads[pool->n_threads], NULL, worker_main, pool) != 0) {
+            err = FERRY_ERR_SYSTEM;
+            break;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return err;
+}
+
+static void pool_stop(struct fy_worker_pool *pool)
+{
+    struct fy_node *node;
+
+    pthread_mutex_lock(&pool->mu);
+    pool->is_stopping = true;
+    pthread_cond_broadcast(&pool->has_work);
+    pthread_mutex_unlock(&pool->mu);
+    for (size_t i = 0; i < pool->n_threads; i++)
+        (void)pthread_join(pool->threads[i], NULL); /* fails only for a thread that is not ours to join */
+    free(pool->threads);
+    pool->threads = NULL;
+    pool->n_threads = 0;
+    for (;;) {
+        pthread_mutex_lock(&pool->mu);
+        node = fy_list_take_first(&pool->run);
+        pthread_mutex_unlock(&pool->mu);
+        if (!node)
+            break;
+        unschedule(fy_container(node, struct fy_inbox_queue, run_node));
+    }
+}
+
+/* ---- The delivery ------------------------------------------------------------------------------------------------ */
+
+void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size_t max_messages, size_t max_bytes)
+{
+    *d = (struct fy_delivery){.core = core};
+    fy_inbox_init(&d->strangers, NULL, max_messages, max_bytes);
+    for (int i = 0; i < FY_N_INBOX_CLASSES; i++) {
+        struct fy_worker_pool *pool = &d->pools[i];
+
+        pool->delivery = d;
+        (void)pthread_mutex_init(&pool->mu, NULL); /* neither fails with default attributes on Linux */
+        (void)pthread_cond_init(&pool->has_work, NULL);
+        fy_list_init(&pool->run);
+    }
+}
+
+void fy_delivery_release(struct fy_delivery *d)
+{
+    fy_inbox_release(&d->strangers);
+    for (int i = 0; i < FY_N_INBOX_CLASSES; i++) {
+        assert(fy_list_is_empty(&d->pools[i].run));
+        pthread_cond_destroy(&d->pools[i].has_work);
+        pthread_mutex_destroy(&d->pools[i].mu);
+    }
+}
+
+int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers)
+{
+    int err;
+
+    if (n_workers == 0 && n_propose_workers == 0)
+        return FERRY_OK;
+    d->has_workers = true;
+    err = pool_start(&d->pools[FY_INBOX_RECEIVE], n_workers);
+    if (err == FERRY_OK)
+        err = pool_start(&d->pools[FY_INBOX_PROPOSE], n_propose_workers);
+    if (err != FERRY_OK)
+        fy_delivery_stop(d);
+    return err;
+}
+
+void fy_delivery_stop(struct fy_delivery *d)
+{
+    atomic_store(&d->is_closed, true);
+    for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
+        pool_stop(&d->pools[i]);
+    fy_inbox_close(&d->strangers);
+}
+
+/* The inbox did not take item. */
+static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
+{
+    if (peer)
+        fy_count(&peer->counts.received_dropped, 1);
+    if (item->done)
+        item->done(item->done_arg, err);
+    ferry_message_unref(item->msg);
+}
+
+void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
+                     fy_delivered_fn *done, void *done_arg)
+{
+    struct fy_inbox_item item = {.msg = msg, .done = done, .done_arg = done_arg};
+    struct fy_inbox_queue *queue = NULL;
+    int err;
+
+    if (atomic_load(&d->is_closed)) {
+        refuse(peer, &item, FERRY_ERR_CLOSED);
+        return;
+    }
+    if (!d->has_workers) {
+        process(d, peer, &item);
+        return;
+    }
+    err = fy_inbox_put(peer ? &peer->inbox : &d->strangers, item, &queue);
+    if (err != FERRY_OK)
+        refuse(peer, &item, err);
+    else if (queue)
+        schedule(d, queue);
+}
+
+static void schedule_report(struct fy_delivery *d, struct fy_peer *peer, struct fy_inbox_queue *queue)
+{
+    if (queue && d->has_workers)
+        schedule(d, queue);
+    else if (queue)
+        fy_peer_ask_for_attention(peer);
+}
+
+void fy_delivery_report_unreachable(struct fy_delivery *d, struct fy_peer *peer)
+{
+    if (!atomic_load(&d->is_closed))
+        schedule_report(d, peer, fy_inbox_report_unreachable(&peer->inbox));
+}
+
+void fy_delivery_report_snapshot(struct fy_delivery *d, struct fy_peer *peer, enum ferry_snapshot_result result)
+{
+    if (!atomic_load(&d->is_closed))
+        schedule_report(d, peer, fy_inbox_report_snapshot(&peer->inbox, result));
+}
+
+void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer)
+{
+    struct fy_inbox_queue *queue = &peer->inbox.queues[FY_INBOX_RECEIVE];
+    struct fy_inbox_reports reports;
+
+    if (d->has_workers || !fy_inbox_is_scheduled(queue))
+        return;
+    (void)fy_inbox_take(queue, NULL, 0, &reports);
+    report(d, peer, &reports);
+    if (fy_inbox_settle(queue)) /* the core caused new ones: with the next turn, so that other work comes in between */
+        fy_peer_ask_for_attention(peer);
+}

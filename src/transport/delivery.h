@@ -1,0 +1,67 @@
+/*
+ * delivery.h - how what arrived reaches the core: by workers, or on the loop itself.
+ *
+ * With workers, a peer's queue is run by one worker at a time, so its order is kept, and proposals have a pool of their
+ * own.  On the loop (inline, host, simulation) messages go to the core at once, and reports with the loop's next turn.
+ */
+#ifndef FY_TRANSPORT_DELIVERY_H
+#define FY_TRANSPORT_DELIVERY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/list.h"
+#include "ferry/ferry.h"
+#include "peer/inbox.h"
+
+struct fy_peer;
+struct fy_delivery;
+
+/* The threads for one class, and the queues that wait for them. */
+struct fy_worker_pool {
+    struct fy_delivery *delivery; /* const */
+    pthread_t *threads;
+    size_t n_threads;
+
+    pthread_mutex_t mu; /* leaf lock */
+    pthread_cond_t has_work;
+    struct fy_list run; /* mu; struct fy_inbox_queue */
+    size_t n_idle;      /* mu */
+    bool is_stopping;   /* mu */
+};
+
+struct fy_delivery {
+    const struct ferry_core *core; /* const */
+    bool has_workers;              /* const after start */
+    atomic_bool is_closed;
+    struct fy_inbox strangers; /* POSTs from members that are no peers */
+    struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
+};
+
+void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size_t max_messages, size_t max_bytes);
+void fy_delivery_release(struct fy_delivery *d); /* stopped */
+
+/* Start workers; n of 0 and 0: none, deliver on the loop.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs. */
+int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers);
+
+/* Call the core no more, and wait until no call to it runs. */
+void fy_delivery_stop(struct fy_delivery *d);
+
+/*
+ * Bring msg to the core; takes the reference.  peer: whom it came from, NULL for a stranger.  done (may be NULL) is
+ * called once, maybe from inside, with what the core returned, or FERRY_ERR_FULL, _CLOSED or _NOMEM when it was not
+ * asked.  The loop.
+ */
+void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
+                     fy_delivered_fn *done, void *done_arg);
+
+/* Tell the core soon, never from inside.  Any thread. */
+void fy_delivery_report_unreachable(struct fy_delivery *d, struct fy_peer *peer);
+void fy_delivery_report_snapshot(struct fy_delivery *d, struct fy_peer *peer, enum ferry_snapshot_result result);
+
+/* Without workers: tell the core what was reported of peer.  The loop. */
+void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer);
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * routes.h - the embedder's own paths on the peer port.
+ */
+#ifndef FY_TRANSPORT_ROUTES_H
+#define FY_TRANSPORT_ROUTES_H
+
+#include <stddef.h>
+
+#include "base/list.h"
+#include "ferry/ferry.h"
+
+struct fy_request;
+
+struct fy_routes {
+    struct fy_list list; /* const after start */
+};
+
+void fy_routes_init(struct fy_routes *routes);
+void fy_routes_release(struct fy_routes *routes);
+
+/* See ferry_transport_handle: FERRY_OK, FERRY_ERR_INVALID, _EXISTS or _NOMEM. */
+int fy_routes_add(struct fy_routes *routes, const char *path, ferry_http_fn *fn, void *ctx);
+
+/* Answer req, which is taken: by the longest route that matches, else with 404. */
+void fy_routes_serve(const struct fy_routes *routes, struct fy_request *req);
+
+#endif

@@ -1,0 +1,728 @@
+/*
+ * transport - the public face: life, members, sending, looking.
+ *
+ * What the embedder's threads do ends in a peer's channels or in the table of peers; what must happen on the loop is
+ * left with the peer, which is put on the attention list, and the loop is woken.  on_wake then starts, updates and
+ * stops peers and kicks their lanes.  Starting, stopping and draining go through that one door, so the loop's data
+ * needs no lock.
+ */
+#include "transport/transport.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "net/http/http.h"
+#include "net/net.h"
+#include "peer/peer.h"
+#include "transport/config.h"
+#include "transport/raft_server.h"
+#include "wire/url.h"
+
+/* ---- The table of peers: under mu ---------------------------------------------------------------------------------
+ */
+
+/* The place of id, or where it would be put. */
+static size_t table_place(const struct ferry_transport *t, uint64_t id)
+{
+    size_t low = 0, high = t->n_peers;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (t->peers[middle]->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct fy_peer *table_find(const struct ferry_transport *t, uint64_t id)
+{
+    size_t place = table_place(t, id);
+
+    return place < t->n_peers && t->peers[place]->id == id ? t->peers[place] : NULL;
+}
+
+static int table_insert(struct ferry_transport *t, struct fy_peer *peer)
+{
+    size_t place = table_place(t, peer->id);
+
+    if (place < t->n_peers && t->peers[place]->id == peer->id)
+        return FERRY_ERR_EXISTS;
+    if (t->n_peers == t->n_room) {
+        size_t n_room = t->n_room ? 2 * t->n_room : 8;
+        struct fy_peer **peers = realloc(t->peers, n_room * sizeof(struct fy_peer *));
+
+        if (!peers)
+            return FERRY_ERR_NOMEM;
+        t->peers = peers;
+        t->n_room = n_room;
+    }
+    memmove(t->peers + place + 1, t->peers + place, (t->n_peers - place) * sizeof(struct fy_peer *));
+    t->peers[place] = peer;
+    t->n_peers++;
+    return FERRY_OK;
+}
+
+static void table_remove(struct ferry_transport *t, const struct fy_peer *peer)
+{
+    size_t place = table_place(t, peer->id);
+
+    assert(place < t->n_peers && t->peers[place] == peer);
+    t->n_peers--;
+    memmove(t->peers + place, t->peers + place + 1, (t->n_peers - place) * sizeof(struct fy_peer *));
+}
+
+struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id)
+{
+    struct fy_peer *peer;
+
+    pthread_mutex_lock(&t->mu);
+    peer = table_find(t, id);
+    if (peer)
+        fy_peer_ref(peer);
+    pthread_mutex_unlock(&t->mu);
+    return peer;
+}
+
+/* Nobody refers to the peer any more: keep its sums, and free it. */
+static void on_last_unref(void *arg, struct fy_peer *peer)
+{
+    struct ferry_transport *t = arg;
+
+    pthread_mutex_lock(&t->mu);
+    fy_counts_add_to(&peer->counts, &t->retired);
+    fy_list_remove(&peer->ties.life_node);
+    pthread_mutex_unlock(&t->mu);
+    fy_peer_free(peer);
+}
+
+/* ---- What the peer code calls up ----------------------------------------------------------------------------------
+ */
+
+static void up_deliver(void *ctx, struct fy_peer *peer, const struct ferry_message *msg)
+{
+    struct ferry_transport *t = ctx;
+
+    if (msg->to == 0 || msg->to == t->local.id) {
+        fy_delivery_put(&t->delivery, peer, msg, NULL, NULL);
+    } else { /* a member that took over an old address must not get its messages */
+        fy_count(&peer->counts.received_dropped, 1);
+        ferry_message_unref(msg);
+    }
+}
+
+static void up_attend(void *ctx, struct fy_peer *peer)
+{
+    struct ferry_transport *t = ctx;
+
+    fy_peer_ref(peer);
+    pthread_mutex_lock(&t->mu);
+    fy_list_append(&t->attention, &peer->ties.attention_node);
+    pthread_mutex_unlock(&t->mu);
+    fy_net_wake(t->local.net);
+}
+
+static void up_unreachable(void *ctx, struct fy_peer *peer)
+{
+    struct ferry_transport *t = ctx;
+
+    fy_delivery_report_unreachable(&t->delivery, peer);
+}
+
+static void up_snapshot(void *ctx, struct fy_peer *peer, enum ferry_snapshot_result result)
+{
+    struct ferry_transport *t = ctx;
+
+    fy_delivery_report_snapshot(&t->delivery, peer, result);
+}
+
+static void up_fatal(void *ctx, int err)
+{
+    struct ferry_transport *t = ctx;
+
+    if (atomic_exchange(&t->was_fatal, true))
+        return;
+    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s", ferry_strerror(err));
+    if (t->core.report_fatal)
+        t->core.report_fatal(t->core.ctx, err);
+}
+
+/* ---- The loop -----------------------------------------------------------------------------------------------------
+ */
+
+static void on_request(void *arg, struct fy_request *req)
+{
+    struct ferry_transport *t = arg;
+
+    if (fy_raft_server_owns(fy_request_path(req)))
+        fy_raft_server_serve(t, req);
+    else
+        fy_routes_serve(&t->routes, req);
+}
+
+/* Do for one peer what others left to do. */
+static void attend(struct ferry_transport *t, struct fy_peer *peer)
+{
+    char **new_urls;
+    bool is_leaving;
+
+    atomic_store(&peer->needs_attention, false); /* before looking: what comes from now on asks again */
+    pthread_mutex_lock(&t->mu);
+    new_urls = peer->ties.new_urls;
+    peer->ties.new_urls = NULL;
+    is_leaving = peer->ties.is_leaving;
+    pthread_mutex_unlock(&t->mu);
+
+    if (new_urls)
+        fy_peer_update(peer, new_urls);
+    if (is_leaving && !peer->is_stopped) {
+        fy_peer_stop(peer, FERRY_DROP_REMOVED);
+        fy_inbox_close(&peer->inbox);
+        fy_delivery_attend(&t->delivery, peer);
+        fy_peer_unref(peer); /* the table's */
+        return;
+    }
+    if (!peer->is_started && !peer->is_stopped)
+        fy_peer_start(peer);
+    fy_peer_attend(peer);
+    fy_delivery_attend(&t->delivery, peer);
+}
+
+static void stop_on_loop(struct ferry_transport *t)
+{
+    struct fy_peer *peer;
+
+    for (size_t i = 0; i < t->n_listeners; i++) {
+        fy_listener_close(t->listeners[i]);
+        t->listeners[i] = NULL;
+    }
+    for (;;) {
+        pthread_mutex_lock(&t->mu);
+        peer = t->n_peers > 0 ? t->peers[t->n_peers - 1] : NULL;
+        if (peer)
+            t->n_peers--;
+        pthread_mutex_unlock(&t->mu);
+        if (!peer)
+            break;
+        fy_peer_stop(peer, FERRY_DROP_STOPPED);
+        fy_inbox_close(&peer->inbox);
+        fy_peer_unref(peer);
+    }
+}
+
+static void on_wake(void *arg)
+{
+    struct ferry_transport *t = arg;
+    struct fy_list attention;
+    struct fy_node *node;
+
+    fy_list_init(&attention);
+    pthread_mutex_lock(&t->mu);
+    fy_list_splice(&attention, &t->attention);
+    pthread_mutex_unlock(&t->mu);
+    while ((node = fy_list_take_first(&attention))) {
+        struct fy_peer *peer = fy_container(node, struct fy_peer, ties.attention_node);
+
+        attend(t, peer);
+        fy_peer_unref(peer); /* the list's */
+    }
+    fy_raft_server_attend(t);
+    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread) {
+        stop_on_loop(t);
+        fy_http_stop(t->local.net);
+    }
+}
+
+static void *io_main(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    fy_http_run(t->local.net);
+    return NULL;
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------------------------
+ */
+
+static int transport_new(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t)
+{
+    struct ferry_transport *t = calloc(1, sizeof(*t));
+    int err;
+
+    if (!t)
+        return FERRY_ERR_NOMEM;
+    err = fy_config_apply(cfg, t);
+    if (err != FERRY_OK) {
+        fy_config_release(t);
+        free(t);
+        return err;
+    }
+    t->has_own_net = !net;
+    t->local.net = net;
+    t->local.up = (struct fy_upcalls){.deliver = up_deliver,
+                                      .attend = up_attend,
+                                      .unreachable = up_unreachable,
+                                      .snapshot = up_snapshot,
+                                      .fatal = up_fatal,
+                                      .ctx = t};
+    fy_routes_init(&t->routes);
+    fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
+    (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
+    fy_list_init(&t->alive);
+    fy_list_init(&t->attention);
+    fy_list_init(&t->answered);
+    *ret_t = t;
+    return FERRY_OK;
+}
+
+int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t)
+{
+    return transport_new(cfg, NULL, ret_t);
+}
+
+int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t)
+{
+    assert(net);
+    return transport_new(cfg, net, ret_t);
+}
+
+static int listen_all(struct ferry_transport *t)
+{
+    size_t n = 0;
+    char detail[160];
+
+    while (t->listen_urls && t->listen_urls[n])
+        n++;
+    if (n == 0)
+        return FERRY_OK;
+    t->listeners = calloc(n, sizeof(struct fy_listener *));
+    if (!t->listeners)
+        return FERRY_ERR_NOMEM;
+    for (; t->n_listeners < n; t->n_listeners++) {
+        int err = fy_net_listen(t->local.net, t->listen_urls[t->n_listeners], on_request, t,
+                                &t->listeners[t->n_listeners], detail, sizeof(detail));
+
+        if (err != FERRY_OK) {
+            fy_log(&t->local.log, FERRY_LOG_ERROR, "listen", 0, "%s: %s", t->listen_urls[t->n_listeners], detail);
+            return err;
+        }
+    }
+    return FERRY_OK;
+}
+
+/* What X-PeerURLs says: the URLs to advertise, or those that we listen on, as bound. */
+static int advertise(struct ferry_transport *t)
+{
+    char **urls = t->advertise_urls;
+    char **bound = NULL;
+
+    if (!urls && t->n_listeners > 0) {
+        bound = calloc(t->n_listeners + 1, sizeof(char *));
+        if (!bound)
+            return FERRY_ERR_NOMEM;
+        for (size_t i = 0; i < t->n_listeners; i++)
+            bound[i] = (char *)(uintptr_t)fy_listener_url(t->listeners[i]);
+        urls = bound;
+    }
+    t->local.peer_urls = fy_config_join_urls(urls);
+    free(bound);
+    return t->local.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
+}
+
+static int make_net(struct ferry_transport *t)
+{
+    struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
+                                 .busy_poll_us = t->busy_poll_us,
+                                 .max_connections = t->max_connections,
+                                 .log = &t->local.log};
+
+    return t->has_own_net ? fy_http_new(&cfg, &t->local.net) : FERRY_OK;
+}
+
+static int start_threads(struct ferry_transport *t)
+{
+    sigset_t all, before;
+    int failed, err = FERRY_OK;
+
+    if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
+        return FERRY_OK;
+    if (t->mode == FERRY_DELIVER_WORKERS)
+        err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers);
+    if (err != FERRY_OK)
+        return err;
+    sigfillset(&all); /* signals are the host's threads' */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&t->io_thread, NULL, io_main, t);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    t->has_io_thread = !failed;
+    return failed ? FERRY_ERR_SYSTEM : FERRY_OK;
+}
+
+/* Undo whatever start has done; no thread of the loop runs. */
+static void tear_down(struct ferry_transport *t)
+{
+    stop_on_loop(t);
+    fy_delivery_stop(&t->delivery);
+    fy_raft_server_attend(t);
+    on_wake(t); /* peers that wait for attention: lets go of the references */
+    if (t->local.net)
+        fy_net_set_on_wake(t->local.net, NULL, NULL);
+}
+
+int ferry_transport_start(struct ferry_transport *t)
+{
+    int expected = FY_TRANSPORT_NEW;
+    int err;
+
+    if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_RUNNING))
+        return FERRY_ERR_STATE;
+    err = make_net(t);
+    if (err == FERRY_OK) {
+        fy_net_set_on_wake(t->local.net, on_wake, t);
+        err = listen_all(t);
+    }
+    if (err == FERRY_OK)
+        err = advertise(t);
+    if (err == FERRY_OK)
+        err = start_threads(t);
+    if (err != FERRY_OK) {
+        atomic_store(&t->state, FY_TRANSPORT_STOPPED);
+        tear_down(t);
+    }
+    return err;
+}
+
+void ferry_transport_stop(struct ferry_transport *t)
+{
+    int before = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
+
+    if (before != FY_TRANSPORT_RUNNING)
+        return;
+    if (t->has_io_thread) {
+        atomic_store(&t->is_stop_wanted, true);
+        fy_net_wake(t->local.net);
+        (void)pthread_join(t->io_thread, NULL); /* fails only for a thread that is not ours to join */
+        t->has_io_thread = false;
+    }
+    tear_down(t);
+}
+
+void ferry_transport_free(struct ferry_transport *t)
+{
+    if (!t)
+        return;
+    ferry_transport_stop(t);
+    on_wake(t); /* a call that ran beside stop may have left something after it */
+    assert(fy_list_is_empty(&t->alive));
+    assert(atomic_load(&t->local.send_bytes) == 0);
+    if (t->has_own_net)
+        fy_http_free(t->local.net);
+    fy_delivery_release(&t->delivery);
+    fy_routes_release(&t->routes);
+    pthread_mutex_destroy(&t->mu);
+    free(t->listeners);
+    free(t->peers);
+    fy_config_release(t);
+    free(t);
+}
+
+const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)
+{
+    return i < t->n_listeners && t->listeners[i] ? fy_listener_url(t->listeners[i]) : NULL;
+}
+
+/* ---- FERRY_DELIVER_HOST -------------------------------------------------------------------------------------------
+ */
+
+static bool is_hosted(const struct ferry_transport *t)
+{
+    return t->has_own_net && t->mode == FERRY_DELIVER_HOST && atomic_load(&t->state) == FY_TRANSPORT_RUNNING;
+}
+
+int ferry_transport_fd(const struct ferry_transport *t)
+{
+    return is_hosted(t) ? fy_http_fd(t->local.net) : -1;
+}
+
+int ferry_transport_timeout_ms(const struct ferry_transport *t)
+{
+    return is_hosted(t) ? fy_http_timeout_ms(t->local.net) : -1;
+}
+
+int ferry_transport_run(struct ferry_transport *t, int timeout_ms)
+{
+    if (!is_hosted(t))
+        return FERRY_ERR_STATE;
+    fy_http_run_once(t->local.net, timeout_ms);
+    return FERRY_OK;
+}
+
+/* ---- Members ------------------------------------------------------------------------------------------------------
+ */
+
+/* FERRY_OK while running, else why not. */
+static int check_running(const struct ferry_transport *t)
+{
+    switch (atomic_load(&t->state)) {
+    case FY_TRANSPORT_RUNNING:
+        return FERRY_OK;
+    case FY_TRANSPORT_NEW:
+        return FERRY_ERR_STATE;
+    default:
+        return FERRY_ERR_CLOSED;
+    }
+}
+
+/* Enter a new peer, unless it is there already or the transport has been stopped meanwhile. */
+static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
+{
+    int err;
+
+    pthread_mutex_lock(&t->mu);
+    err = check_running(t);
+    if (err == FERRY_OK)
+        err = table_insert(t, peer);
+    if (err == FERRY_OK) {
+        atomic_store(&peer->is_paused, t->is_paused);
+        fy_list_append(&t->alive, &peer->ties.life_node);
+        fy_peer_ref(peer); /* the table keeps the one it was born with; this is for the caller */
+    }
+    pthread_mutex_unlock(&t->mu);
+    return err;
+}
+
+int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
+{
+    struct fy_peer *peer;
+    char **copy;
+    int err = check_running(t);
+
+    if (err != FERRY_OK)
+        return err;
+    if (id == 0 || id == t->local.id || !urls)
+        return FERRY_ERR_INVALID;
+    err = fy_urls_copy(urls, &copy);
+    if (err != FERRY_OK)
+        return err;
+    err = fy_peer_new(&t->local, id, copy, &peer);
+    if (err != FERRY_OK) {
+        free(copy);
+        return err;
+    }
+    peer->ties.on_last_unref = on_last_unref;
+    peer->ties.arg = t;
+    err = enter_peer(t, peer);
+    if (err != FERRY_OK) {
+        fy_peer_stop(peer, FERRY_DROP_REMOVED);
+        fy_peer_free(peer);
+        return err;
+    }
+    fy_peer_ask_for_attention(peer);
+    fy_peer_unref(peer);
+    return FERRY_OK;
+}
+
+int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
+{
+    struct fy_peer *peer;
+    char **copy, **superseded;
+    int err = check_running(t);
+
+    if (err != FERRY_OK)
+        return err;
+    if (!urls)
+        return FERRY_ERR_INVALID;
+    err = fy_urls_copy(urls, &copy);
+    if (err != FERRY_OK)
+        return err;
+    peer = fy_transport_find_peer(t, id);
+    if (!peer) {
+        free(copy);
+        return FERRY_ERR_NOT_FOUND;
+    }
+    pthread_mutex_lock(&t->mu);
+    superseded = peer->ties.new_urls;
+    peer->ties.new_urls = copy;
+    pthread_mutex_unlock(&t->mu);
+    free(superseded);
+    fy_peer_ask_for_attention(peer);
+    fy_peer_unref(peer);
+    return FERRY_OK;
+}
+
+/* Take the peer out of the table; the loop then stops it.  mu is held on entry, and let go. */
+static void expel_and_unlock(struct ferry_transport *t, struct fy_peer *peer)
+{
+    table_remove(t, peer);
+    peer->ties.is_leaving = true; /* the loop lets go of the table's reference */
+    fy_peer_ref(peer);
+    pthread_mutex_unlock(&t->mu);
+    fy_peer_ask_for_attention(peer);
+    fy_peer_unref(peer);
+}
+
+int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id)
+{
+    struct fy_peer *peer;
+    int err = check_running(t);
+
+    if (err != FERRY_OK)
+        return err;
+    pthread_mutex_lock(&t->mu);
+    peer = table_find(t, id);
+    if (!peer) {
+        pthread_mutex_unlock(&t->mu);
+        return FERRY_ERR_NOT_FOUND;
+    }
+    expel_and_unlock(t, peer);
+    return FERRY_OK;
+}
+
+int ferry_transport_remove_all_peers(struct ferry_transport *t)
+{
+    int err = check_running(t);
+
+    if (err != FERRY_OK)
+        return err;
+    for (;;) {
+        pthread_mutex_lock(&t->mu);
+        if (t->n_peers == 0) {
+            pthread_mutex_unlock(&t->mu);
+            return FERRY_OK;
+        }
+        expel_and_unlock(t, t->peers[t->n_peers - 1]);
+    }
+}
+
+int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_http_fn *fn, void *ctx)
+{
+    if (atomic_load(&t->state) != FY_TRANSPORT_NEW)
+        return FERRY_ERR_STATE;
+    return fy_routes_add(&t->routes, path, fn, ctx);
+}
+
+/* ---- Sending ------------------------------------------------------------------------------------------------------
+ */
+
+int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n)
+{
+    struct fy_peer *peer = NULL;
+    int err = check_running(t);
+
+    for (size_t i = 0; i < n && err == FERRY_OK; i++) {
+        if (msgs[i].to == 0)
+            continue;
+        if (!peer || peer->id != msgs[i].to) { /* most calls are for one peer */
+            if (peer)
+                fy_peer_unref(peer);
+            peer = fy_transport_find_peer(t, msgs[i].to);
+        }
+        if (peer)
+            fy_peer_send(peer, &msgs[i]);
+        else
+            fy_count(&t->n_unknown, 1);
+    }
+    if (peer)
+        fy_peer_unref(peer);
+    return err;
+}
+
+/* ---- Looking at it ------------------------------------------------------------------------------------------------
+ */
+
+/* Reading takes mu, which is not part of what a reader may see as changed. */
+static struct ferry_transport *mutable_transport(const struct ferry_transport *t)
+{
+    return (struct ferry_transport *)(uintptr_t)t;
+}
+
+int ferry_transport_peer_status(const struct ferry_transport *t, uint64_t id, struct ferry_peer_status *ret_status)
+{
+    struct fy_peer *peer = fy_transport_find_peer(mutable_transport(t), id);
+
+    if (!peer)
+        return FERRY_ERR_NOT_FOUND;
+    fy_peer_read_status(peer, ret_status);
+    fy_peer_unref(peer);
+    return FERRY_OK;
+}
+
+void ferry_transport_totals(const struct ferry_transport *t, struct ferry_counts *ret_counts)
+{
+    pthread_mutex_t *mu = &mutable_transport(t)->mu;
+    uint64_t n_unknown = atomic_load(&t->n_unknown);
+
+    pthread_mutex_lock(mu);
+    *ret_counts = t->retired;
+    for (struct fy_node *node = fy_list_first(&t->alive); node; node = fy_list_next(&t->alive, node))
+        fy_counts_add_to(&fy_container(node, struct fy_peer, ties.life_node)->counts, ret_counts);
+    pthread_mutex_unlock(mu);
+    ret_counts->sent += n_unknown;
+    ret_counts->dropped[FERRY_DROP_UNKNOWN_PEER] += n_unknown;
+}
+
+uint64_t ferry_transport_active_since_ms(const struct ferry_transport *t, uint64_t id)
+{
+    struct ferry_peer_status status;
+
+    return ferry_transport_peer_status(t, id, &status) == FERRY_OK ? status.active_since_ms : 0;
+}
+
+size_t ferry_transport_active_peers(const struct ferry_transport *t)
+{
+    pthread_mutex_t *mu = &mutable_transport(t)->mu;
+    size_t n = 0;
+
+    pthread_mutex_lock(mu);
+    for (size_t i = 0; i < t->n_peers; i++)
+        n += atomic_load(&t->peers[i]->status.is_active) ? 1 : 0;
+    pthread_mutex_unlock(mu);
+    return n;
+}
+
+/* ---- Faults, for tests --------------------------------------------------------------------------------------------
+ */
+
+static void set_paused(struct ferry_transport *t, bool is_paused)
+{
+    pthread_mutex_lock(&t->mu);
+    t->is_paused = is_paused;
+    for (size_t i = 0; i < t->n_peers; i++)
+        atomic_store(&t->peers[i]->is_paused, is_paused);
+    pthread_mutex_unlock(&t->mu);
+}
+
+void ferry_transport_pause(struct ferry_transport *t)
+{
+    set_paused(t, true);
+}
+
+void ferry_transport_resume(struct ferry_transport *t)
+{
+    set_paused(t, false);
+}
+
+static int set_cut(struct ferry_transport *t, uint64_t id, bool is_cut)
+{
+    struct fy_peer *peer = fy_transport_find_peer(t, id);
+
+    if (!peer)
+        return FERRY_ERR_NOT_FOUND;
+    atomic_store(&peer->is_cut, is_cut);
+    fy_peer_unref(peer);
+    return FERRY_OK;
+}
+
+int ferry_transport_cut_peer(struct ferry_transport *t, uint64_t id)
+{
+    return set_cut(t, id, true);
+}
+
+int ferry_transport_mend_peer(struct ferry_transport *t, uint64_t id)
+{
+    return set_cut(t, id, false);
+}

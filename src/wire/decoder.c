@@ -1,0 +1,324 @@
+/*
+ * decoder - frames out of a connection's bytes.
+ *
+ * The steps of a frame: each needs so many bytes of it, reads what they say and tells how many the next one needs,
+ * until the frame is whole.  They run over the input itself; only when that ends inside a frame are its bytes gathered,
+ * and the steps go on over the gathered ones without starting again.
+ *
+ * Limits: a length is held against max_bytes when it is read, before a byte of what it announces has come; the frame
+ * of a compact one as a whole as well, and its number of entries by the memory that they will take.  What is gathered
+ * at most doubles what has arrived.
+ */
+#include "wire/decoder.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire/be64.h"
+#include "wire/message.h"
+
+/* A buffer up to this size is kept between frames. */
+#define KEEP_BYTES 4096
+
+/* What stands at the end of the bytes that are needed. */
+enum step {
+    STEP_TYPE,         /* of a msgappv2 frame */
+    STEP_LENGTH,       /* of a protobuf message */
+    STEP_COUNT,        /* of entries */
+    STEP_ENTRY_LENGTH, /* of the next of them */
+    STEP_WHOLE         /* the frame */
+};
+
+/* Before the protobuf message of a full frame. */
+static size_t prefix_len(const struct fy_decoder *dec)
+{
+    return dec->codec == FY_CODEC_MSGAPPV2 ? 1 + FY_BE64_SIZE : FY_BE64_SIZE;
+}
+
+static void begin_frame(struct fy_decoder *dec)
+{
+    dec->step = dec->codec == FY_CODEC_MSGAPPV2 ? STEP_TYPE : STEP_LENGTH;
+    dec->need = dec->codec == FY_CODEC_MSGAPPV2 ? 1 : FY_BE64_SIZE;
+}
+
+void fy_decoder_init(struct fy_decoder *dec, enum fy_codec codec, uint64_t local_id, uint64_t remote_id,
+                     size_t max_bytes)
+{
+    assert(codec != FY_CODEC_BARE);
+    *dec = (struct fy_decoder){
+        .codec = codec,
+        .local_id = local_id,
+        .remote_id = remote_id,
+        .max_bytes = max_bytes < SIZE_MAX / 2 ? max_bytes : SIZE_MAX / 2, /* so that adding a prefix cannot wrap */
+    };
+    begin_frame(dec);
+}
+
+void fy_decoder_release(struct fy_decoder *dec)
+{
+    free(dec->gathered);
+    dec->gathered = NULL;
+    dec->n_gathered = dec->cap = 0;
+}
+
+/* ---- The steps of a frame ---- */
+
+static int step_type(struct fy_decoder *dec, uint8_t type)
+{
+    switch (type) {
+    case FY_FRAME_HEARTBEAT:
+        dec->step = STEP_WHOLE;
+        return FERRY_OK;
+    case FY_FRAME_ENTRIES:
+        dec->step = STEP_COUNT;
+        dec->need += FY_BE64_SIZE;
+        return FERRY_OK;
+    case FY_FRAME_MESSAGE:
+        dec->step = STEP_LENGTH;
+        dec->need += FY_BE64_SIZE;
+        return FERRY_OK;
+    default:
+        return FERRY_ERR_FRAME_TYPE;
+    }
+}
+
+static int step_length(struct fy_decoder *dec, uint64_t length)
+{
+    if (length > dec->max_bytes)
+        return FERRY_ERR_TOO_LARGE;
+    dec->need += (size_t)length;
+    dec->step = STEP_WHOLE;
+    return FERRY_OK;
+}
+
+/* After a count or an entry: what is left to come, at least, is a length for each entry, and the commit index. */
+static int step_entries(struct fy_decoder *dec)
+{
+    if (dec->need > dec->max_bytes || dec->entries_left > (dec->max_bytes - dec->need) / FY_BE64_SIZE)
+        return FERRY_ERR_TOO_LARGE;
+    dec->step = dec->entries_left > 0 ? STEP_ENTRY_LENGTH : STEP_WHOLE;
+    dec->need += FY_BE64_SIZE;
+    return FERRY_OK;
+}
+
+static int step_count(struct fy_decoder *dec, uint64_t count)
+{
+    if (count > dec->max_bytes / sizeof(struct ferry_entry))
+        return FERRY_ERR_TOO_LARGE;
+    dec->n_entries = dec->entries_left = count;
+    return step_entries(dec);
+}
+
+static int step_entry_length(struct fy_decoder *dec, uint64_t length)
+{
+    if (length > dec->max_bytes)
+        return FERRY_ERR_TOO_LARGE;
+    dec->need += (size_t)length;
+    dec->entries_left--;
+    return step_entries(dec);
+}
+
+/* Go as far as the first len bytes of the frame allow.  *ret_whole: they hold all dec->need bytes of it. */
+static int advance(struct fy_decoder *dec, const uint8_t *frame, size_t len, bool *ret_whole)
+{
+    int err = FERRY_OK;
+
+    while (err == FERRY_OK && dec->need <= len && dec->step != STEP_WHOLE) {
+        const uint8_t *end = frame + dec->need;
+
+        switch ((enum step)dec->step) {
+        case STEP_TYPE:
+            err = step_type(dec, frame[0]);
+            break;
+        case STEP_LENGTH:
+            err = step_length(dec, fy_be64_get(end - FY_BE64_SIZE));
+            break;
+        case STEP_COUNT:
+            err = step_count(dec, fy_be64_get(end - FY_BE64_SIZE));
+            break;
+        case STEP_ENTRY_LENGTH:
+            err = step_entry_length(dec, fy_be64_get(end - FY_BE64_SIZE));
+            break;
+        case STEP_WHOLE:
+            break;
+        }
+    }
+    *ret_whole = err == FERRY_OK && dec->step == STEP_WHOLE && dec->need <= len;
+    return err;
+}
+
+/* ---- A whole frame ---- */
+
+static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+{
+    const struct ferry_message *msg;
+    size_t prefix = prefix_len(dec);
+    int err = fy_message_decode_unless_heartbeat(frame + prefix, dec->need - prefix, dec->max_bytes, &msg);
+
+    if (err != FERRY_OK)
+        return err;
+    if (!msg)
+        return FY_DECODED_HEARTBEAT;
+    *ret_msg = msg;
+    return FY_DECODED_MESSAGE;
+}
+
+/* A full frame: the state follows the message, whatever it is. */
+static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+{
+    const struct ferry_message *msg;
+    size_t prefix = prefix_len(dec);
+    int err = fy_message_decode(frame + prefix, dec->need - prefix, dec->max_bytes, &msg);
+
+    if (err != FERRY_OK)
+        return err;
+    dec->term = msg->term;
+    dec->index = msg->n_entries > 0 ? msg->entries[msg->n_entries - 1].index : msg->index;
+    if (fy_message_is_link_heartbeat(msg)) {
+        ferry_message_unref(msg);
+        return FY_DECODED_HEARTBEAT;
+    }
+    *ret_msg = msg;
+    return FY_DECODED_MESSAGE;
+}
+
+/* A compact frame: what it leaves out is in the state, and in who the two members are. */
+static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+{
+    const size_t prefix = 1 + FY_BE64_SIZE;
+    const struct ferry_message head = {
+        .type = FERRY_MSG_APP,
+        .to = dec->local_id,
+        .from = dec->remote_id,
+        .term = dec->term,
+        .log_term = dec->term,
+        .index = dec->index,
+        .commit = fy_be64_get(frame + dec->need - FY_BE64_SIZE),
+    };
+    int err = fy_message_decode_entries(&head, frame + prefix, dec->need - prefix - FY_BE64_SIZE,
+                                        (size_t)dec->n_entries, dec->max_bytes, ret_msg);
+
+    if (err != FERRY_OK)
+        return err;
+    dec->index += dec->n_entries;
+    return FY_DECODED_MESSAGE;
+}
+
+/* The dec->need bytes at frame are one. */
+static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+{
+    if (dec->codec == FY_CODEC_MESSAGE)
+        return decode_message_frame(dec, frame, ret_msg);
+    switch (frame[0]) {
+    case FY_FRAME_ENTRIES:
+        return decode_entries_frame(dec, frame, ret_msg);
+    case FY_FRAME_MESSAGE:
+        return decode_full_frame(dec, frame, ret_msg);
+    default:
+        return FY_DECODED_HEARTBEAT;
+    }
+}
+
+/* ---- Gathering ---- */
+
+static int reserve(struct fy_decoder *dec, size_t size)
+{
+    size_t cap = dec->cap > 0 ? dec->cap * 2 : 64;
+    uint8_t *gathered;
+
+    if (size <= dec->cap)
+        return FERRY_OK;
+    if (dec->step == STEP_WHOLE && cap > dec->need)
+        cap = dec->need; /* all that will come */
+    if (cap < size)
+        cap = size;
+    gathered = realloc(dec->gathered, cap);
+    if (!gathered)
+        return FERRY_ERR_NOMEM;
+    dec->gathered = gathered;
+    dec->cap = cap;
+    return FERRY_OK;
+}
+
+static int gather(struct fy_decoder *dec, const uint8_t *data, size_t len)
+{
+    int err = reserve(dec, dec->n_gathered + len);
+
+    if (err == FERRY_OK) {
+        memcpy(dec->gathered + dec->n_gathered, data, len);
+        dec->n_gathered += len;
+    }
+    return err;
+}
+
+/* The frame is done with: the next one begins. */
+static void forget(struct fy_decoder *dec)
+{
+    if (dec->cap > KEEP_BYTES)
+        fy_decoder_release(dec);
+    dec->n_gathered = 0;
+    begin_frame(dec);
+}
+
+/* No byte is gathered yet, and the frame begins at data. */
+static int feed_in_place(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,
+                         const struct ferry_message **ret_msg)
+{
+    bool whole;
+    int err = advance(dec, data, len, &whole);
+
+    if (err != FERRY_OK)
+        return err;
+    if (whole) {
+        *ret_used = dec->need;
+        return decode_frame(dec, data, ret_msg);
+    }
+    *ret_used = len;
+    err = gather(dec, data, len);
+    return err == FERRY_OK ? FY_DECODED_NOTHING : err;
+}
+
+static int feed_gathered(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,
+                         const struct ferry_message **ret_msg)
+{
+    bool whole = false;
+    size_t used = 0;
+    int err = FERRY_OK;
+
+    while (err == FERRY_OK && used < len && !whole) {
+        size_t missing = dec->need - dec->n_gathered; /* no more: what follows the frame is not its own */
+        size_t n = len - used < missing ? len - used : missing;
+
+        err = gather(dec, data + used, n);
+        used += n;
+        if (err == FERRY_OK)
+            err = advance(dec, dec->gathered, dec->n_gathered, &whole);
+    }
+    *ret_used = used;
+    if (err != FERRY_OK)
+        return err;
+    return whole ? decode_frame(dec, dec->gathered, ret_msg) : FY_DECODED_NOTHING;
+}
+
+int fy_decoder_feed(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,
+                    const struct ferry_message **ret_msg, size_t *ret_frame_len)
+{
+    int ret;
+
+    *ret_used = 0;
+    if (len == 0)
+        return FY_DECODED_NOTHING;
+    ret = dec->n_gathered == 0 ? feed_in_place(dec, data, len, ret_used, ret_msg)
+                               : feed_gathered(dec, data, len, ret_used, ret_msg);
+    if (ret == FY_DECODED_MESSAGE || ret == FY_DECODED_HEARTBEAT) {
+        *ret_frame_len = dec->need;
+        forget(dec);
+    }
+    return ret;
+}
+
+int fy_decoder_end(const struct fy_decoder *dec)
+{
+    return dec->n_gathered == 0 ? FERRY_OK : FERRY_ERR_TRUNCATED;
+}

@@ -1,0 +1,266 @@
+/*
+ * outgoing - a message to its packed block.
+ *
+ * The message is checked first, since it is the embedder's; then counted, held against the limit, and written into one
+ * allocation.  Counting and writing are one code (protobuf.h), run twice.
+ *
+ * The fields are written by hand: the three forms differ in which zeros they write, the entries need gaps for the
+ * lengths of compact frames, and this runs on the caller's thread for every message.
+ */
+#include "wire/outgoing.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#include "wire/be64.h"
+#include "wire/message.h"
+#include "wire/raftpb.h"
+
+/* ---- What the embedder may not do ---- */
+
+static bool is_counted_but_null(const void *data, size_t n)
+{
+    return n > 0 && !data;
+}
+
+static bool is_snapshot_valid(const struct ferry_snapshot *snapshot)
+{
+    const struct ferry_conf_state *state = &snapshot->conf_state;
+
+    return !is_counted_but_null(snapshot->data.data, snapshot->data.len) &&
+           !is_counted_but_null(state->voters, state->n_voters) &&
+           !is_counted_but_null(state->learners, state->n_learners) &&
+           !is_counted_but_null(state->voters_outgoing, state->n_voters_outgoing) &&
+           !is_counted_but_null(state->learners_next, state->n_learners_next);
+}
+
+static int check(const struct ferry_message *msg, unsigned depth)
+{
+    int err = FERRY_OK;
+
+    if (is_counted_but_null(msg->entries, msg->n_entries) || is_counted_but_null(msg->responses, msg->n_responses) ||
+        is_counted_but_null(msg->context.data, msg->context.len))
+        return FERRY_ERR_INVALID;
+    if (msg->snapshot && !is_snapshot_valid(msg->snapshot))
+        return FERRY_ERR_INVALID;
+    for (size_t i = 0; i < msg->n_entries; i++)
+        if (is_counted_but_null(msg->entries[i].data.data, msg->entries[i].data.len))
+            return FERRY_ERR_INVALID;
+    if (msg->n_responses > 0 && depth == FY_MESSAGE_MAX_DEPTH)
+        return FERRY_ERR_DEPTH;
+    for (size_t i = 0; i < msg->n_responses && err == FERRY_OK; i++)
+        err = check(&msg->responses[i], depth + 1);
+    return err;
+}
+
+/* ---- Writing, or counting ---- */
+
+/* Enums are 32-bit integers that protobuf extends by their sign. */
+static uint64_t enum_value(int value)
+{
+    return (uint64_t)(int64_t)(int32_t)value;
+}
+
+static inline void write_scalar(struct fy_pb_writer *out, enum ferry_wire_form form, uint8_t tag, uint64_t value)
+{
+    if (value != 0 || form != FERRY_FORM_3_7)
+        fy_pb_write_varint(out, tag, value);
+}
+
+static void write_entry(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_entry *entry)
+{
+    write_scalar(out, form, FY_ENTRY_TYPE, enum_value((int)entry->type));
+    write_scalar(out, form, FY_ENTRY_TERM, entry->term);
+    write_scalar(out, form, FY_ENTRY_INDEX, entry->index);
+    if (entry->data.data)
+        fy_pb_write_bytes(out, FY_ENTRY_DATA, entry->data);
+}
+
+static size_t entry_size(enum ferry_wire_form form, const struct ferry_entry *entry, size_t max)
+{
+    struct fy_pb_writer count = {.max = max};
+
+    write_entry(&count, form, entry);
+    return count.len;
+}
+
+static void write_ids(struct fy_pb_writer *out, unsigned number, const uint64_t *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        fy_pb_write_varint(out, FY_PB_TAG(number, FY_PB_VARINT), ids[i]);
+}
+
+static void write_conf_state(struct fy_pb_writer *out, const struct ferry_conf_state *state)
+{
+    write_ids(out, 1, state->voters, state->n_voters);
+    write_ids(out, 2, state->learners, state->n_learners);
+    write_ids(out, 3, state->voters_outgoing, state->n_voters_outgoing);
+    write_ids(out, 4, state->learners_next, state->n_learners_next);
+    fy_pb_write_varint(out, FY_CONF_STATE_AUTO_LEAVE, state->auto_leave);
+}
+
+static void write_metadata(struct fy_pb_writer *out, const struct ferry_snapshot *snapshot)
+{
+    struct fy_pb_writer count = {.max = out->max};
+
+    write_conf_state(&count, &snapshot->conf_state);
+    fy_pb_write_head(out, FY_METADATA_CONF_STATE, count.len);
+    write_conf_state(out, &snapshot->conf_state);
+    fy_pb_write_varint(out, FY_METADATA_INDEX, snapshot->index);
+    fy_pb_write_varint(out, FY_METADATA_TERM, snapshot->term);
+}
+
+static void write_snapshot(struct fy_pb_writer *out, const struct ferry_snapshot *snapshot)
+{
+    struct fy_pb_writer count = {.max = out->max};
+
+    if (snapshot->data.data)
+        fy_pb_write_bytes(out, FY_SNAPSHOT_DATA, snapshot->data);
+    write_metadata(&count, snapshot);
+    fy_pb_write_head(out, FY_SNAPSHOT_METADATA, count.len);
+    write_metadata(out, snapshot);
+}
+
+/* A snapshot as the field of a message: the one there is, or the empty one of 3.4, which is always the same. */
+static void write_snapshot_field(struct fy_pb_writer *out, enum ferry_wire_form form,
+                                 const struct ferry_snapshot *snapshot)
+{
+    static const uint8_t empty[] = {FY_SNAPSHOT_METADATA, 8, FY_METADATA_CONF_STATE, 2, FY_CONF_STATE_AUTO_LEAVE, 0,
+                                    FY_METADATA_INDEX,    0, FY_METADATA_TERM,       0};
+    struct fy_pb_writer count = {.max = out->max};
+
+    if (snapshot) {
+        write_snapshot(&count, snapshot);
+        fy_pb_write_head(out, FY_MESSAGE_SNAPSHOT, count.len);
+        write_snapshot(out, snapshot);
+    } else if (form == FERRY_FORM_3_4) {
+        fy_pb_write_bytes(out, FY_MESSAGE_SNAPSHOT, (struct ferry_bytes){empty, sizeof(empty)});
+    }
+}
+
+static void write_head(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    write_scalar(out, form, FY_MESSAGE_TYPE, enum_value((int)msg->type));
+    write_scalar(out, form, FY_MESSAGE_TO, msg->to);
+    write_scalar(out, form, FY_MESSAGE_FROM, msg->from);
+    write_scalar(out, form, FY_MESSAGE_TERM, msg->term);
+    write_scalar(out, form, FY_MESSAGE_LOG_TERM, msg->log_term);
+    write_scalar(out, form, FY_MESSAGE_INDEX, msg->index);
+}
+
+static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg);
+
+static void write_tail(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    write_scalar(out, form, FY_MESSAGE_COMMIT, msg->commit);
+    write_snapshot_field(out, form, msg->snapshot);
+    write_scalar(out, form, FY_MESSAGE_REJECT, msg->reject);
+    write_scalar(out, form, FY_MESSAGE_REJECT_HINT, msg->reject_hint);
+    if (msg->context.data)
+        fy_pb_write_bytes(out, FY_MESSAGE_CONTEXT, msg->context);
+    if (msg->vote != 0 || form == FERRY_FORM_3_6)
+        fy_pb_write_varint(out, FY_MESSAGE_VOTE, msg->vote);
+    for (size_t i = 0; i < msg->n_responses; i++) {
+        struct fy_pb_writer count = {.max = out->max};
+
+        write_response(&count, form, &msg->responses[i]);
+        fy_pb_write_head(out, FY_MESSAGE_RESPONSES, count.len);
+        write_response(out, form, &msg->responses[i]);
+    }
+}
+
+/* A whole message, without gaps.  Counting it again at each level is what nesting costs; the levels are few. */
+static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    write_head(out, form, msg);
+    for (size_t i = 0; i < msg->n_entries; i++) {
+        fy_pb_write_head(out, FY_MESSAGE_ENTRIES, entry_size(form, &msg->entries[i], out->max));
+        write_entry(out, form, &msg->entries[i]);
+    }
+    write_tail(out, form, msg);
+}
+
+/* ---- The block ---- */
+
+/* The lengths of the three runs; FERRY_ERR_TOO_LARGE when they do not fit into max bytes. */
+static int measure(const struct ferry_message *msg, enum ferry_wire_form form, size_t max, struct fy_outgoing *out)
+{
+    struct fy_pb_writer head = {.max = max};
+    struct fy_pb_writer tail = {.max = max};
+    size_t left = max;
+
+    write_head(&head, form, msg);
+    write_tail(&tail, form, msg);
+    if (head.len > left || tail.len > left - head.len)
+        return FERRY_ERR_TOO_LARGE;
+    left -= head.len + tail.len;
+    out->head_len = head.len;
+    out->tail_len = tail.len;
+    out->entries_len = 0;
+    for (size_t i = 0; i < msg->n_entries; i++) {
+        size_t len = entry_size(form, &msg->entries[i], left);
+        size_t overhead = 1 + fy_pb_varint_size(len);
+
+        if (len > left || overhead > left - len)
+            return FERRY_ERR_TOO_LARGE;
+        left -= len + overhead;
+        out->entries_len += FY_BE64_SIZE + len;
+    }
+    out->packed_len = max - left;
+    return FERRY_OK;
+}
+
+static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    struct fy_pb_writer writer = {.at = out->packed, .max = SIZE_MAX / 2};
+
+    write_head(&writer, form, msg);
+    assert(writer.at == out->packed + out->head_len);
+    for (size_t i = 0; i < msg->n_entries; i++) {
+        uint8_t *length = writer.at;
+
+        writer.at += FY_BE64_SIZE;
+        write_entry(&writer, form, &msg->entries[i]);
+        fy_be64_put(length, (uint64_t)(writer.at - length) - FY_BE64_SIZE);
+    }
+    write_tail(&writer, form, msg);
+    assert(writer.at == out->packed + out->head_len + out->entries_len + out->tail_len);
+}
+
+int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
+                    struct fy_outgoing **ret_out)
+{
+    /* Gaps are at most four times what their entries pack to, so that below this limit no sum can wrap. */
+    size_t max = max_bytes < SIZE_MAX / 16 ? max_bytes : SIZE_MAX / 16;
+    struct fy_outgoing sizes = {.type = msg->type};
+    struct fy_outgoing *out;
+    int err = check(msg, 0);
+
+    if (err == FERRY_OK)
+        err = measure(msg, form, max, &sizes);
+    if (err != FERRY_OK)
+        return err;
+    sizes.memory = sizeof(*out) + sizes.head_len + sizes.entries_len + sizes.tail_len;
+    out = malloc(sizes.memory);
+    if (!out)
+        return FERRY_ERR_NOMEM;
+    *out = sizes;
+    out->to = msg->to;
+    out->from = msg->from;
+    out->term = msg->term;
+    out->log_term = msg->log_term;
+    out->index = msg->index;
+    out->commit = msg->commit;
+    out->n_entries = msg->n_entries;
+    out->last_index = msg->n_entries > 0 ? msg->entries[msg->n_entries - 1].index : msg->index;
+    write_all(out, form, msg);
+    *ret_out = out;
+    return FERRY_OK;
+}
+
+void fy_outgoing_free(struct fy_outgoing *out)
+{
+    assert(!out || !fy_node_is_linked(&out->node));
+    free(out);
+}

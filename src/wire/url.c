@@ -1,0 +1,191 @@
+/*
+ * url - peer URLs, one by one and in lists.
+ *
+ * A list is one block: the array of pointers, its NULL, then the texts.  Both makers of lists sort and trim as etcd
+ * does, so that two members with the same URLs walk them in the same order.
+ */
+#include "wire/url.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A piece of text, not ended by NUL. */
+struct span {
+    const char *text;
+    size_t len;
+};
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_host_char(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_';
+}
+
+static int parse_port(struct span port, uint16_t *ret_port)
+{
+    uint32_t value = 0;
+
+    if (port.len == 0)
+        return FERRY_ERR_URL;
+    for (size_t i = 0; i < port.len; i++) {
+        if (!is_digit(port.text[i]))
+            return FERRY_ERR_URL;
+        value = value * 10 + (uint32_t)(port.text[i] - '0');
+        if (value > UINT16_MAX)
+            return FERRY_ERR_URL;
+    }
+    *ret_port = (uint16_t)value;
+    return FERRY_OK;
+}
+
+/* The host at the start of rest, copied into url; *ret_len: how much of rest it takes, brackets included. */
+static int parse_host(struct span rest, struct fy_url *url, size_t *ret_len)
+{
+    struct in6_addr address;
+    size_t skip = rest.len > 0 && rest.text[0] == '[';
+    size_t len = 0;
+
+    while (skip + len < rest.len && (skip ? rest.text[skip + len] != ']' : is_host_char(rest.text[len])))
+        len++;
+    if (len == 0 || len >= sizeof(url->host) || skip + len == rest.len)
+        return FERRY_ERR_URL;
+    memcpy(url->host, rest.text + skip, len);
+    url->host[len] = '\0';
+    url->is_ipv6 = skip;
+    if (skip && inet_pton(AF_INET6, url->host, &address) != 1)
+        return FERRY_ERR_URL;
+    *ret_len = len + 2 * skip;
+    return FERRY_OK;
+}
+
+static int parse_span(struct span text, struct fy_url *ret_url)
+{
+    static const char scheme[] = "http://";
+    struct fy_url url = {.port = 0};
+    struct span rest;
+    size_t host_len;
+    int err;
+
+    if (text.len < sizeof(scheme) - 1 || strncasecmp(text.text, scheme, sizeof(scheme) - 1) != 0)
+        return FERRY_ERR_URL;
+    rest.text = text.text + sizeof(scheme) - 1;
+    rest.len = text.len - (sizeof(scheme) - 1);
+    if (rest.len > 0 && rest.text[rest.len - 1] == '/')
+        rest.len--;
+    err = parse_host(rest, &url, &host_len);
+    if (err != FERRY_OK)
+        return err;
+    if (host_len == rest.len || rest.text[host_len] != ':')
+        return FERRY_ERR_URL;
+    rest.text += host_len + 1;
+    rest.len -= host_len + 1;
+    err = parse_port(rest, &url.port);
+    if (err == FERRY_OK)
+        *ret_url = url;
+    return err;
+}
+
+int fy_url_parse(const char *text, struct fy_url *ret_url)
+{
+    return parse_span((struct span){text, strlen(text)}, ret_url);
+}
+
+/* ---- Lists ---- */
+
+/* Where the pieces of a list come from: an array, or one text with commas. */
+struct source {
+    const char *const *array; /* NULL-ended, or NULL */
+    const char *text;         /* NULL at its end */
+};
+
+static struct span trim(struct span s)
+{
+    while (s.len > 0 && (s.text[0] == ' ' || s.text[0] == '\t')) {
+        s.text++;
+        s.len--;
+    }
+    while (s.len > 0 && (s.text[s.len - 1] == ' ' || s.text[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+static bool next_piece(struct source *source, struct span *ret_piece)
+{
+    struct span piece;
+
+    if (source->array) {
+        piece.text = *source->array;
+        if (!piece.text)
+            return false;
+        piece.len = strlen(piece.text);
+        source->array++;
+    } else {
+        piece.text = source->text;
+        if (!piece.text)
+            return false;
+        piece.len = strcspn(piece.text, ",");
+        source->text = piece.text[piece.len] == ',' ? piece.text + piece.len + 1 : NULL;
+    }
+    *ret_piece = trim(piece);
+    return true;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int make_list(struct source source, char ***ret_urls)
+{
+    struct source again = source;
+    struct fy_url url;
+    struct span piece;
+    size_t n = 0;
+    size_t size = 0;
+    char **urls;
+    char *at;
+
+    while (next_piece(&source, &piece)) {
+        int err = parse_span(piece, &url);
+
+        if (err != FERRY_OK)
+            return err;
+        n++;
+        size += piece.len + 1;
+    }
+    if (n == 0)
+        return FERRY_ERR_URL;
+    urls = malloc((n + 1) * sizeof(*urls) + size); /* both are bounded by memory that the caller holds */
+    if (!urls)
+        return FERRY_ERR_NOMEM;
+    at = (char *)(urls + n + 1);
+    for (size_t i = 0; i < n; i++) {
+        (void)next_piece(&again, &piece); /* as many as were counted */
+        if (piece.text[piece.len - 1] == '/')
+            piece.len--;
+        memcpy(at, piece.text, piece.len);
+        at[piece.len] = '\0';
+        urls[i] = at;
+        at += piece.len + 1;
+    }
+    urls[n] = NULL;
+    qsort(urls, n, sizeof(*urls), compare_texts);
+    *ret_urls = urls;
+    return FERRY_OK;
+}
+
+int fy_urls_split(const char *text, char ***ret_urls)
+{
+    return make_list((struct source){.text = text}, ret_urls);
+}
+
+int fy_urls_copy(const char *const *urls, char ***ret_urls)
+{
+    return make_list((struct source){.array = urls}, ret_urls);
+}
