@@ -1,5 +1,5 @@
 /*
- * go_peer - a child process, its input a socket pair (a pipe would raise SIGPIPE when it is gone), its output a pipe.
+ * go_peer - a child process on two socket pairs; a pipe would raise SIGPIPE in the test when the child is gone.
  *
  * Its standard error is ours, so that its log stands in the test's.  The end of its input makes it stop, so it never
  * outlives the test, however that ends.
@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -70,7 +69,8 @@ struct go_peer *go_peer_start(const char *program, uint64_t id, uint64_t cluster
         goto fail;
     snprintf(id_text, sizeof(id_text), "%" PRIu64, id);
     snprintf(cluster_text, sizeof(cluster_text), "%" PRIu64, cluster_id);
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 || pipe2(out, O_CLOEXEC) != 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, out) != 0) {
         err = errno;
         goto close_ends;
     }
