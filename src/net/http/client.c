@@ -559,16 +559,12 @@ void fy_client_work(struct fy_http *http)
 
 int fy_client_init(struct fy_http *http)
 {
-    int err;
-
     fy_list_init(&http->calls_new);
     fy_list_init(&http->calls);
     fy_list_init(&http->calls_doomed);
-    err = fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
-    if (err)
-        return err;
+    fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        goto release_timer;
+        return FERRY_ERR_NOMEM;
     http->multi = curl_multi_init();
     if (!http->multi)
         goto cleanup_curl;
@@ -581,8 +577,6 @@ int fy_client_init(struct fy_http *http)
 
 cleanup_curl:
     curl_global_cleanup();
-release_timer:
-    fy_timer_release(&http->curl_timer);
     return FERRY_ERR_NOMEM;
 }
 
@@ -592,5 +586,5 @@ void fy_client_release(struct fy_http *http)
     free_doomed(http);
     curl_multi_cleanup(http->multi);
     curl_global_cleanup();
-    fy_timer_release(&http->curl_timer);
+    fy_timer_unset(&http->curl_timer);
 }

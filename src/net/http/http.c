@@ -454,10 +454,8 @@ int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net)
 
     err = open_descriptors(http);
     if (err)
-        goto release_timers;
-    err = fy_linger_init(http);
-    if (err)
-        goto close_descriptors;
+        goto free_http;
+    fy_linger_init(http);
     err = fy_client_init(http);
     if (err)
         goto release_linger;
@@ -466,10 +464,8 @@ int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net)
 
 release_linger:
     fy_linger_release(http);
-close_descriptors:
     close_descriptors(http);
-release_timers:
-    fy_timers_release(&http->timers);
+free_http:
     free(http);
     return err;
 }
@@ -486,6 +482,5 @@ void fy_http_free(struct fy_net *net)
     fy_linger_release(http);
     free_dead(http);
     close_descriptors(http);
-    fy_timers_release(&http->timers);
     free(http);
 }

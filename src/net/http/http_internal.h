@@ -128,7 +128,7 @@ void fy_server_listener_close(struct fy_listener *listener);
 
 /* ---- linger.c ---- */
 
-int fy_linger_init(struct fy_http *http); /* FERRY_OK or FERRY_ERR_NOMEM */
+void fy_linger_init(struct fy_http *http);
 void fy_linger_release(struct fy_http *http);
 
 /*

@@ -100,15 +100,15 @@ free_leaver:
     free(leaver);
 }
 
-int fy_linger_init(struct fy_http *http)
+void fy_linger_init(struct fy_http *http)
 {
     fy_list_init(&http->lingering);
-    return fy_timer_init(&http->linger_timer, &http->timers, on_timer, http);
+    fy_timer_init(&http->linger_timer, &http->timers, on_timer, http);
 }
 
 void fy_linger_release(struct fy_http *http)
 {
     for (struct fy_node *node; (node = fy_list_first(&http->lingering));)
         end(fy_container(node, struct leaver, node));
-    fy_timer_release(&http->linger_timer);
+    fy_timer_unset(&http->linger_timer);
 }

@@ -242,9 +242,9 @@ static void stop(struct fy_listener *listener)
     MHD_stop_daemon(listener->daemon);
     assert(fy_list_is_empty(&listener->conns) && fy_list_is_empty(&listener->unsent));
     fy_list_remove(&listener->node);
-    fy_timer_release(&listener->accept_timer);
-    fy_timer_release(&listener->head_timer);
-    fy_timer_release(&listener->unsent_timer);
+    fy_timer_unset(&listener->accept_timer);
+    fy_timer_unset(&listener->head_timer);
+    fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
     fy_watch_bury(http, &listener->accept_watch, listener);
 }
@@ -392,16 +392,13 @@ static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struc
                             MHD_OPTION_URI_LOG_CALLBACK, fy_request_on_uri, listener, MHD_OPTION_END);
 }
 
-static int init_timers(struct fy_listener *listener)
+static void init_timers(struct fy_listener *listener)
 {
     struct fy_timers *timers = &listener->http->timers;
-    int err = fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
 
-    if (!err)
-        err = fy_timer_init(&listener->head_timer, timers, on_head_timer, listener);
-    if (!err)
-        err = fy_timer_init(&listener->unsent_timer, timers, fy_outflow_on_unsent_timer, listener);
-    return err;
+    fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
+    fy_timer_init(&listener->head_timer, timers, on_head_timer, listener);
+    fy_timer_init(&listener->unsent_timer, timers, fy_outflow_on_unsent_timer, listener);
 }
 
 /* The parts of a listener that stop() does not take down, in the order of their making. */
@@ -410,9 +407,9 @@ static void free_half_built(struct fy_listener *listener)
     fy_watch_end(listener->http, &listener->accept_watch);
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
-    fy_timer_release(&listener->accept_timer);
-    fy_timer_release(&listener->head_timer);
-    fy_timer_release(&listener->unsent_timer);
+    fy_timer_unset(&listener->accept_timer);
+    fy_timer_unset(&listener->head_timer);
+    fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
     free(listener);
 }
@@ -420,10 +417,8 @@ static void free_half_built(struct fy_listener *listener)
 static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
 {
     struct fy_http *http = listener->http;
-    int err = init_timers(listener);
 
-    if (err)
-        return err;
+    init_timers(listener);
     listener->url = format_url(url, fd);
     if (!listener->url)
         return FERRY_ERR_NOMEM;
