@@ -7,6 +7,10 @@ libharness_la_LIBADD = $(CHECK_LIBS) $(JANSSON_LIBS)
 libharness_la_SOURCES = \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/http_rig.c \
+	tests/harness/http_rig.h \
+	tests/harness/raw_socket.c \
+	tests/harness/raw_socket.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h
 endif
