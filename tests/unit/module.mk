@@ -29,3 +29,28 @@ check_url_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_url_test_LDADD = $(RIG_LDADD)
 check_url_test_LDFLAGS = $(RIG_LINK)
 endif
+
+# Pieces of the tools.
+if ENABLE_TESTS
+TOOL_TESTS = \
+	check_latency.test \
+	check_lines.test \
+	check_progress.test
+check_PROGRAMS += $(TOOL_TESTS)
+TESTS += $(TOOL_TESTS)
+
+check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
+check_latency_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_latency_test_LDADD = $(RIG_LDADD)
+check_latency_test_LDFLAGS = $(RIG_LINK)
+
+check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
+check_lines_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_lines_test_LDADD = $(RIG_LDADD)
+check_lines_test_LDFLAGS = $(RIG_LINK)
+
+check_progress_test_SOURCES = tests/unit/check_progress.c src/tools/progress.c
+check_progress_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_progress_test_LDADD = $(RIG_LDADD)
+check_progress_test_LDFLAGS = $(RIG_LINK)
+endif
