@@ -372,6 +372,7 @@ static int start_threads(struct ferry_transport *t)
 static void tear_down(struct ferry_transport *t)
 {
     stop_on_loop(t);
+    on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */

@@ -9,6 +9,10 @@ libharness_la_SOURCES = \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/http_rig.c \
+	tests/harness/http_rig.h \
+	tests/harness/raw_socket.c \
+	tests/harness/raw_socket.h \
 	tests/harness/journal.c \
 	tests/harness/journal.h \
 	tests/harness/member.c \

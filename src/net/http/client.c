@@ -472,14 +472,27 @@ static int error_of(CURL *easy, CURLcode code)
     }
 }
 
+/* Curl says in call->error what it was doing, and keeps the system's reason to itself. */
+static void format_detail(struct fy_call *call, CURLcode code, char *text, size_t size)
+{
+    long os_errno = 0;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    snprintf(text, size, "%s%s%s", call->error[0] ? call->error : curl_easy_strerror(code),
+             code == CURLE_COULDNT_CONNECT && os_errno ? ": " : "",
+             code == CURLE_COULDNT_CONNECT && os_errno ? strerror((int)os_errno) : "");
+}
+
 static void finish(struct fy_call *call, CURLcode code)
 {
     int err = call->err ? call->err : error_of(call->easy, code);
-    const char *detail = call->error[0] ? call->error : curl_easy_strerror(code);
+    char detail[CURL_ERROR_SIZE + 64] = "";
 
+    if (err)
+        format_detail(call, code, detail, sizeof(detail));
     fy_list_remove(&call->node);
     if (call->events.on_end)
-        call->events.on_end(call->arg, err, err ? detail : "");
+        call->events.on_end(call->arg, err, detail);
     free_call(call);
 }
 

@@ -227,7 +227,7 @@ void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe)
     if (!conn->ends[other(pipe->to)].is_open)
         return;
     if (pipe->to == FY_SIM_SERVER)
-        fy_sim_client_pump(conn);
+        fy_sim_client_on_ack(conn);
     else
-        fy_sim_server_pump(conn);
+        fy_sim_server_on_ack(conn);
 }

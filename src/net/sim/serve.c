@@ -111,14 +111,13 @@ static void pump_outflow(struct fy_sim_conn *conn)
             return;
         }
     }
-    if (fy_sim_pipe_space(pipe) > 0)
-        fy_timer_unset(&conn->server.write_timeout);
-    else if (!fy_timer_is_set(&conn->server.write_timeout))
+    if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&conn->server.write_timeout))
         fy_timer_set(&conn->server.write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);
 }
 
-void fy_sim_server_pump(struct fy_sim_conn *conn)
+void fy_sim_server_on_ack(struct fy_sim_conn *conn)
 {
+    fy_timer_unset(&conn->server.write_timeout); /* progress */
     if (conn->server.phase == FY_SIM_REPLIED)
         pump_reply(conn);
     else if (conn->server.phase == FY_SIM_STREAMING)

@@ -264,10 +264,10 @@ void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe);
 
 /* The two ends.  on_run: the end is open, or, for the server and RUN_OPEN, about to be. */
 void fy_sim_client_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
-void fy_sim_client_pump(struct fy_sim_conn *conn);
+void fy_sim_client_on_ack(struct fy_sim_conn *conn);
 void fy_sim_client_on_connect_timeout(void *conn);
 void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
-void fy_sim_server_pump(struct fy_sim_conn *conn);
+void fy_sim_server_on_ack(struct fy_sim_conn *conn);
 void fy_sim_server_on_read(void *conn);
 void fy_sim_server_on_write_timeout(void *conn);
 
