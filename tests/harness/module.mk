@@ -7,6 +7,8 @@ libharness_la_LIBADD = $(CHECK_LIBS) $(JANSSON_LIBS)
 libharness_la_SOURCES = \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/messages.c \
+	tests/harness/messages.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h
 endif
