@@ -23,6 +23,8 @@ libharness_la_SOURCES = \
 	tests/harness/patience.h \
 	tests/harness/recorder.c \
 	tests/harness/recorder.h \
+	tests/harness/messages.c \
+	tests/harness/messages.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h
 endif

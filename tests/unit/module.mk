@@ -2,14 +2,19 @@
 
 if ENABLE_TESTS
 UNIT_TESTS = \
+	check_decoder.test \
+	check_encoder.test \
 	check_headers.test \
 	check_sim.test \
 	check_http_client.test \
 	check_http_loop.test \
 	check_http_server.test \
 	check_http_stream.test \
+	check_message.test \
+	check_outgoing.test \
 	check_timers.test \
-	check_url.test
+	check_url.test \
+	check_vectors.test
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)
 
@@ -23,10 +28,30 @@ check_timers_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_timers_test_LDADD = $(RIG_LDADD)
 check_timers_test_LDFLAGS = $(RIG_LINK)
 
+check_decoder_test_SOURCES = tests/unit/check_decoder.c
+check_decoder_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_decoder_test_LDADD = $(RIG_LDADD)
+check_decoder_test_LDFLAGS = $(RIG_LINK)
+
+check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_encoder_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_encoder_test_LDADD = $(RIG_LDADD)
+check_encoder_test_LDFLAGS = $(RIG_LINK)
+
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_headers_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_headers_test_LDADD = $(RIG_LDADD)
 check_headers_test_LDFLAGS = $(RIG_LINK)
+
+check_message_test_SOURCES = tests/unit/check_message.c
+check_message_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_message_test_LDADD = $(RIG_LDADD)
+check_message_test_LDFLAGS = $(RIG_LINK)
+
+check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
+check_outgoing_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_outgoing_test_LDADD = $(RIG_LDADD)
+check_outgoing_test_LDFLAGS = $(RIG_LINK)
 
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_test_CPPFLAGS = $(RIG_CPPFLAGS)
@@ -77,4 +102,9 @@ check_progress_test_SOURCES = tests/unit/check_progress.c src/tools/progress.c
 check_progress_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_progress_test_LDADD = $(RIG_LDADD)
 check_progress_test_LDFLAGS = $(RIG_LINK)
+include tests/vectors/module.mk
+check_vectors_test_SOURCES = tests/unit/check_vectors.c
+check_vectors_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_vectors_test_LDADD = $(RIG_LDADD) $(JANSSON_LIBS) $(OPENSSL_LIBS)
+check_vectors_test_LDFLAGS = $(RIG_LINK)
 endif
