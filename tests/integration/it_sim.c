@@ -9,7 +9,7 @@
  *  - each MsgSnap that was accepted was reported once;
  *  - nothing is left in memory; and the same seed gives the same trace again.
  *
- * FERRY_SIM_SEEDS: how many seeds, in place of 10000 (500 with a sanitizer).  FERRY_SIM_SEED: this one alone, with the
+ * FERRY_SIM_SEEDS: how many seeds, in place of 10000 (2000 with a sanitizer).  FERRY_SIM_SEED: this one alone, with the
  * trace and the members' logs on standard error.
  */
 #include <inttypes.h>
@@ -28,10 +28,10 @@
 #include "transport/transport.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DEFAULT_SEEDS 500
+#define DEFAULT_SEEDS 2000
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DEFAULT_SEEDS 500
+#define DEFAULT_SEEDS 2000
 #endif
 #endif
 #ifndef DEFAULT_SEEDS
@@ -77,7 +77,7 @@ struct pair {
 struct member {
     size_t place;
     uint64_t id;
-    char host[8];
+    char host[32];
     unsigned port;
     struct fy_sim_node *node;
     struct ferry_transport *t; /* NULL: not running */
