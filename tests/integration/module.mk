@@ -13,3 +13,15 @@ dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
 EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
+
+if ENABLE_TESTS
+INTEGRATION_TESTS = \
+	it_sim.test
+check_PROGRAMS += $(INTEGRATION_TESTS)
+TESTS += $(INTEGRATION_TESTS)
+
+it_sim_test_SOURCES = tests/integration/it_sim.c
+it_sim_test_CPPFLAGS = $(RIG_CPPFLAGS)
+it_sim_test_LDADD = $(RIG_LDADD)
+it_sim_test_LDFLAGS = $(RIG_LINK)
+endif
