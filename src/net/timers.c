@@ -112,16 +112,22 @@ uint64_t fy_timers_next_ns(const struct fy_timers *timers)
     return timers->first ? timers->first->deadline_ns : FY_NEVER;
 }
 
+bool fy_timers_run_one(struct fy_timers *timers, uint64_t now_ns)
+{
+    struct fy_timer *timer = timers->first;
+
+    if (!timer || timer->deadline_ns > now_ns)
+        return false;
+    fy_timer_unset(timer);
+    timer->fn(timer->arg);
+    return true;
+}
+
 size_t fy_timers_run(struct fy_timers *timers, uint64_t now_ns)
 {
     size_t n_fired = 0;
 
-    while (timers->first && timers->first->deadline_ns <= now_ns) {
-        struct fy_timer *timer = timers->first;
-
-        fy_timer_unset(timer);
+    while (fy_timers_run_one(timers, now_ns))
         n_fired++;
-        timer->fn(timer->arg);
-    }
     return n_fired;
 }

@@ -46,4 +46,7 @@ uint64_t fy_timers_next_ns(const struct fy_timers *timers);
 /* Fire all that are due at now_ns, those included that are set meanwhile.  Returns how many. */
 size_t fy_timers_run(struct fy_timers *timers, uint64_t now_ns);
 
+/* Fire the first that is due at now_ns.  False: none is. */
+bool fy_timers_run_one(struct fy_timers *timers, uint64_t now_ns);
+
 #endif

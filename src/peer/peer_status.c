@@ -1,5 +1,8 @@
 /*
  * peer_status - active or not, under a leaf lock.
+ *
+ * A change is logged at once, unless another was within the last second: then a timer has the log catch up with
+ * whatever the state is by that time, so that it ends with the truth however fast a peer comes and goes.
  */
 #include "peer/peer_status.h"
 
@@ -8,30 +11,44 @@
 
 #include "peer/local.h"
 
+/* Log the state as it is now, or soon when the last line is too fresh. */
+static void tell(void *arg)
+{
+    struct fy_peer_status *status = arg;
+    const struct fy_log *log = &status->local->log;
+    unsigned long long n_held;
+    char held[64] = "";
+
+    if (!fy_log_fold_pass(&status->fold, fy_net_now_ns(status->local->net), &n_held)) {
+        fy_timer_set(&status->settle, status->fold.next_ns);
+        return;
+    }
+    fy_timer_unset(&status->settle);
+    if (n_held > 0) /* one of them may be the change that is told now, late */
+        (void)snprintf(held, sizeof(held), " (changes in the last second: %llu)", n_held);
+    if (atomic_load(&status->is_active))
+        fy_log(log, FERRY_LOG_INFO, "peer", status->peer_id, "peer became active%s", held);
+    else
+        fy_log(log, FERRY_LOG_WARN, "peer", status->peer_id, "peer became inactive: %s%s", status->last_error,
+               held); /* last_error is written on this thread alone */
+}
+
 void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id)
 {
     status->local = local; /* the rest is zero */
     status->peer_id = peer_id;
     (void)pthread_mutex_init(&status->mu, NULL); /* cannot fail for a default mutex on Linux */
+    fy_timer_init(&status->settle, fy_net_timers(local->net), tell, status);
+}
+
+void fy_peer_status_stop(struct fy_peer_status *status)
+{
+    fy_timer_unset(&status->settle);
 }
 
 void fy_peer_status_release(struct fy_peer_status *status)
 {
     pthread_mutex_destroy(&status->mu);
-}
-
-/* Log a change of state, or only count it when the last line is too fresh. */
-static void tell(struct fy_peer_status *status, enum ferry_log_level level, const char *what, const char *why)
-{
-    unsigned long long n_held;
-
-    if (!fy_log_fold_pass(&status->fold, fy_net_now_ns(status->local->net), &n_held))
-        return;
-    if (n_held > 0)
-        fy_log(&status->local->log, level, "peer", status->peer_id, "%s%s (%llu changes before were not logged)", what,
-               why, n_held);
-    else
-        fy_log(&status->local->log, level, "peer", status->peer_id, "%s%s", what, why);
 }
 
 void fy_peer_status_activate(struct fy_peer_status *status)
@@ -47,7 +64,7 @@ void fy_peer_status_activate(struct fy_peer_status *status)
     }
     pthread_mutex_unlock(&status->mu);
     if (changed)
-        tell(status, FERRY_LOG_INFO, "peer became active", "");
+        tell(status);
 }
 
 void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
@@ -65,10 +82,9 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     status->since_ms = 0;
     memcpy(status->last_error, text, sizeof(text));
     pthread_mutex_unlock(&status->mu);
+    fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
     if (was_active || is_news)
-        tell(status, FERRY_LOG_WARN, "peer became inactive: ", text);
-    else
-        fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
+        tell(status);
 }
 
 void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status *ret_status)

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "ferry/ferry.h"
+#include "net/timers.h"
 
 struct fy_local;
 
@@ -23,6 +24,7 @@ struct fy_peer_status {
     const struct fy_local *local;
     uint64_t peer_id;
     struct fy_log_fold fold; /* the loop's */
+    struct fy_timer settle;  /* the log lags behind, and catches up when it fires */
 
     pthread_mutex_t mu;                                                   /* leaf lock */
     atomic_bool is_active;                                                /* written under mu, read also without */
@@ -31,7 +33,10 @@ struct fy_peer_status {
 };
 
 void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id);
-void fy_peer_status_release(struct fy_peer_status *status);
+void fy_peer_status_release(struct fy_peer_status *status); /* stopped, or never used */
+
+/* The loop: tell no more. */
+void fy_peer_status_stop(struct fy_peer_status *status);
 
 void fy_peer_status_activate(struct fy_peer_status *status);
 

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/log.h"
 #include "net/net.h"
 #include "net/timers.h"
 #include "peer/channel.h"
@@ -31,6 +32,7 @@ struct fy_stream_writer {
     struct fy_outgoing *current; /* in the encoder; NULL: none, or a heartbeat */
     bool heartbeat_due;
     struct fy_timer heartbeat;
+    struct fy_log_fold fold;
 };
 
 void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream);

@@ -83,8 +83,23 @@ START_TEST(setting_and_unsetting_at_random_keeps_the_order)
 }
 END_TEST
 
+START_TEST(one_due_timer_is_fired_at_a_time)
+{
+    fy_timer_set(&timer[0], 20);
+    fy_timer_set(&timer[1], 10);
+    ck_assert(!fy_timers_run_one(&timers, 9));
+    ck_assert(fy_timers_run_one(&timers, 20));
+    ck_assert_uint_eq(n_fired, 1);
+    ck_assert_uint_eq(fired[0], 1);
+    ck_assert(fy_timers_run_one(&timers, FY_NEVER));
+    ck_assert(!fy_timers_run_one(&timers, FY_NEVER)); /* none is left */
+    ck_assert_uint_eq(n_fired, 2);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main("timers", setup, NULL, timers_fire_in_order_of_deadline_and_then_of_setting,
-                    only_due_timers_fire, setting_and_unsetting_at_random_keeps_the_order, NULL);
+                    only_due_timers_fire, one_due_timer_is_fired_at_a_time,
+                    setting_and_unsetting_at_random_keeps_the_order, NULL);
 }

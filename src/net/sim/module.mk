@@ -1,1 +1,11 @@
 # sim: a network in memory, with a virtual clock and one seed.
+
+libferry_core_la_SOURCES += \
+	src/net/sim/call.c \
+	src/net/sim/chance.h \
+	src/net/sim/conn.c \
+	src/net/sim/pipe.c \
+	src/net/sim/serve.c \
+	src/net/sim/sim.c \
+	src/net/sim/sim.h \
+	src/net/sim/world.h
