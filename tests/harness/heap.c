@@ -4,6 +4,7 @@
 #include "harness/heap.h"
 
 #include <check.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,11 +13,13 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *block, size_t size);
+int __real_posix_memalign(void **ret_block, size_t alignment, size_t size);
 void __real_free(void *block);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *block, size_t size);
+int __wrap_posix_memalign(void **ret_block, size_t alignment, size_t size);
 void __wrap_free(void *block);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t max_len);
@@ -60,6 +63,15 @@ void *__wrap_realloc(void *block, size_t size)
     if (must_fail(size))
         return NULL;
     return block ? __real_realloc(block, size) : counted(__real_malloc(size));
+}
+
+int __wrap_posix_memalign(void **ret_block, size_t alignment, size_t size)
+{
+    int err = must_fail(size) ? ENOMEM : __real_posix_memalign(ret_block, alignment, size);
+
+    if (err == 0)
+        (void)counted(*ret_block);
+    return err;
 }
 
 void __wrap_free(void *block)

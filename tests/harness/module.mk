@@ -15,4 +15,4 @@ endif
 RIG_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS) $(JANSSON_CFLAGS) -I$(top_srcdir)/tests
 RIG_LDADD = libharness.la libferry-core.la
 RIG_LINK = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free \
-	-Wl,--wrap=strdup -Wl,--wrap=strndup
+	-Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=posix_memalign
