@@ -28,4 +28,6 @@ check_url_test_SOURCES = tests/unit/check_url.c
 check_url_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_url_test_LDADD = $(RIG_LDADD)
 check_url_test_LDFLAGS = $(RIG_LINK)
+
+include tests/unit/peer.mk
 endif

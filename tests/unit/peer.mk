@@ -1,0 +1,35 @@
+# The tests of src/peer and src/transport.
+
+PEER_TESTS = \
+	check_config.test \
+	check_counts.test \
+	check_refusal.test \
+	check_routes.test \
+	check_url_picker.test
+check_PROGRAMS += $(PEER_TESTS)
+TESTS += $(PEER_TESTS)
+
+check_config_test_SOURCES = tests/unit/check_config.c
+check_config_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_config_test_LDADD = $(RIG_LDADD)
+check_config_test_LDFLAGS = $(RIG_LINK)
+
+check_counts_test_SOURCES = tests/unit/check_counts.c
+check_counts_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_counts_test_LDADD = $(RIG_LDADD)
+check_counts_test_LDFLAGS = $(RIG_LINK)
+
+check_refusal_test_SOURCES = tests/unit/check_refusal.c
+check_refusal_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_refusal_test_LDADD = $(RIG_LDADD)
+check_refusal_test_LDFLAGS = $(RIG_LINK)
+
+check_routes_test_SOURCES = tests/unit/check_routes.c
+check_routes_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_routes_test_LDADD = $(RIG_LDADD)
+check_routes_test_LDFLAGS = $(RIG_LINK)
+
+check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
+check_url_picker_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_url_picker_test_LDADD = $(RIG_LDADD)
+check_url_picker_test_LDFLAGS = $(RIG_LINK)
