@@ -1,6 +1,7 @@
 # The tests of src/peer and src/transport.
 
 PEER_TESTS = \
+	check_channel.test \
 	check_config.test \
 	check_counts.test \
 	check_refusal.test \
@@ -8,6 +9,11 @@ PEER_TESTS = \
 	check_url_picker.test
 check_PROGRAMS += $(PEER_TESTS)
 TESTS += $(PEER_TESTS)
+
+check_channel_test_SOURCES = tests/unit/check_channel.c
+check_channel_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_channel_test_LDADD = $(RIG_LDADD)
+check_channel_test_LDFLAGS = $(RIG_LINK)
 
 check_config_test_SOURCES = tests/unit/check_config.c
 check_config_test_CPPFLAGS = $(RIG_CPPFLAGS)
