@@ -4,11 +4,20 @@ PEER_TESTS = \
 	check_channel.test \
 	check_config.test \
 	check_counts.test \
+	check_inbox.test \
 	check_refusal.test \
 	check_routes.test \
 	check_url_picker.test
 check_PROGRAMS += $(PEER_TESTS)
 TESTS += $(PEER_TESTS)
+
+# What those on the simulated net share: a member, and another one that the test plays.
+check_LTLIBRARIES += libpeer-rig.la
+libpeer_rig_la_CPPFLAGS = $(RIG_CPPFLAGS)
+libpeer_rig_la_SOURCES = \
+	tests/unit/peer_rig.c \
+	tests/unit/peer_rig.h
+PEER_RIG_LDADD = libpeer-rig.la $(RIG_LDADD)
 
 check_channel_test_SOURCES = tests/unit/check_channel.c
 check_channel_test_CPPFLAGS = $(RIG_CPPFLAGS)
@@ -24,6 +33,11 @@ check_counts_test_SOURCES = tests/unit/check_counts.c
 check_counts_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_counts_test_LDADD = $(RIG_LDADD)
 check_counts_test_LDFLAGS = $(RIG_LINK)
+
+check_inbox_test_SOURCES = tests/unit/check_inbox.c
+check_inbox_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_inbox_test_LDADD = $(PEER_RIG_LDADD)
+check_inbox_test_LDFLAGS = $(RIG_LINK)
 
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_refusal_test_CPPFLAGS = $(RIG_CPPFLAGS)
