@@ -82,6 +82,7 @@ void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
         fy_stream_reader_stop(&peer->readers[i]);
     }
     fy_pipeline_stop(&peer->pipeline, reason);
+    fy_peer_status_stop(&peer->status);
 }
 
 void fy_peer_update(struct fy_peer *peer, char **urls)

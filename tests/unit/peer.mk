@@ -5,6 +5,7 @@ PEER_TESTS = \
 	check_config.test \
 	check_counts.test \
 	check_inbox.test \
+	check_peer_status.test \
 	check_refusal.test \
 	check_routes.test \
 	check_url_picker.test
@@ -38,6 +39,11 @@ check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_inbox_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_inbox_test_LDADD = $(PEER_RIG_LDADD)
 check_inbox_test_LDFLAGS = $(RIG_LINK)
+
+check_peer_status_test_SOURCES = tests/unit/check_peer_status.c
+check_peer_status_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_peer_status_test_LDADD = $(PEER_RIG_LDADD)
+check_peer_status_test_LDFLAGS = $(RIG_LINK)
 
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_refusal_test_CPPFLAGS = $(RIG_CPPFLAGS)
