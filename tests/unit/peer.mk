@@ -4,6 +4,7 @@ PEER_TESTS = \
 	check_channel.test \
 	check_config.test \
 	check_counts.test \
+	check_delivery.test \
 	check_inbox.test \
 	check_peer_status.test \
 	check_refusal.test \
@@ -34,6 +35,11 @@ check_counts_test_SOURCES = tests/unit/check_counts.c
 check_counts_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_counts_test_LDADD = $(RIG_LDADD)
 check_counts_test_LDFLAGS = $(RIG_LINK)
+
+check_delivery_test_SOURCES = tests/unit/check_delivery.c
+check_delivery_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_delivery_test_LDADD = $(PEER_RIG_LDADD)
+check_delivery_test_LDFLAGS = $(RIG_LINK)
 
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_inbox_test_CPPFLAGS = $(RIG_CPPFLAGS)
