@@ -192,7 +192,7 @@ void fy_pipeline_release(struct fy_pipeline *p)
 void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
 {
     struct fy_list dropped;
-    struct fy_node *node;
+    size_t n, n_bytes;
 
     p->is_stopped = true;
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
@@ -200,11 +200,6 @@ void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
             drop(&p->posts[i], reason);
     fy_list_init(&dropped);
     fy_channel_close(&p->channel, &dropped);
-    while ((node = fy_list_take_first(&dropped))) {
-        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
-        size_t memory = msg->memory;
-
-        fy_peer_dropped(p->peer, msg, reason);
-        fy_channel_give_back(&p->channel, 1, memory);
-    }
+    fy_peer_dropped_all(p->peer, &dropped, reason, &n, &n_bytes);
+    fy_channel_give_back(&p->channel, n, n_bytes);
 }

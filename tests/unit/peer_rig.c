@@ -51,16 +51,16 @@ static void up_attend(void *ctx, struct fy_peer *peer)
 static void up_unreachable(void *ctx, struct fy_peer *peer)
 {
     must(ctx == &rig && peer == rig.peer);
-    rig.n_unreachable++;
+    atomic_fetch_add(&rig.n_unreachable, 1);
 }
 
 static void up_snapshot(void *ctx, struct fy_peer *peer, enum ferry_snapshot_result result)
 {
     must(ctx == &rig && peer == rig.peer);
     if (result == FERRY_SNAPSHOT_FINISH)
-        rig.n_finish++;
+        atomic_fetch_add(&rig.n_finish, 1);
     else
-        rig.n_failure++;
+        atomic_fetch_add(&rig.n_failure, 1);
 }
 
 static void up_fatal(void *ctx, int err)
@@ -365,7 +365,9 @@ void rig_remake_peer(void)
 {
     unmake_peer();
     make_peer();
-    rig.n_unreachable = rig.n_finish = rig.n_failure = 0;
+    rig.n_unreachable = 0;
+    rig.n_finish = 0;
+    rig.n_failure = 0;
 }
 
 static struct fy_listener *listen_at(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg)

@@ -8,6 +8,7 @@
 #ifndef UNIT_PEER_RIG_H
 #define UNIT_PEER_RIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -126,9 +127,9 @@ struct peer_rig {
     size_t n_delivered;
     struct rig_message delivered[RIG_MAX_SEEN];
     uint64_t delivered_ns[RIG_MAX_SEEN];
-    size_t n_unreachable;
-    size_t n_finish;
-    size_t n_failure;
+    atomic_size_t n_unreachable; /* any thread */
+    atomic_size_t n_finish;
+    atomic_size_t n_failure;
     size_t n_fatal;
     int fatal_err;
 
