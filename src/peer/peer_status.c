@@ -1,67 +1,53 @@
 /*
  * peer_status - active or not, under a leaf lock.
+ *
+ * A change is logged at once, unless another was within the last second: then a timer has the log catch up with
+ * whatever the state is by that time, so that it ends with the truth however fast a peer comes and goes.
  */
 #include "peer/peer_status.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "peer/local.h"
 
-/* Log the state that the peer is in; n_untold changes before it were not. */
-static void tell_now(struct fy_peer_status *status, unsigned long long n_untold)
-{
-    bool is_active = status->is_active;
-    enum ferry_log_level level = is_active ? FERRY_LOG_INFO : FERRY_LOG_WARN;
-    const char *what = is_active ? "peer became active" : "peer became inactive: ";
-    const char *why = is_active ? "" : status->last_error; /* the loop alone writes it */
-
-    status->told_active = is_active;
-    if (n_untold > 0)
-        fy_log(&status->local->log, level, "peer", status->peer_id, "%s%s (%llu changes before were not logged)", what,
-               why, n_untold);
-    else
-        fy_log(&status->local->log, level, "peer", status->peer_id, "%s%s", what, why);
-}
-
-/* The state changed: log it, or see to it that it is logged, if it lasts, when the last line is no longer fresh. */
-static void tell(struct fy_peer_status *status)
-{
-    unsigned long long n_held;
-
-    if (fy_log_fold_pass(&status->fold, fy_net_now_ns(status->local->net), &n_held))
-        tell_now(status, n_held);
-    else
-        fy_timer_set(&status->held, status->fold.next_ns);
-}
-
-static void on_held(void *arg)
+/* Log the state as it is now, or soon when the last line is too fresh. */
+static void tell(void *arg)
 {
     struct fy_peer_status *status = arg;
+    const struct fy_log *log = &status->local->log;
     unsigned long long n_held;
+    char held[64] = "";
 
-    if (status->is_active != status->told_active &&
-        fy_log_fold_pass(&status->fold, fy_net_now_ns(status->local->net), &n_held))
-        tell_now(status, n_held - 1); /* the last of those held is the one that is told */
+    if (!fy_log_fold_pass(&status->fold, fy_net_now_ns(status->local->net), &n_held)) {
+        fy_timer_set(&status->settle, status->fold.next_ns);
+        return;
+    }
+    fy_timer_unset(&status->settle);
+    if (n_held > 0) /* one of them may be the change that is told now, late */
+        (void)snprintf(held, sizeof(held), " (changes in the last second: %llu)", n_held);
+    if (atomic_load(&status->is_active))
+        fy_log(log, FERRY_LOG_INFO, "peer", status->peer_id, "peer became active%s", held);
+    else
+        fy_log(log, FERRY_LOG_WARN, "peer", status->peer_id, "peer became inactive: %s%s", status->last_error,
+               held); /* last_error is written on this thread alone */
 }
 
 void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id)
 {
     status->local = local; /* the rest is zero */
     status->peer_id = peer_id;
-    fy_timer_init(&status->held, fy_net_timers(local->net), on_held, status);
     (void)pthread_mutex_init(&status->mu, NULL); /* cannot fail for a default mutex on Linux */
+    fy_timer_init(&status->settle, fy_net_timers(local->net), tell, status);
 }
 
 void fy_peer_status_stop(struct fy_peer_status *status)
 {
-    fy_timer_unset(&status->held);
+    fy_timer_unset(&status->settle);
 }
 
 void fy_peer_status_release(struct fy_peer_status *status)
 {
-    assert(!fy_timer_is_set(&status->held));
     pthread_mutex_destroy(&status->mu);
 }
 
@@ -96,10 +82,9 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     status->since_ms = 0;
     memcpy(status->last_error, text, sizeof(text));
     pthread_mutex_unlock(&status->mu);
+    fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
     if (was_active || is_news)
         tell(status);
-    else
-        fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
 }
 
 void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status *ret_status)

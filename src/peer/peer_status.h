@@ -3,8 +3,8 @@
  *
  * One status for all that talks to a peer, as in etcd: whatever worked last makes it active, whatever failed last
  * inactive.  Changes are logged, repeats only at debug level; a peer that flips faster than once a second (a stream
- * that fails while POSTs succeed) has its changes counted, and the state it is in told when the second is over.
- * Written by the loop, read by any thread.
+ * that fails while POSTs succeed) has its changes counted and told of with the next line. Written by the loop, read by
+ * any thread.
  */
 #ifndef FY_PEER_PEER_STATUS_H
 #define FY_PEER_PEER_STATUS_H
@@ -23,9 +23,8 @@ struct fy_local;
 struct fy_peer_status {
     const struct fy_local *local;
     uint64_t peer_id;
-    struct fy_log_fold fold; /* the loop's, and the next two */
-    bool told_active;        /* what the log says */
-    struct fy_timer held;    /* set: a change was held back */
+    struct fy_log_fold fold; /* the loop's */
+    struct fy_timer settle;  /* the log lags behind, and catches up when it fires */
 
     pthread_mutex_t mu;                                                   /* leaf lock */
     atomic_bool is_active;                                                /* written under mu, read also without */
@@ -34,9 +33,9 @@ struct fy_peer_status {
 };
 
 void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id);
-void fy_peer_status_release(struct fy_peer_status *status); /* stopped */
+void fy_peer_status_release(struct fy_peer_status *status); /* stopped, or never used */
 
-/* Hold back nothing any more: no change comes after it. */
+/* The loop: tell no more. */
 void fy_peer_status_stop(struct fy_peer_status *status);
 
 void fy_peer_status_activate(struct fy_peer_status *status);

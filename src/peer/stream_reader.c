@@ -71,19 +71,39 @@ static void wait_to_dial(struct fy_stream_reader *r)
     fy_timer_set(&r->retry, at_ns > now_ns(r) ? at_ns : now_ns(r));
 }
 
-/* Log a failure, unless it is the same as the last or comes too soon after another line. */
-static void tell_failure(struct fy_stream_reader *r, const char *action, const char *text)
+/* Log an end, unless it is the same as the last.  One that comes too soon after another line is left to its repeats. */
+static void tell_end(struct fy_stream_reader *r, enum ferry_log_level level, const char *what, const char *text)
 {
-    const struct fy_log *log = &r->peer->local->log;
     unsigned long long n_held;
+    bool passes;
 
     r->n_failures++;
     if (strcmp(text, r->last_failure) == 0 && r->n_failures > 1)
         return;
-    (void)snprintf(r->last_failure, sizeof(r->last_failure), "%s", text);
-    if (fy_log_fold_pass(&r->fold, now_ns(r), &n_held))
-        fy_log(log, FERRY_LOG_WARN, "stream", r->peer->id, "%s: failed to %s %s: %s (failure %u in a row)",
-               fy_stream_name(r->stream), action, r->url.text, text, r->n_failures);
+    passes = fy_log_fold_pass(&r->fold, now_ns(r), &n_held);
+    (void)snprintf(r->last_failure, sizeof(r->last_failure), "%s", passes ? text : "");
+    if (passes)
+        fy_log(&r->peer->local->log, level, "stream", r->peer->id, "%s: %s %s: %s (%u in a row)",
+               fy_stream_name(r->stream), what, r->url.text, text, r->n_failures);
+}
+
+static void tell_failure(struct fy_stream_reader *r, const char *action, const char *text)
+{
+    char what[32];
+
+    (void)snprintf(what, sizeof(what), "failed to %s", action);
+    tell_end(r, FERRY_LOG_WARN, what, text);
+}
+
+/* Log that a stream stands.  Once, until it has carried a frame: some servers answer 200 and then break every time. */
+static void tell_standing(struct fy_stream_reader *r)
+{
+    unsigned long long n_held;
+
+    if (r->is_proven && fy_log_fold_pass(&r->standing_fold, now_ns(r), &n_held))
+        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s after %u failures",
+               fy_stream_name(r->stream), r->url.text, r->n_failures);
+    r->is_proven = false;
 }
 
 /* The dial or the stream failed: tell, and try again later. */
@@ -139,9 +159,8 @@ static void become_active(struct fy_stream_reader *r)
     r->last_progress_ns = now_ns(r);
     r->n_bytes_since = 0;
     fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
-    fy_log(&local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s after %u failures",
-           fy_stream_name(r->stream), r->url.text, r->n_failures);
-    r->n_failures = r->n_refusals = 0;
+    tell_standing(r);
+    r->n_refusals = 0;
     fy_peer_status_activate(&r->peer->status);
 }
 
@@ -192,6 +211,8 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
         if (got == FY_DECODED_NOTHING)
             break;
         r->n_bytes_since = MIN_PROGRESS;
+        r->n_failures = 0;
+        r->is_proven = true;
         if (got == FY_DECODED_MESSAGE)
             on_message(r, msg, frame_len);
     }
@@ -230,8 +251,7 @@ static void on_end(void *arg, int err, const char *detail)
         fail(r, "read", ferry_strerror(FERRY_ERR_TRUNCATED));
     } else {
         /* a clean end between frames: the peer replaced the connection or is stopping; its status stays */
-        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: the peer ended the stream",
-               fy_stream_name(r->stream));
+        tell_end(r, FERRY_LOG_INFO, "stopped reading from", "the peer ended the stream");
         hang_up(r);
         wait_to_dial(r);
     }
@@ -292,7 +312,7 @@ void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enu
 {
     struct fy_timers *timers = fy_net_timers(peer->local->net);
 
-    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FY_READER_STOPPED};
+    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FY_READER_STOPPED, .is_proven = true};
     fy_timer_init(&r->retry, timers, dial, r);
     fy_timer_init(&r->watch, timers, on_watch, r);
 }

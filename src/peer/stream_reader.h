@@ -46,9 +46,11 @@ struct fy_stream_reader {
     uint64_t last_progress_ns; /* ACTIVE: of the last whole frame, or of the last MIN_PROGRESS bytes */
     size_t n_bytes_since;      /* ACTIVE: bytes since then */
     unsigned n_refusals;       /* in a row */
-    unsigned n_failures;       /* in a row, of any kind */
-    char last_failure[160];    /* its text: the same again is not logged */
+    bool is_proven;            /* a frame came since a stream was last said to stand */
+    unsigned n_failures;       /* ends of any kind, in a row without a frame between them */
+    char last_failure[160];    /* the last that was logged: the same again is not */
     struct fy_log_fold fold;
+    struct fy_log_fold standing_fold;
 };
 
 void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enum ferry_stream stream);

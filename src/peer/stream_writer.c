@@ -122,6 +122,7 @@ void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enu
     fy_list_init(&w->taken);
     w->current = NULL;
     w->heartbeat_due = false;
+    w->fold = (struct fy_log_fold){.next_ns = 0};
     fy_timer_init(&w->heartbeat, fy_net_timers(local->net), on_heartbeat, w);
 }
 
@@ -131,17 +132,27 @@ void fy_stream_writer_release(struct fy_stream_writer *w)
     fy_channel_release(&w->channel);
 }
 
+/* Log that the peer reads; a peer that dials all the time is told of now and then. */
+static void tell_attached(struct fy_stream_writer *w, bool replaces)
+{
+    const struct fy_local *local = w->peer->local;
+    unsigned long long n_held;
+
+    if (!fy_log_fold_pass(&w->fold, fy_net_now_ns(local->net), &n_held))
+        return;
+    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us%s (%llu before not logged)",
+           fy_stream_name(w->stream), replaces ? " by a newer connection" : "", n_held);
+}
+
 void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
 {
     const struct fy_local *local = w->peer->local;
     const struct fy_header headers[] = {{FY_HEADER_SERVER_VERSION, local->version_text},
                                         {FY_HEADER_CLUSTER_ID, local->cluster_id_text.text}};
 
-    if (w->out) {
-        struct fy_outflow *older = w->out;
+    struct fy_outflow *older = w->out;
 
-        fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: a newer connection takes over",
-               fy_stream_name(w->stream));
+    if (older) {
         detach(w, FERRY_DROP_STREAM_CLOSED);
         fy_outflow_end(older);
     }
@@ -155,7 +166,7 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
     fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
     atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
-    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us", fy_stream_name(w->stream));
+    tell_attached(w, older != NULL);
     fy_peer_status_activate(&w->peer->status);
 }
 

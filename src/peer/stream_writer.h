@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "base/log.h"
 #include "net/net.h"
 #include "net/timers.h"
 #include "peer/channel.h"
@@ -32,6 +33,7 @@ struct fy_stream_writer {
     size_t frame_len;            /* of current, on the wire */
     bool heartbeat_due;
     struct fy_timer heartbeat;
+    struct fy_log_fold fold;
 };
 
 void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream);

@@ -1,4 +1,46 @@
-# tools: ferry-bench and the demo.
+# tools: ferry-bench and the demo.  They know ferry.h alone, and link the library statically, so that what stands in the
+# build directory is the program itself.
 
 if ENABLE_TOOLS
+bin_PROGRAMS += ferry-bench
+ferry_bench_LDADD = libferry.la
+ferry_bench_LDFLAGS = $(AM_LDFLAGS) -static
+ferry_bench_SOURCES = \
+	src/tools/bench.c \
+	src/tools/bench_mode.c \
+	src/tools/bench_mode.h \
+	src/tools/bench_msgapp.c \
+	src/tools/bench_options.c \
+	src/tools/bench_options.h \
+	src/tools/bench_pair.c \
+	src/tools/bench_pair.h \
+	src/tools/bench_pingpong.c \
+	src/tools/bench_report.c \
+	src/tools/bench_report.h \
+	src/tools/latency.c \
+	src/tools/latency.h \
+	src/tools/number.c \
+	src/tools/number.h \
+	src/tools/progress.c \
+	src/tools/progress.h \
+	src/tools/stopwatch.c \
+	src/tools/stopwatch.h
+
+noinst_PROGRAMS += ferry-demo
+ferry_demo_LDADD = libferry.la
+ferry_demo_LDFLAGS = $(AM_LDFLAGS) -static
+ferry_demo_SOURCES = \
+	src/tools/demo.c \
+	src/tools/demo_cluster.c \
+	src/tools/demo_cluster.h \
+	src/tools/demo_link.c \
+	src/tools/demo_link.h \
+	src/tools/demo_member.c \
+	src/tools/demo_member.h \
+	src/tools/lines.c \
+	src/tools/lines.h \
+	src/tools/number.c \
+	src/tools/number.h \
+	src/tools/stopwatch.c \
+	src/tools/stopwatch.h
 endif

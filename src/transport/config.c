@@ -52,15 +52,18 @@ static int copy_version(const struct ferry_transport *t, const char *name, const
     return *ret_text ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
-/* NULL, or an array without URLs, stays NULL. */
-static int copy_urls(const struct ferry_transport *t, const char *name, const char *const *urls, char ***ret_urls)
+/* Those to listen on keep their order, by which their bound forms are asked for; those to advertise take etcd's. */
+static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
-    int err;
+    int err = FERRY_OK;
 
-    if (!urls || !urls[0])
-        return FERRY_OK;
-    err = fy_urls_copy(urls, ret_urls);
-    return err == FERRY_OK ? FERRY_OK : fail(t, err, name);
+    if (cfg->listen_urls && cfg->listen_urls[0])
+        err = fy_urls_copy_in_order(cfg->listen_urls, &t->listen_urls);
+    if (err != FERRY_OK)
+        return fail(t, err, "listen_urls");
+    if (cfg->advertise_urls && cfg->advertise_urls[0])
+        err = fy_urls_copy(cfg->advertise_urls, &t->advertise_urls);
+    return err == FERRY_OK ? FERRY_OK : fail(t, err, "advertise_urls");
 }
 
 static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)
@@ -109,11 +112,7 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
     if (err == FERRY_OK)
         err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
                            &local->min_version);
-    if (err == FERRY_OK)
-        err = copy_urls(t, "listen_urls", cfg.listen_urls, &t->listen_urls);
-    if (err == FERRY_OK)
-        err = copy_urls(t, "advertise_urls", cfg.advertise_urls, &t->advertise_urls);
-    return err;
+    return err == FERRY_OK ? copy_all_urls(&cfg, t) : err;
 }
 
 void fy_config_release(struct ferry_transport *t)

@@ -242,6 +242,18 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
     }
 }
 
+/*
+ * The peer that posted, or NULL for a stranger.  The header tells, not the message: one that is forwarded, such as a
+ * MsgTransferLeader, names the member that it began with.
+ */
+static struct fy_peer *find_sender(struct ferry_transport *t, struct fy_request *req)
+{
+    const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
+    uint64_t id;
+
+    return from && fy_id_parse(from, &id) == FERRY_OK ? fy_transport_find_peer(t, id) : NULL;
+}
+
 static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
 {
     struct ferry_transport *t = arg;
@@ -256,7 +268,7 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
         refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
         return;
     }
-    peer = fy_transport_find_peer(t, msg->from);
+    peer = find_sender(t, req);
     take_post(t, req, peer, msg, len);
     if (peer)
         fy_peer_unref(peer);

@@ -314,22 +314,28 @@ static int listen_all(struct ferry_transport *t)
     return FERRY_OK;
 }
 
+/* Keep the URLs that the listeners are bound to: they are asked for from any thread, and after stop. */
+static int keep_bound_urls(struct ferry_transport *t)
+{
+    const char **urls;
+    int err;
+
+    if (t->n_listeners == 0)
+        return FERRY_OK;
+    urls = calloc(t->n_listeners + 1, sizeof(char *));
+    if (!urls)
+        return FERRY_ERR_NOMEM;
+    for (size_t i = 0; i < t->n_listeners; i++)
+        urls[i] = fy_listener_url(t->listeners[i]);
+    err = fy_urls_copy_in_order(urls, &t->bound_urls);
+    free(urls);
+    return err;
+}
+
 /* What X-PeerURLs says: the URLs to advertise, or those that we listen on, as bound. */
 static int advertise(struct ferry_transport *t)
 {
-    char **urls = t->advertise_urls;
-    char **bound = NULL;
-
-    if (!urls && t->n_listeners > 0) {
-        bound = calloc(t->n_listeners + 1, sizeof(char *));
-        if (!bound)
-            return FERRY_ERR_NOMEM;
-        for (size_t i = 0; i < t->n_listeners; i++)
-            bound[i] = (char *)(uintptr_t)fy_listener_url(t->listeners[i]);
-        urls = bound;
-    }
-    t->local.peer_urls = fy_config_join_urls(urls);
-    free(bound);
+    t->local.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->bound_urls);
     return t->local.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
@@ -366,6 +372,7 @@ static int start_threads(struct ferry_transport *t)
 static void tear_down(struct ferry_transport *t)
 {
     stop_on_loop(t);
+    on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
@@ -386,12 +393,16 @@ int ferry_transport_start(struct ferry_transport *t)
         err = listen_all(t);
     }
     if (err == FERRY_OK)
+        err = keep_bound_urls(t);
+    if (err == FERRY_OK)
         err = advertise(t);
     if (err == FERRY_OK)
         err = start_threads(t);
     if (err != FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_STOPPED);
         tear_down(t);
+        free(t->bound_urls);
+        t->bound_urls = NULL;
     }
     return err;
 }
@@ -425,6 +436,7 @@ void ferry_transport_free(struct ferry_transport *t)
     fy_routes_release(&t->routes);
     pthread_mutex_destroy(&t->mu);
     free(t->listeners);
+    free(t->bound_urls);
     free(t->peers);
     fy_config_release(t);
     free(t);
@@ -432,7 +444,7 @@ void ferry_transport_free(struct ferry_transport *t)
 
 const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)
 {
-    return i < t->n_listeners && t->listeners[i] ? fy_listener_url(t->listeners[i]) : NULL;
+    return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
 }
 
 /* ---- FERRY_DELIVER_HOST -------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ struct ferry_transport {
     struct fy_local local;
     struct fy_listener **listeners;
     size_t n_listeners;
+    char **bound_urls; /* of the listeners, in one block; NULL: none.  Const from start to free */
     struct fy_routes routes;
     pthread_t io_thread;
     bool has_io_thread;

@@ -143,7 +143,7 @@ static int compare_texts(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int make_list(struct source source, char ***ret_urls)
+static int make_list(struct source source, bool sort, char ***ret_urls)
 {
     struct source again = source;
     struct fy_url url;
@@ -177,17 +177,23 @@ static int make_list(struct source source, char ***ret_urls)
         at += piece.len + 1;
     }
     urls[n] = NULL;
-    qsort(urls, n, sizeof(*urls), compare_texts);
+    if (sort)
+        qsort(urls, n, sizeof(*urls), compare_texts);
     *ret_urls = urls;
     return FERRY_OK;
 }
 
 int fy_urls_split(const char *text, char ***ret_urls)
 {
-    return make_list((struct source){.text = text}, ret_urls);
+    return make_list((struct source){.text = text}, true, ret_urls);
 }
 
 int fy_urls_copy(const char *const *urls, char ***ret_urls)
 {
-    return make_list((struct source){.array = urls}, ret_urls);
+    return make_list((struct source){.array = urls}, true, ret_urls);
+}
+
+int fy_urls_copy_in_order(const char *const *urls, char ***ret_urls)
+{
+    return make_list((struct source){.array = urls}, false, ret_urls);
 }

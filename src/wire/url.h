@@ -30,4 +30,7 @@ int fy_url_parse(const char *text, struct fy_url *ret_url);
 int fy_urls_split(const char *text, char ***ret_urls);
 int fy_urls_copy(const char *const *urls, char ***ret_urls);
 
+/* The same, in the order given. */
+int fy_urls_copy_in_order(const char *const *urls, char ***ret_urls);
+
 #endif

@@ -1,1 +1,53 @@
 # interop: real Go rafthttp members as peers.
+
+if ENABLE_TESTS
+check_PROGRAMS += it_rafthttp
+it_rafthttp_SOURCES = \
+	tests/interop/go_peer.c \
+	tests/interop/go_peer.h \
+	tests/interop/it_rafthttp.c \
+	tests/interop/journal.c \
+	tests/interop/journal.h \
+	tests/interop/sequence.c \
+	tests/interop/sequence.h
+it_rafthttp_CPPFLAGS = $(RIG_CPPFLAGS)
+it_rafthttp_LDADD = $(RIG_LDADD) $(JANSSON_LIBS)
+it_rafthttp_LDFLAGS = $(RIG_LINK)
+
+INTEROP_TESTS = \
+	tests/interop/it_rafthttp_3.4.sh \
+	tests/interop/it_rafthttp_3.5.sh \
+	tests/interop/it_rafthttp_3.6.sh \
+	tests/interop/it_rafthttp_3.7.sh
+TESTS += $(INTEROP_TESTS)
+endif
+
+EXTRA_DIST += \
+	tests/interop/README.md \
+	tests/interop/build-go.sh \
+	tests/interop/it_rafthttp.sh \
+	tests/interop/it_rafthttp_3.4.sh \
+	tests/interop/it_rafthttp_3.5.sh \
+	tests/interop/it_rafthttp_3.6.sh \
+	tests/interop/it_rafthttp_3.7.sh \
+	tests/interop/rafthttp-peer/peer/go.mod \
+	tests/interop/rafthttp-peer/peer/journal.go \
+	tests/interop/rafthttp-peer/peer/message.go \
+	tests/interop/rafthttp-peer/peer/program.go \
+	tests/interop/rafthttp-peer/peer/sequence.go \
+	tests/interop/rafthttp-peer/v34/main.go \
+	tests/interop/rafthttp-peer/v35/go.mod \
+	tests/interop/rafthttp-peer/v35/go.sum \
+	tests/interop/rafthttp-peer/v35/main.go \
+	tests/interop/rafthttp-peer/v36/go.mod \
+	tests/interop/rafthttp-peer/v36/go.sum \
+	tests/interop/rafthttp-peer/v36/main.go \
+	tests/interop/rafthttp-peer/v37/go.mod \
+	tests/interop/rafthttp-peer/v37/go.sum \
+	tests/interop/rafthttp-peer/v37/main.go
+
+CLEANFILES += \
+	interop/rafthttp-peer-3.4 interop/rafthttp-peer-3.4.log \
+	interop/rafthttp-peer-3.5 interop/rafthttp-peer-3.5.log interop/rafthttp-peer-3.5.log.download \
+	interop/rafthttp-peer-3.6 interop/rafthttp-peer-3.6.log interop/rafthttp-peer-3.6.log.download \
+	interop/rafthttp-peer-3.7 interop/rafthttp-peer-3.7.log interop/rafthttp-peer-3.7.log.download

@@ -40,6 +40,7 @@ struct client {
     size_t n_bytes;
     size_t n_runs;
     size_t n_events;
+    uint64_t connection; /* that the last event was about */
     bool has_ended;
     int err;
     uint64_t ended_ns;
@@ -48,6 +49,7 @@ struct client {
 static void maybe_cancel(struct client *client, int at)
 {
     client->n_events++;
+    client->connection = fy_sim_event_connection(sim);
     if (client->cancel_at != at)
         return;
     fy_call_cancel(client->call);
@@ -429,6 +431,9 @@ START_TEST(an_aborted_request_ends_without_an_answer)
     served[1].req = NULL;
     run_out();
     ck_assert(clients[0].has_ended && clients[1].has_ended);
+    ck_assert_uint_eq(clients[0].connection, 1);
+    ck_assert_uint_eq(clients[1].connection, 2);
+    ck_assert_uint_eq(fy_sim_event_connection(sim), 0);
     ck_assert_int_eq(clients[0].status, 0);
     ck_assert(clients[0].err == FERRY_ERR_RESET || clients[0].err == FERRY_ERR_EOF);
     ck_assert_int_eq(clients[1].err, FERRY_ERR_EOF);
@@ -802,6 +807,23 @@ START_TEST(a_full_window_that_empties_in_time_goes_on)
         ck_assert_uint_eq(clients[0].n_bytes, it->to_send);
     }
     ck_assert(is_pattern(clients[0].bytes, clients[0].n_bytes));
+}
+END_TEST
+
+START_TEST(a_window_that_is_full_all_the_time_but_moves_goes_on)
+{
+    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct served *it;
+
+    cfg.window_bytes = 100;
+    cfg.write_timeout_ms = 20;
+    rebuild(7, &cfg);
+    it = stream(&clients[0]);
+    send_more(it, 200000);
+    run_for(ms(500));
+    ck_assert(!it->is_gone);
+    ck_assert_uint_gt(clients[0].n_bytes, 5000);
+    ck_assert_uint_lt(clients[0].n_bytes, 200000);
 }
 END_TEST
 
@@ -1308,11 +1330,12 @@ int main(void)
         a_listener_binds_its_own_host_and_a_free_port, closing_a_listener_ends_what_came_by_it,
         a_dial_over_a_cut_link_times_out, a_dial_that_waits_at_a_cut_goes_on_after_it,
         what_is_sent_over_a_cut_link_arrives_after_it, a_source_is_read_no_further_than_the_window_and_times_out,
-        a_full_window_that_empties_in_time_goes_on, without_acknowledgements_the_window_fills_though_the_bytes_arrive,
-        a_slow_link_is_slow_in_its_direction_alone, a_reset_connection_tells_both_ends_even_over_a_cut,
-        a_half_open_connection_is_noticed_by_the_next_write, random_resets_leave_a_clean_beginning,
-        a_crashed_process_is_reset_and_refuses_until_it_is_back, a_crashed_host_tells_nobody,
-        what_a_cut_held_up_dies_with_its_host, a_writer_to_a_crashed_host_learns_when_that_is_back,
+        a_full_window_that_empties_in_time_goes_on, a_window_that_is_full_all_the_time_but_moves_goes_on,
+        without_acknowledgements_the_window_fills_though_the_bytes_arrive, a_slow_link_is_slow_in_its_direction_alone,
+        a_reset_connection_tells_both_ends_even_over_a_cut, a_half_open_connection_is_noticed_by_the_next_write,
+        random_resets_leave_a_clean_beginning, a_crashed_process_is_reset_and_refuses_until_it_is_back,
+        a_crashed_host_tells_nobody, what_a_cut_held_up_dies_with_its_host,
+        a_writer_to_a_crashed_host_learns_when_that_is_back,
         what_is_called_on_a_crashed_node_does_not_reach_the_network, many_wakes_are_one_event,
         timers_fire_at_their_time_on_every_clock, each_node_draws_from_a_stream_of_its_own,
         the_same_seed_gives_the_same_trace_and_another_seed_another, a_network_that_cannot_be_is_refused,

@@ -104,11 +104,16 @@ START_TEST(lists_are_sorted_and_trimmed)
                                          NULL};
     static const char *const array[] = {"http://a:1/", "http://10.0.0.2:2380", "http://[::1]:1",
                                         " http://10.0.0.1:2380", NULL};
+    static const char *const in_order[] = {"http://a:1", "http://10.0.0.2:2380", "http://[::1]:1",
+                                           "http://10.0.0.1:2380", NULL};
     char **urls;
 
     ck_assert_int_eq(fy_urls_split("http://a:1,http://10.0.0.2:2380/, http://[::1]:1 ,http://10.0.0.1:2380", &urls),
                      FERRY_OK);
     assert_list(urls, sorted);
+    free(urls);
+    ck_assert_int_eq(fy_urls_copy_in_order(array, &urls), FERRY_OK);
+    assert_list(urls, in_order);
     free(urls);
     ck_assert_int_eq(fy_urls_copy(array, &urls), FERRY_OK);
     assert_list(urls, sorted);

@@ -1,5 +1,8 @@
 /*
  * http.h - net.h on real sockets: libmicrohttpd serves, libcurl dials, one epoll loop drives both.
+ *
+ * Whoever calls fy_http_run or fy_http_run_once is the loop; these two, fy_http_free and the descriptor's two
+ * functions belong to one thread at a time.
  */
 #ifndef FY_NET_HTTP_HTTP_H
 #define FY_NET_HTTP_HTTP_H
@@ -10,19 +13,21 @@
 #include "net/net.h"
 
 struct fy_http_config {
-    unsigned write_timeout_ms; /* of an outflow */
-    unsigned busy_poll_us;     /* spin at most so long before a sleep; adaptive */
-    size_t max_connections;    /* accepted at one time, on each listener */
+    unsigned write_timeout_ms; /* of an outflow; 0: 5000 */
+    unsigned idle_timeout_s;   /* a client that sends nothing, or takes nothing of its reply, for so long is cut off;
+                                  a request's head has half as long again to be whole.  0: 10 */
+    unsigned busy_poll_us;     /* spin at most so long before a sleep; adaptive.  0: never */
+    size_t max_connections;    /* accepted at one time, on each listener; 0: 1024 */
     const struct fy_log *log;  /* outlives the net */
 };
 
 /* FERRY_OK, FERRY_ERR_NOMEM or FERRY_ERR_SYSTEM.  Starts no thread. */
 int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net);
 
-/* Every listener is closed and every call has ended.  NULL is fine. */
+/* Every listener is closed and every call has ended or was cancelled.  NULL is fine. */
 void fy_http_free(struct fy_net *net);
 
-/* Turn the loop until fy_http_stop. */
+/* Turn the loop until fy_http_stop; a stop that came before makes it return at once. */
 void fy_http_run(struct fy_net *net);
 void fy_http_stop(struct fy_net *net); /* any thread */
 

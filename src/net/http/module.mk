@@ -1,1 +1,12 @@
 # http: libmicrohttpd and libcurl in one epoll loop.
+
+libferry_core_la_SOURCES += \
+	src/net/http/client.c \
+	src/net/http/http.c \
+	src/net/http/http.h \
+	src/net/http/http_internal.h \
+	src/net/http/linger.c \
+	src/net/http/outflow.c \
+	src/net/http/request.c \
+	src/net/http/server.c \
+	src/net/http/server.h

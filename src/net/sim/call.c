@@ -38,12 +38,12 @@ void fy_sim_client_on_connect_timeout(void *arg)
     struct fy_sim_conn *conn = arg;
 
     fy_sim_trace(conn->sim, conn->ends[FY_SIM_CLIENT].node, FY_SIM_TRACE_CONNECT_TIMEOUT, conn->number, 0);
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     finish(conn, FERRY_ERR_TIMEOUT, "no answer to the connection attempt");
     fy_sim_conn_leave(conn);
 }
 
-void fy_sim_client_pump(struct fy_sim_conn *conn)
+void fy_sim_client_on_ack(struct fy_sim_conn *conn)
 {
     struct fy_sim_pipe *pipe = &conn->pipes[FY_SIM_SERVER];
 
@@ -74,7 +74,7 @@ static void on_connected(struct fy_sim_conn *conn)
     if (conn->client.body_len == 0)
         fy_sim_pipe_mark(pipe, &pipe->end, FY_SIM_RUN_END);
     else
-        fy_sim_client_pump(conn);
+        fy_sim_client_on_ack(conn);
 }
 
 static void on_head(struct fy_sim_conn *conn)

@@ -100,6 +100,12 @@ void fy_sim_conn_enter(struct fy_sim_conn *conn)
     conn->n_events++;
 }
 
+void fy_sim_conn_enter_event(struct fy_sim_conn *conn)
+{
+    conn->sim->event_conn = conn->number;
+    fy_sim_conn_enter(conn);
+}
+
 void fy_sim_conn_leave(struct fy_sim_conn *conn)
 {
     const struct fy_sim_end *ends = conn->ends;
@@ -221,7 +227,7 @@ void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe)
     if (!conn->ends[other(pipe->to)].is_open)
         return;
     if (pipe->to == FY_SIM_SERVER)
-        fy_sim_client_pump(conn);
+        fy_sim_client_on_ack(conn);
     else
-        fy_sim_server_pump(conn);
+        fy_sim_server_on_ack(conn);
 }

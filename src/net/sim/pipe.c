@@ -99,7 +99,7 @@ static void on_arrive(void *arg)
         fy_sim_trace(sim, receiver(pipe), FY_SIM_TRACE_HELD_UP, conn->number, 0);
         return;
     }
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     if (kind == FY_SIM_RUN_BYTES) {
         data = run->data + run->off;
         len = piece_len(sim, run);
@@ -129,7 +129,7 @@ static void on_ack(void *arg)
     fy_sim_trace(sim, sender(pipe), FY_SIM_TRACE_ACK, conn->number, pipe->to_ack);
     pipe->unacked -= pipe->to_ack;
     pipe->to_ack = 0;
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     fy_sim_conn_on_ack(pipe);
     fy_sim_conn_leave(conn);
 }

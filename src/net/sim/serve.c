@@ -111,14 +111,13 @@ static void pump_outflow(struct fy_sim_conn *conn)
             return;
         }
     }
-    if (fy_sim_pipe_space(pipe) > 0)
-        fy_timer_unset(&conn->server.write_timeout);
-    else if (!fy_timer_is_set(&conn->server.write_timeout))
+    if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&conn->server.write_timeout))
         fy_timer_set(&conn->server.write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);
 }
 
-void fy_sim_server_pump(struct fy_sim_conn *conn)
+void fy_sim_server_on_ack(struct fy_sim_conn *conn)
 {
+    fy_timer_unset(&conn->server.write_timeout); /* progress */
     if (conn->server.phase == FY_SIM_REPLIED)
         pump_reply(conn);
     else if (conn->server.phase == FY_SIM_STREAMING)
@@ -129,7 +128,7 @@ void fy_sim_server_on_read(void *arg)
 {
     struct fy_sim_conn *conn = arg;
 
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     pump_outflow(conn);
     fy_sim_conn_leave(conn);
 }
@@ -139,7 +138,7 @@ void fy_sim_server_on_write_timeout(void *arg)
     struct fy_sim_conn *conn = arg;
 
     fy_sim_trace(conn->sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_WRITE_TIMEOUT, conn->number, 0);
-    fy_sim_conn_enter(conn);
+    fy_sim_conn_enter_event(conn);
     fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
     lose(conn, FERRY_ERR_TIMEOUT);
     fy_sim_conn_leave(conn);

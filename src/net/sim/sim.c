@@ -55,6 +55,11 @@ uint64_t fy_sim_n_events(const struct fy_sim *sim)
     return sim->n_events;
 }
 
+uint64_t fy_sim_event_connection(const struct fy_sim *sim)
+{
+    return sim->event_conn;
+}
+
 size_t fy_sim_n_connections(const struct fy_sim *sim)
 {
     return sim->n_conns;
@@ -287,10 +292,12 @@ static void run_one(struct fy_sim *sim, struct fy_sim_node *node, uint64_t at_ns
     sim->is_running = true;
     if (at_ns > sim->now_ns) /* a timer may be set to a moment that has passed */
         sim->now_ns = at_ns;
+    sim->event_conn = 0;
     if (node)
         fy_sim_trace(sim, node, FY_SIM_TRACE_TIMER, 0, 0);
     fy_timers_run_one(node ? &node->timers : &sim->events, sim->now_ns);
     sim->is_running = false;
+    sim->event_conn = 0;
 }
 
 bool fy_sim_step(struct fy_sim *sim)

@@ -121,4 +121,7 @@ uint64_t fy_sim_trace_hash(const struct fy_sim *sim); /* over all events: time, 
 uint64_t fy_sim_n_events(const struct fy_sim *sim);
 size_t fy_sim_n_connections(const struct fy_sim *sim); /* that at least one end still holds */
 
+/* The number of the connection that the running event is about, from 1; 0 when it is about none. */
+uint64_t fy_sim_event_connection(const struct fy_sim *sim);
+
 #endif

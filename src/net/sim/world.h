@@ -25,6 +25,7 @@ struct fy_sim {
     uint64_t now_ns;
     struct fy_timers events; /* all but the nodes' own timers */
     bool is_running;         /* inside an event */
+    uint64_t event_conn;     /* the connection that it is about; 0: none */
 
     struct fy_sim_node **nodes;
     size_t n_nodes;
@@ -242,6 +243,7 @@ void fy_sim_conn_free(struct fy_sim_conn *conn);
 
 /* Between the two, the connection stays, whatever the users do.  leave frees it when nothing needs it any more. */
 void fy_sim_conn_enter(struct fy_sim_conn *conn);
+void fy_sim_conn_enter_event(struct fy_sim_conn *conn); /* the world's event is about it */
 void fy_sim_conn_leave(struct fy_sim_conn *conn);
 
 /* The user holds its end no more. */
@@ -262,10 +264,10 @@ void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe);
 
 /* The two ends.  on_run: the end is open, or, for the server and RUN_OPEN, about to be. */
 void fy_sim_client_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
-void fy_sim_client_pump(struct fy_sim_conn *conn);
+void fy_sim_client_on_ack(struct fy_sim_conn *conn);
 void fy_sim_client_on_connect_timeout(void *conn);
 void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
-void fy_sim_server_pump(struct fy_sim_conn *conn);
+void fy_sim_server_on_ack(struct fy_sim_conn *conn);
 void fy_sim_server_on_read(void *conn);
 void fy_sim_server_on_write_timeout(void *conn);
 

@@ -1,0 +1,603 @@
+/*
+ * client - calls, on curl's multi-socket interface.
+ *
+ * A call waits in calls_new until the loop works, for curl takes no handle from inside its own callbacks; then curl
+ * drives it, and its head, body and end become events.  Data events come from inside curl's callbacks, and the end
+ * comes when curl's messages are read.
+ *
+ * A handler may cancel any call at any time.  Curl cannot be told so inside a callback: the call is then doomed, and
+ * taken from curl as soon as the callback has returned.  Until then curl may still work on it, so a call never lends
+ * curl the body: a short one is copied, and a long one is handed over piece by piece, which a cancelled call refuses.
+ *
+ * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "net/http/http_internal.h"
+
+#define MAX_HEAD ((size_t)64 << 10)     /* of an answer, with its informational ones */
+#define STREAM_BUFFER_SIZE (256L << 10) /* taken by one read from a connection of its own; touched as far as used */
+#define POST_BUFFER_SIZE (16L << 10)
+#define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
+#define UPLOAD_BUFFER_SIZE (256L << 10)
+#define KEEPALIVE_IDLE_S 5L
+#define KEEPALIVE_INTERVAL_S 1L
+
+/* The lines of a head, as "name\0value\0..." in one block that grows. */
+struct head {
+    char *text;
+    size_t len;
+    size_t room;
+    size_t n_headers;
+    size_t n_bytes; /* received, with the heads before it */
+    int status;
+};
+
+struct fy_call {
+    struct fy_net_object object;
+    struct fy_http *http;
+    struct fy_node node; /* http->calls_new, calls or calls_doomed; unlinked while on_end runs */
+    struct fy_call_events events;
+    void *arg;
+    CURL *easy;
+    struct curl_slist *headers;
+    struct head head;
+    bool is_headed;
+    bool is_canceled;
+    int err;             /* why a callback of ours refused to go on */
+    const uint8_t *body; /* lent; NULL when curl has a copy */
+    size_t body_len;
+    size_t body_pos;
+    char error[CURL_ERROR_SIZE];
+};
+
+static void free_call(struct fy_call *call)
+{
+    if (!call)
+        return;
+    assert(!fy_node_is_linked(&call->node));
+    if (call->easy)
+        curl_easy_cleanup(call->easy);
+    curl_slist_free_all(call->headers);
+    free(call->head.text);
+    free(call);
+}
+
+/* ---- The head of an answer ---- */
+
+static void restart_head(struct head *head, const char *line, size_t len)
+{
+    char text[16] = "";
+    const char *space;
+
+    memcpy(text, line, len < sizeof(text) ? len : sizeof(text) - 1);
+    space = strchr(text, ' ');
+    head->status = space ? (int)strtol(space, NULL, 10) : 0;
+    head->len = 0;
+    head->n_headers = 0;
+}
+
+static int append_text(struct head *head, const char *text, size_t len)
+{
+    if (head->room - head->len < len + 1) {
+        size_t room = head->room + len + 512;
+        char *grown = realloc(head->text, room);
+
+        if (!grown)
+            return FERRY_ERR_NOMEM;
+        head->text = grown;
+        head->room = room;
+    }
+    memcpy(head->text + head->len, text, len);
+    head->text[head->len + len] = '\0';
+    head->len += len + 1;
+    return FERRY_OK;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* A line that is no header (without a colon, or the continuation of another) is passed over. */
+static int append_header(struct head *head, const char *line, size_t len)
+{
+    const char *colon = memchr(line, ':', len);
+    const char *value;
+    const char *end = line + len;
+    int err;
+
+    if (!colon || is_blank(line[0]))
+        return FERRY_OK;
+    for (value = colon + 1; value < end && is_blank(*value); value++)
+        ;
+    while (end > value && is_blank(end[-1]))
+        end--;
+    err = append_text(head, line, (size_t)(colon - line));
+    if (!err)
+        err = append_text(head, value, (size_t)(end - value));
+    if (!err)
+        head->n_headers++;
+    return err;
+}
+
+static int deliver_head(struct fy_call *call)
+{
+    struct head *head = &call->head;
+    struct fy_header *headers = calloc(head->n_headers + 1, sizeof(*headers));
+    struct fy_answer answer = {.status = head->status, .headers = headers, .n_headers = head->n_headers};
+    const char *text = head->text;
+
+    if (!headers)
+        return FERRY_ERR_NOMEM;
+    for (size_t i = 0; i < head->n_headers; i++) {
+        headers[i].name = text;
+        text += strlen(text) + 1;
+        headers[i].value = text;
+        text += strlen(text) + 1;
+    }
+    call->is_headed = true;
+    if (call->events.on_head)
+        call->events.on_head(call->arg, &answer);
+    free(headers);
+    free(head->text);
+    head->text = NULL;
+    return FERRY_OK;
+}
+
+/* ---- Callbacks of curl's ---- */
+
+static size_t refuse(struct fy_call *call, int err)
+{
+    call->err = err;
+    return 0; /* of len: curl ends the transfer */
+}
+
+static size_t on_header_line(char *line, size_t size, size_t len, void *arg)
+{
+    struct fy_call *call = arg;
+    struct head *head = &call->head;
+    int err = FERRY_OK;
+
+    (void)size; /* always 1 */
+    if (call->is_canceled)
+        return refuse(call, FERRY_ERR_CANCELED);
+    if (call->is_headed)
+        return len; /* a trailer */
+    head->n_bytes += len;
+    if (head->n_bytes > MAX_HEAD) {
+        snprintf(call->error, sizeof(call->error), "the answer's head is longer than %zu bytes", MAX_HEAD);
+        return refuse(call, FERRY_ERR_PROTOCOL);
+    }
+    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        restart_head(head, line, len);
+    else if (len > 0 && line[0] != '\r' && line[0] != '\n')
+        err = append_header(head, line, len);
+    else if (head->status >= 200)
+        err = deliver_head(call);
+    if (err)
+        return refuse(call, err);
+    return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
+}
+
+static size_t on_data(char *data, size_t size, size_t len, void *arg)
+{
+    struct fy_call *call = arg;
+
+    (void)size; /* always 1 */
+    if (!call->is_canceled && len > 0 && call->events.on_body)
+        call->events.on_body(call->arg, (const uint8_t *)data, len);
+    return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
+}
+
+static size_t on_read_body(char *buf, size_t size, size_t n, void *arg)
+{
+    struct fy_call *call = arg;
+    size_t len = call->body_len - call->body_pos;
+
+    if (call->is_canceled)
+        return CURL_READFUNC_ABORT;
+    if (len > size * n)
+        len = size * n;
+    memcpy(buf, call->body + call->body_pos, len);
+    call->body_pos += len;
+    return len;
+}
+
+/* Curl begins again, on another connection. */
+static int on_seek_body(void *arg, curl_off_t offset, int origin)
+{
+    struct fy_call *call = arg;
+
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > call->body_len)
+        return CURL_SEEKFUNC_FAIL;
+    call->body_pos = (size_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct fy_http *http = arg;
+    struct epoll_event event = {.data.u64 = (uint64_t)fd << 1 | 1};
+
+    (void)easy;
+    (void)socket_arg;
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* one that is closed already has left the set */
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+    if (epoll_ctl(http->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
+        return 0;
+    if (errno != ENOENT || epoll_ctl(http->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
+        fy_log(http->cfg.log, FERRY_LOG_ERROR, "net", 0, "cannot watch a socket: %s", strerror(errno));
+    return 0; /* an error here would end all of curl's transfers */
+}
+
+static int on_timeout_change(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct fy_http *http = arg;
+
+    (void)multi;
+    http->curl_is_due = timeout_ms == 0;
+    if (timeout_ms > 0)
+        fy_timer_set(&http->curl_timer, fy_http_deadline_ns(http, (uint64_t)timeout_ms));
+    else
+        fy_timer_unset(&http->curl_timer);
+    return 0;
+}
+
+static void on_curl_timer(void *arg)
+{
+    struct fy_http *http = arg;
+
+    http->curl_is_due = true;
+}
+
+/* ---- Beginning a call ---- */
+
+static int check_url(const char *text)
+{
+    CURLU *url = curl_url();
+    char *scheme = NULL;
+    int err = FERRY_ERR_URL;
+
+    if (!url)
+        return FERRY_ERR_NOMEM;
+    if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcmp(scheme, "http") == 0)
+        err = FERRY_OK;
+    curl_free(scheme);
+    curl_url_cleanup(url);
+    return err;
+}
+
+static int append_line(struct curl_slist **list, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(*list, line);
+
+    if (!longer)
+        return FERRY_ERR_NOMEM;
+    *list = longer;
+    return FERRY_OK;
+}
+
+static int append_spec_header(struct curl_slist **list, const struct fy_header *header)
+{
+    bool is_empty = header->value[0] == '\0';
+    size_t size = strlen(header->name) + strlen(header->value) + 3;
+    char *line = malloc(size);
+    int err;
+
+    if (!line)
+        return FERRY_ERR_NOMEM;
+    if (is_empty)
+        snprintf(line, size, "%s;", header->name); /* curl's way to write an empty one; with a colon it leaves it out */
+    else
+        snprintf(line, size, "%s: %s", header->name, header->value);
+    err = append_line(list, line);
+    free(line);
+    return err;
+}
+
+static bool has_header(const struct fy_call_spec *spec, const char *name)
+{
+    struct fy_answer as_answer = {.headers = spec->headers, .n_headers = spec->n_headers};
+
+    return fy_answer_header(&as_answer, name) != NULL;
+}
+
+/* The headers asked for, and none that curl would add of its own accord but Host and the body's length. */
+static int build_headers(const struct fy_call_spec *spec, struct curl_slist **ret_list)
+{
+    static const char *const unwanted[] = {"Accept", "Expect", "Content-Type"};
+    int err = FERRY_OK;
+
+    for (size_t i = 0; i < spec->n_headers && !err; i++)
+        err = append_spec_header(ret_list, &spec->headers[i]);
+    for (size_t i = 0; i < sizeof(unwanted) / sizeof(unwanted[0]) && !err; i++) {
+        char line[32];
+
+        snprintf(line, sizeof(line), "%s:", unwanted[i]);
+        if (!has_header(spec, unwanted[i]))
+            err = append_line(ret_list, line);
+    }
+    return err;
+}
+
+/* Everything that needs no memory: curl cannot refuse it. */
+static void set_plain_options(struct fy_call *call, const struct fy_call_spec *spec)
+{
+    CURL *easy = call->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->own_connection ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
+}
+
+static int set_body(struct fy_call *call, const struct fy_call_spec *spec)
+{
+    CURL *easy = call->easy;
+
+    (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body_len);
+    if (spec->body_len <= MAX_COPIED_BODY) {
+        const void *body = spec->body_len > 0 ? spec->body : "";
+
+        return curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, body) == CURLE_OK ? FERRY_OK : FERRY_ERR_NOMEM;
+    }
+    call->body = spec->body;
+    call->body_len = spec->body_len;
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_SIZE);
+    (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_read_body);
+    (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+    (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek_body);
+    (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+    return FERRY_OK;
+}
+
+static int set_options(struct fy_call *call, const struct fy_call_spec *spec)
+{
+    bool is_post = strcmp(spec->method, "POST") == 0;
+
+    assert(is_post || strcmp(spec->method, "GET") == 0);
+    if (build_headers(spec, &call->headers) != FERRY_OK)
+        return FERRY_ERR_NOMEM;
+    set_plain_options(call, spec);
+    if (curl_easy_setopt(call->easy, CURLOPT_URL, spec->url) != CURLE_OK ||
+        curl_easy_setopt(call->easy, CURLOPT_PROXY, "") != CURLE_OK ||
+        curl_easy_setopt(call->easy, CURLOPT_PROTOCOLS_STR, "http") != CURLE_OK)
+        return FERRY_ERR_NOMEM;
+    return is_post ? set_body(call, spec) : FERRY_OK;
+}
+
+int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
+                   struct fy_call **ret_call)
+{
+    struct fy_http *http = fy_http_of(net);
+    struct fy_call *call;
+    int err = check_url(spec->url);
+
+    if (err)
+        return err;
+    call = calloc(1, sizeof(*call));
+    if (!call)
+        return FERRY_ERR_NOMEM;
+    call->object.ops = net->ops;
+    call->http = http;
+    call->events = *events;
+    call->arg = arg;
+    call->easy = curl_easy_init();
+    err = call->easy ? set_options(call, spec) : FERRY_ERR_NOMEM;
+    if (err) {
+        free_call(call);
+        return err;
+    }
+    fy_list_append(&http->calls_new, &call->node);
+    *ret_call = call;
+    return FERRY_OK;
+}
+
+/* ---- Ending a call ---- */
+
+static void free_doomed(struct fy_http *http)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_doomed));) {
+        struct fy_call *call = fy_container(node, struct fy_call, node);
+
+        (void)curl_multi_remove_handle(http->multi, call->easy); /* fine for one that was not with curl yet */
+        free_call(call);
+    }
+}
+
+void fy_client_cancel(struct fy_call *call)
+{
+    struct fy_http *http = call->http;
+
+    call->is_canceled = true;
+    if (!fy_node_is_linked(&call->node))
+        return; /* its on_end runs, and it is freed after that */
+    fy_list_remove(&call->node);
+    fy_list_append(&http->calls_doomed, &call->node);
+    if (!http->in_curl)
+        free_doomed(http);
+}
+
+static int error_of(CURL *easy, CURLcode code)
+{
+    long os_errno = 0;
+
+    switch (code) {
+    case CURLE_OK:
+        return FERRY_OK;
+    case CURLE_OUT_OF_MEMORY:
+        return FERRY_ERR_NOMEM;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        return FERRY_ERR_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT: /* only connecting is timed */
+        return FERRY_ERR_TIMEOUT;
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return FERRY_ERR_EOF;
+    case CURLE_SEND_ERROR:
+        return FERRY_ERR_RESET;
+    case CURLE_RECV_ERROR: /* also what curl says of a malformed chunk, and then no system call failed */
+        (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+        return os_errno ? FERRY_ERR_RESET : FERRY_ERR_PROTOCOL;
+    default:
+        return FERRY_ERR_PROTOCOL;
+    }
+}
+
+/* Curl says in call->error what it was doing, and keeps the system's reason to itself. */
+static void format_detail(struct fy_call *call, CURLcode code, char *text, size_t size)
+{
+    long os_errno = 0;
+
+    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    snprintf(text, size, "%s%s%s", call->error[0] ? call->error : curl_easy_strerror(code),
+             code == CURLE_COULDNT_CONNECT && os_errno ? ": " : "",
+             code == CURLE_COULDNT_CONNECT && os_errno ? strerror((int)os_errno) : "");
+}
+
+static void finish(struct fy_call *call, CURLcode code)
+{
+    int err = call->err ? call->err : error_of(call->easy, code);
+    char detail[CURL_ERROR_SIZE + 64] = "";
+
+    if (err)
+        format_detail(call, code, detail, sizeof(detail));
+    fy_list_remove(&call->node);
+    if (call->events.on_end)
+        call->events.on_end(call->arg, err, detail);
+    free_call(call);
+}
+
+/* ---- Driving curl ---- */
+
+static void act(struct fy_http *http, int fd, int what)
+{
+    int n_running;
+
+    http->in_curl = true;
+    (void)curl_multi_socket_action(http->multi, fd, what, &n_running); /* a transfer's failure is in its message */
+    http->in_curl = false;
+    http->curl_has_acted = true;
+}
+
+void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events)
+{
+    int what = 0;
+
+    if (events & (EPOLLIN | EPOLLHUP))
+        what |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        what |= CURL_CSELECT_OUT;
+    if (events & EPOLLERR)
+        what |= CURL_CSELECT_ERR;
+    act(http, (int)(datum >> 1), what); /* curl passes over a descriptor that it closed since */
+}
+
+bool fy_client_has_work(const struct fy_http *http)
+{
+    return http->curl_is_due || http->curl_has_acted || !fy_list_is_empty(&http->calls_new) ||
+           !fy_list_is_empty(&http->calls_doomed);
+}
+
+static void add_new(struct fy_http *http)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_new));) {
+        struct fy_call *call = fy_container(node, struct fy_call, node);
+
+        fy_list_append(&http->calls, &call->node);
+        if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
+            finish(call, CURLE_OUT_OF_MEMORY);
+    }
+}
+
+static void read_messages(struct fy_http *http)
+{
+    CURLMsg *msg;
+    int n_left;
+
+    while ((msg = curl_multi_info_read(http->multi, &n_left))) {
+        CURLcode code = msg->data.result; /* msg dies with the removal */
+        CURL *easy = msg->easy_handle;
+        char *private = NULL;
+
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+        (void)curl_multi_remove_handle(http->multi, easy);
+        finish((struct fy_call *)(void *)private, code);
+    }
+}
+
+void fy_client_work(struct fy_http *http)
+{
+    add_new(http);
+    if (http->curl_is_due) {
+        http->curl_is_due = false;
+        act(http, CURL_SOCKET_TIMEOUT, 0);
+    }
+    free_doomed(http); /* before their messages are read */
+    if (http->curl_has_acted) {
+        http->curl_has_acted = false;
+        read_messages(http);
+    }
+}
+
+/* ---- Life ---- */
+
+int fy_client_init(struct fy_http *http)
+{
+    fy_list_init(&http->calls_new);
+    fy_list_init(&http->calls);
+    fy_list_init(&http->calls_doomed);
+    fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return FERRY_ERR_NOMEM;
+    http->multi = curl_multi_init();
+    if (!http->multi)
+        goto cleanup_curl;
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    return FERRY_OK;
+
+cleanup_curl:
+    curl_global_cleanup();
+    return FERRY_ERR_NOMEM;
+}
+
+void fy_client_release(struct fy_http *http)
+{
+    assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
+    free_doomed(http);
+    curl_multi_cleanup(http->multi);
+    curl_global_cleanup();
+    fy_timer_unset(&http->curl_timer);
+}

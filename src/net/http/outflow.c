@@ -1,0 +1,211 @@
+/*
+ * outflow - answers without an end.
+ *
+ * libmicrohttpd asks for bytes when the last chunk has gone to the socket; when the source has none, the connection is
+ * suspended until a wake.  So a read asks twice per burst and costs nothing in between.
+ *
+ * The head: libmicrohttpd sends it with MSG_MORE, hoping for a body to go with it, and the kernel would hold it back
+ * for up to 200 ms.  When the source has no byte for the first read, it is pushed.
+ *
+ * Ends: the client's FIN or RST is seen by the connection's watch at once.  A client that takes nothing is found in two
+ * ways: a chunk that does not fit into the socket's buffer leaves the outflow in the listener's list of the unsent, and
+ * what did fit but is not acknowledged makes the kernel end the connection (TCP_USER_TIMEOUT).
+ */
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "net/http/server.h"
+
+#define BLOCK_SIZE                                                                                                     \
+    16384 /* for clients of HTTP/1.0; else libmicrohttpd offers what is left of a connection's memory                  \
+           */
+
+struct fy_outflow {
+    struct fy_net_object object;
+    struct fy_request *req;
+    struct fy_outflow_source source;
+    void *arg;
+    struct fy_node unsent_node; /* listener->unsent */
+    uint64_t unsent_since_ns;
+    bool is_live;    /* its user holds it */
+    bool is_ended;   /* the body is complete */
+    bool is_pushed;  /* the head cannot be waiting in the kernel */
+    bool is_reading; /* source.read runs */
+    bool was_woken;  /* meanwhile */
+};
+
+static struct fy_listener *listener_of(const struct fy_outflow *out)
+{
+    return out->req->conn->listener;
+}
+
+static uint64_t write_timeout_ns(const struct fy_http *http)
+{
+    return http->cfg.write_timeout_ms * FY_NS_PER_MS;
+}
+
+/* ---- Bytes that are on their way ---- */
+
+static void forget_unsent(struct fy_outflow *out)
+{
+    if (fy_node_is_linked(&out->unsent_node))
+        fy_list_remove(&out->unsent_node);
+}
+
+static void note_unsent(struct fy_outflow *out)
+{
+    struct fy_listener *listener = listener_of(out);
+
+    out->unsent_since_ns = listener->http->now_ns;
+    fy_list_append(&listener->unsent, &out->unsent_node);
+    if (!fy_timer_is_set(&listener->unsent_timer))
+        fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + write_timeout_ns(listener->http));
+}
+
+void fy_outflow_on_unsent_timer(void *arg)
+{
+    struct fy_listener *listener = arg;
+    uint64_t timeout_ns = write_timeout_ns(listener->http);
+    struct fy_node *node = fy_list_first(&listener->unsent);
+    struct fy_outflow *out;
+
+    if (!node)
+        return;
+    out = fy_container(node, struct fy_outflow, unsent_node);
+    /* Set first: what follows may close the listener, and one that is late takes its successor with it. */
+    fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + timeout_ns);
+    if (out->unsent_since_ns + timeout_ns > listener->http->now_ns)
+        return;
+    forget_unsent(out);
+    fy_request_drop(out->req, FERRY_ERR_TIMEOUT);
+}
+
+/* ---- What libmicrohttpd asks for ---- */
+
+static void push_head(struct fy_outflow *out)
+{
+    int on = 1;
+
+    if (!out->is_pushed) /* setting the option sends what is held back, whether it was set before or not */
+        (void)setsockopt(out->req->conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    out->is_pushed = true;
+}
+
+static ssize_t end_of(const struct fy_outflow *out)
+{
+    return out->is_ended && !out->req->is_broken ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
+{
+    struct fy_request *req = arg;
+    struct fy_outflow *out = req->out;
+    size_t len;
+
+    (void)pos;
+    forget_unsent(out);
+    if (out->is_live && req->conn->is_half_closed)
+        fy_request_drop(req, FERRY_ERR_EOF);
+    if (!out->is_live)
+        return end_of(out);
+    out->was_woken = false;
+    out->is_reading = true;
+    len = out->source.read(out->arg, (uint8_t *)buf, cap);
+    out->is_reading = false;
+    assert(len <= cap);
+    if (!out->is_live)
+        return end_of(out);
+    if (len > 0) {
+        out->is_pushed = true; /* along with the chunk */
+        note_unsent(out);
+        return (ssize_t)len;
+    }
+    push_head(out);
+    fy_request_suspend(req);
+    if (out->was_woken)
+        fy_request_resume(req);
+    return 0;
+}
+
+/* ---- The user's side ---- */
+
+struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                           const struct fy_outflow_source *source, void *arg)
+{
+    unsigned timeout_ms = req->conn->listener->http->cfg.write_timeout_ms;
+    struct fy_outflow *out = calloc(1, sizeof(*out));
+    struct MHD_Response *response;
+
+    assert(req->is_live);
+    response = out ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, req, NULL) : NULL;
+    if (!response || !fy_request_add_headers(response, headers, n_headers)) {
+        if (response)
+            MHD_destroy_response(response);
+        free(out);
+        fy_server_request_abort(req);
+        return NULL;
+    }
+    out->object.ops = req->object.ops;
+    out->req = req;
+    out->source = *source;
+    out->arg = arg;
+    out->is_live = true;
+    req->out = out;
+    req->response = response;
+    req->status = MHD_HTTP_OK;
+    req->is_live = false;
+    (void)setsockopt(req->conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    /* Idleness is no fault of an outflow's client. */
+    (void)MHD_set_connection_option(req->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
+    fy_request_resume(req);
+    return out;
+}
+
+void fy_server_outflow_wake(struct fy_outflow *out)
+{
+    if (out->is_reading)
+        out->was_woken = true;
+    else
+        fy_request_resume(out->req);
+}
+
+void fy_server_outflow_end(struct fy_outflow *out)
+{
+    assert(out->is_live);
+    out->is_live = false;
+    out->is_ended = true;
+    fy_request_resume(out->req);
+}
+
+void fy_server_outflow_abort(struct fy_outflow *out)
+{
+    assert(out->is_live);
+    out->is_live = false;
+    out->req->is_broken = true;
+    fy_conn_break(out->req->conn, true);
+    fy_request_resume(out->req);
+}
+
+bool fy_outflow_is_live(const struct fy_outflow *out)
+{
+    return out && out->is_live;
+}
+
+void fy_outflow_gone(struct fy_outflow *out, int err)
+{
+    assert(out->is_live);
+    out->is_live = false;
+    if (out->source.on_gone)
+        out->source.on_gone(out->arg, err);
+}
+
+void fy_outflow_free(struct fy_outflow *out)
+{
+    if (!out)
+        return;
+    forget_unsent(out);
+    free(out);
+}

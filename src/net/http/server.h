@@ -1,0 +1,124 @@
+/*
+ * server.h - what serving is made of, for server.c, request.c and outflow.c.
+ *
+ * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
+ * Connection, request and outflow live as long as libmicrohttpd knows their counterparts; whether the user of net.h
+ * still holds a request or an outflow is a flag, so that neither side's end leaves the other with a dead pointer.
+ * All of it is the loop's.
+ */
+#ifndef FY_NET_HTTP_SERVER_H
+#define FY_NET_HTTP_SERVER_H
+
+#include <microhttpd.h>
+
+#include "net/http/http_internal.h"
+
+/* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
+#define FY_MAX_SWALLOWED ((size_t)256 << 10)
+
+struct fy_listener {
+    struct fy_net_object object;
+    struct fy_http *http;
+    struct fy_node node;          /* http->listeners */
+    struct fy_watch accept_watch; /* the listening socket */
+    struct fy_watch daemon_watch; /* libmicrohttpd's epoll set */
+    struct MHD_Daemon *daemon;
+    fy_request_fn *fn;
+    void *arg;
+    char *url; /* as bound */
+
+    struct fy_list conns; /* struct fy_conn.node */
+    size_t n_conns;
+    struct fy_conn *accepted; /* on its way into libmicrohttpd */
+    bool is_accept_paused;
+    struct fy_timer accept_timer; /* ends a pause for want of descriptors or memory */
+
+    struct fy_list heads; /* struct fy_conn.head_node: no whole head yet, oldest first */
+    struct fy_timer head_timer;
+    struct fy_list unsent; /* struct fy_outflow.unsent_node: bytes are on their way, oldest first */
+    struct fy_timer unsent_timer;
+
+    bool is_due;     /* libmicrohttpd has something to do */
+    bool is_running; /* a callback of libmicrohttpd's may be running: it cannot be stopped */
+    bool is_closed;
+    uint64_t pass; /* in which it ran last */
+};
+
+struct fy_conn {
+    struct fy_watch watch; /* of the client's end alone; the data are libmicrohttpd's */
+    struct fy_listener *listener;
+    struct fy_node node; /* listener->conns */
+    struct fy_node head_node;
+    uint64_t head_deadline_ns;
+    int fd;
+    bool is_half_closed; /* the client sends no more */
+    struct fy_request *req;
+    char remote[64];
+};
+
+struct fy_request {
+    struct fy_net_object object;
+    struct fy_conn *conn;
+    struct MHD_Connection *mhd;
+    const char *method; /* libmicrohttpd's */
+    const char *query;  /* inside path */
+    struct fy_request_events events;
+    void *arg;
+    bool is_begun;     /* the listener's handler has seen it */
+    bool is_live;      /* the handler holds it */
+    bool is_broken;    /* to end without an answer, or without the rest of it */
+    bool is_whole;     /* the body has ended */
+    bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
+    bool must_linger;  /* it was answered before a body that is too long to be swallowed */
+    size_t n_swallowed;
+    struct MHD_Response *response; /* until it is queued */
+    unsigned status;
+    struct fy_outflow *out;
+    char path[]; /* '\0' query '\0' */
+};
+
+/* ---- server.c ---- */
+
+void fy_conn_await_head(struct fy_conn *conn);          /* in time, or it is broken */
+void fy_conn_break(struct fy_conn *conn, bool is_hard); /* hard: what was sent is lost as well */
+
+/* ---- request.c ---- */
+
+/* libmicrohttpd's callbacks; cls is the listener.  on_completed takes a NULL mhd for one that is gone already. */
+void *fy_request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result fy_request_on_access(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+                                     const char *version, const char *data, size_t *len, void **request);
+void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **request,
+                             enum MHD_RequestTerminationCode code);
+
+void fy_request_suspend(struct fy_request *req); /* from inside a callback of libmicrohttpd's */
+void fy_request_resume(struct fy_request *req);  /* if it is suspended */
+bool fy_request_add_headers(struct MHD_Response *response, const struct fy_header *headers, size_t n_headers);
+
+/* End what the user holds of req with on_gone, and the connection. */
+void fy_request_drop(struct fy_request *req, int err);
+
+const char *fy_server_request_method(const struct fy_request *req);
+const char *fy_server_request_path(const struct fy_request *req);
+const char *fy_server_request_query(const struct fy_request *req);
+const char *fy_server_request_remote(const struct fy_request *req);
+const char *fy_server_request_header(const struct fy_request *req, const char *name);
+void fy_server_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
+void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                             const void *body, size_t body_len);
+void fy_server_request_abort(struct fy_request *req);
+
+/* ---- outflow.c ---- */
+
+struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                           const struct fy_outflow_source *source, void *arg);
+void fy_server_outflow_wake(struct fy_outflow *out);
+void fy_server_outflow_end(struct fy_outflow *out);
+void fy_server_outflow_abort(struct fy_outflow *out);
+
+bool fy_outflow_is_live(const struct fy_outflow *out); /* NULL is not */
+void fy_outflow_gone(struct fy_outflow *out, int err); /* tell its user, who holds it no more */
+void fy_outflow_free(struct fy_outflow *out);          /* NULL is fine */
+void fy_outflow_on_unsent_timer(void *listener);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * ferry-bench - how fast two members talk over loopback, and what it costs.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ferry/ferry.h"
+#include "tools/bench_mode.h"
+#include "tools/bench_options.h"
+#include "tools/bench_report.h"
+
+#define EXIT_WRONG_OPTIONS 2
+
+static int measure(const struct bench_options *options)
+{
+    struct bench_result *result = calloc(1, sizeof(*result));
+    int failed = -1;
+
+    if (!result) {
+        perror("ferry-bench");
+        return EXIT_FAILURE;
+    }
+    if (options->mode->run(options, result) == 0) {
+        failed = bench_report_print(options, result, stdout);
+        if (failed)
+            perror("ferry-bench: cannot print the result");
+    }
+    free(result);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench_options options;
+    char wrong[256];
+
+    switch (bench_options_parse(argc, argv, &options, wrong, sizeof(wrong))) {
+    case BENCH_OPTIONS_RUN:
+        return measure(&options);
+    case BENCH_OPTIONS_HELP:
+        bench_options_print_help(stdout);
+        return EXIT_SUCCESS;
+    case BENCH_OPTIONS_VERSION:
+        printf("ferry-bench %s\n", ferry_version());
+        return EXIT_SUCCESS;
+    case BENCH_OPTIONS_WRONG:
+        break;
+    }
+    fprintf(stderr, "ferry-bench: %s\n", wrong);
+    return EXIT_WRONG_OPTIONS;
+}

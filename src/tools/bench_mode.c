@@ -1,0 +1,6 @@
+/*
+ * bench_mode - the list of what ferry-bench can measure.
+ */
+#include "tools/bench_mode.h"
+
+const struct bench_mode *const bench_modes[] = {&bench_msgapp, &bench_pingpong, NULL};

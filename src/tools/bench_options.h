@@ -1,0 +1,40 @@
+/*
+ * bench_options.h - ferry-bench's command line.
+ */
+#ifndef TOOLS_BENCH_OPTIONS_H
+#define TOOLS_BENCH_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "ferry/ferry.h"
+
+struct bench_mode;
+
+struct bench_options {
+    const struct bench_mode *mode;
+    uint64_t messages;
+    size_t size;     /* bytes of payload in a message */
+    uint64_t window; /* messages under way at one time */
+    enum ferry_delivery delivery;
+    unsigned busy_poll_us;
+    bool json;
+};
+
+enum bench_options_outcome {
+    BENCH_OPTIONS_RUN,
+    BENCH_OPTIONS_HELP,    /* asked for; *ret_options is not set */
+    BENCH_OPTIONS_VERSION, /* likewise */
+    BENCH_OPTIONS_WRONG    /* ret_wrong says in one line why */
+};
+
+enum bench_options_outcome bench_options_parse(int argc, char **argv, struct bench_options *ret_options,
+                                               char *ret_wrong, size_t wrong_size);
+
+void bench_options_print_help(FILE *to);
+
+const char *bench_delivery_name(enum ferry_delivery delivery);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * stopwatch.h - what a stretch of this process's life took: time, processor, memory, threads.
+ */
+#ifndef TOOLS_STOPWATCH_H
+#define TOOLS_STOPWATCH_H
+
+#include <stdint.h>
+
+struct stopwatch {
+    uint64_t started_ns;
+    uint64_t cpu_ns;
+};
+
+struct usage {
+    uint64_t wall_ns;
+    uint64_t cpu_ns;    /* of all threads, user and system */
+    uint64_t rss_kb;    /* resident at the end; 0 when /proc does not tell */
+    uint64_t n_threads; /* at the end, this one included; 0 likewise */
+};
+
+uint64_t stopwatch_now_ns(void); /* monotonic */
+
+void stopwatch_start(struct stopwatch *watch);
+void stopwatch_read(const struct stopwatch *watch, struct usage *ret_usage);
+
+#endif

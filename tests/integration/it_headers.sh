@@ -1,0 +1,44 @@
+#!/bin/sh
+# Each header compiles alone and twice, as strict C11; the public ones as C++ too.
+. "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
+
+includes="-I$srcdir/include -I$srcdir/src -I$srcdir/tests -I$builddir"
+warnings='-Wall -Wextra -Werror'
+
+include_twice() # HEADER
+{
+    printf '#include "%s"\n#include "%s"\nint nothing_else;\n' "$1" "$1"
+}
+
+# shellcheck disable=SC2086  # words
+compile_header() # HEADER
+{
+    include_twice "$1" | cc -std=c11 $warnings $includes -x c -fsyntax-only -
+}
+
+# shellcheck disable=SC2086  # words
+compile_header_as_cxx() # HEADER STANDARD
+{
+    include_twice "$1" | g++ "-std=$2" -pedantic $warnings $includes -x c++ -fsyntax-only -
+}
+
+# shellcheck disable=SC2086  # words
+compile_config_as_cxx()
+{
+    printf '#include "ferry/ferry.h"\nferry_config cfg = FERRY_CONFIG_INIT;\n' |
+        g++ -std=c++20 -Wall -Werror $includes -x c++ -fsyntax-only -
+}
+
+cd "$srcdir" || exit 1
+for header in $(find include src -name '*.h' | sort); do
+    try "$header compiles alone" compile_header "${header#*/}"
+done
+if command -v g++ >/dev/null; then
+    for header in $(find include -name '*.h' | sort); do
+        try "$header compiles as C++" compile_header_as_cxx "${header#*/}" c++11
+    done
+    try "FERRY_CONFIG_INIT compiles as C++20" compile_config_as_cxx
+else
+    skip "the public headers compile as C++" "there is no g++"
+fi
+finish

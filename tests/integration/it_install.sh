@@ -1,0 +1,58 @@
+#!/bin/sh
+# What make install puts into place is enough to build and run the README's program, with pkg-config telling how.
+. "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
+
+example=$srcdir/doc/examples/two_members.c
+root=$work/root
+
+# The make that runs this test must not lend its job slots: they are closed to us.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$srcdir/README.md" >"$work/readme.c"
+try "the README shows doc/examples/two_members.c as it is" diff -u "$example" "$work/readme.c"
+
+try "make install" make -C "$builddir" install "DESTDIR=$root"
+pc=$(find "$root" -name ferry.pc)
+so=$(find "$root" -name libferry.so)
+archive=$(find "$root" -name libferry.a)
+try "ferry.pc is installed once" test -f "$pc"
+try "the manual header is installed" test -n "$(find "$root" -path '*/include/ferry/ferry.h')"
+
+PKG_CONFIG_PATH=$(dirname "$pc")
+PKG_CONFIG_SYSROOT_DIR=$root
+export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
+try "pkg-config knows the version" sh -c "test -n \"\$(pkg-config --modversion ferry)\""
+
+# run PROGRAM: it ends by itself, with the one line that it has to print.
+run()
+{
+    LD_LIBRARY_PATH=$(dirname "$so")${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} timeout 30 "$1" >"$work/said"
+    status=$?
+    cat "$work/said"
+    [ "$status" -eq 0 ] && [ "$(cat "$work/said")" = "MsgHeartbeat from member 1, term 7" ]
+}
+
+if [ -f "$so" ]; then
+    # shellcheck disable=SC2046  # words
+    try "the program compiles through pkg-config" cc -std=c11 -Wall -Wextra -Werror "$example" -o "$work/shared" \
+        $(pkg-config --cflags --libs ferry) -pthread
+    try "it talks" run "$work/shared"
+else
+    skip "the program compiles through pkg-config" "there is no shared library in this build"
+fi
+
+if [ -f "$archive" ]; then
+    # Linking all of libcurl's own dependencies statically is seldom possible: they stay shared.
+    # shellcheck disable=SC2046  # words
+    try "the program compiles with the archive and what ferry.pc requires privately" \
+        cc -std=c11 -Wall -Wextra -Werror "$example" -o "$work/static" $(pkg-config --cflags ferry) "$archive" \
+        $(PKG_CONFIG_SYSROOT_DIR='' pkg-config --libs $(pkg-config --print-requires-private ferry)) -pthread
+    try "it talks, too" run "$work/static"
+else
+    skip "the program compiles with the archive" "there is no archive in this build"
+fi
+
+try "make uninstall" make -C "$builddir" uninstall "DESTDIR=$root"
+find "$root" -type f >"$work/seen"
+nothing "nothing is left of it"
+finish

@@ -1,0 +1,659 @@
+/*
+ * it_rafthttp - a Ferry member and a member built on etcd's own rafthttp package exchange messages.
+ *
+ * Both sides generate the same sequence of messages, so the receiver knows what it should get and compares every
+ * field.  Which way the messages go is decided by the addresses: with the true ones both sides dial their streams; a
+ * side that is given the address of a port on which nobody listens cannot read the other's streams, and the other has
+ * to POST.  What really happened is read from both sides' counters.
+ *
+ * it_rafthttp.sh builds the program for one version of etcd and runs this one: it_rafthttp VERSION PROGRAM.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "harness/rig.h"
+#include "interop/go_peer.h"
+#include "interop/journal.h"
+#include "interop/sequence.h"
+
+#define FERRY_ID UINT64_C(0x9d355f4e8ce901cf)
+#define GO_ID UINT64_C(0x53f0b39f7b5ec444)
+#define CLUSTER_ID UINT64_C(0xcdf818194e3a8c32)
+
+#define ALL 100000
+#define SOME 20000
+#define FEW 2000
+#define STREAM_WINDOW 1024 /* of which every 64th is a MsgSnap, for a pipeline of 64 */
+#define POST_WINDOW 32
+#define BATCH 16
+
+#define PATIENCE_MS 120000 /* for a whole exchange, sanitizers included */
+
+/* What a version of etcd understands. */
+static struct version {
+    const char *name;
+    enum ferry_wire_form form; /* its own */
+    uint64_t n_types;
+    bool late; /* it knows the fields that came with 3.6 */
+} versions[] = {
+    {"3.4", FERRY_FORM_3_4, 19, false},
+    {"3.5", FERRY_FORM_3_4, 19, false},
+    {"3.6", FERRY_FORM_3_6, 24, true},
+    {"3.7", FERRY_FORM_3_7, 24, true},
+};
+
+static const struct version *version; /* from the command line, const after main began */
+static const char *program;
+
+/* ---- The pair: one member of each kind -----------------------------------------------------------------------------
+ */
+
+enum path { PATH_STREAMS, PATH_POSTS_TO_GO, PATH_POSTS_TO_FERRY };
+
+static struct pair {
+    struct ferry_transport *ferry;
+    struct go_peer *go;
+    int dead_socket; /* bound, and nobody listens */
+
+    uint64_t go_complete;  /* receipts from the Go side; the main thread's, as the next two */
+    bool go_has_sent;      /* it has sent all, and knows the fate of each MsgSnap */
+    uint64_t go_snapshots; /* so many were among them */
+
+    pthread_mutex_t mu;
+    pthread_cond_t snapshots_changed;
+    struct journal *journal; /* mu, as all below; what Ferry's core should get; NULL: nothing */
+    uint64_t snapshots_finished;
+    uint64_t snapshots_failed;
+    uint64_t n_unreachable;
+    uint64_t n_unexpected; /* messages while there was no journal */
+    int fatal;
+} pair;
+
+static int on_message(void *ctx, const struct ferry_message *msg)
+{
+    struct journal *journal;
+
+    (void)ctx;
+    pthread_mutex_lock(&pair.mu);
+    journal = pair.journal;
+    if (!journal)
+        pair.n_unexpected++;
+    pthread_mutex_unlock(&pair.mu);
+    if (journal)
+        journal_add(journal, msg);
+    return 0;
+}
+
+static void on_unreachable(void *ctx, uint64_t id)
+{
+    (void)ctx;
+    (void)id;
+    pthread_mutex_lock(&pair.mu);
+    pair.n_unreachable++;
+    pthread_mutex_unlock(&pair.mu);
+}
+
+static void on_snapshot(void *ctx, uint64_t id, enum ferry_snapshot_result result)
+{
+    (void)ctx;
+    pthread_mutex_lock(&pair.mu);
+    if (id == GO_ID && result == FERRY_SNAPSHOT_FINISH)
+        pair.snapshots_finished++;
+    else
+        pair.snapshots_failed++;
+    pthread_cond_broadcast(&pair.snapshots_changed);
+    pthread_mutex_unlock(&pair.mu);
+}
+
+static void on_fatal(void *ctx, int err)
+{
+    (void)ctx;
+    pthread_mutex_lock(&pair.mu);
+    pair.fatal = err;
+    pthread_mutex_unlock(&pair.mu);
+}
+
+static void on_receipt(void *arg, uint64_t complete)
+{
+    go_peer_command(arg, "ack %" PRIu64, complete);
+}
+
+static void on_log(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text)
+{
+    (void)ctx;
+    fprintf(stderr, "ferry: %d %s %" PRIx64 ": %s\n", (int)level, id, peer, text);
+}
+
+static void setup(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    memset(&pair, 0, sizeof(pair));
+    pthread_mutex_init(&pair.mu, NULL);
+    pthread_cond_init(&pair.snapshots_changed, NULL);
+    pair.dead_socket = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(pair.dead_socket, 0);
+    ck_assert_int_eq(bind(pair.dead_socket, (struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+static void pair_stop(void)
+{
+    bool ended_well = true;
+
+    ferry_transport_free(pair.ferry);
+    pair.ferry = NULL;
+    if (pair.go)
+        ended_well = go_peer_stop(pair.go, 10000);
+    pair.go = NULL;
+    journal_free(pair.journal);
+    pair.journal = NULL;
+    ck_assert_msg(ended_well, "rafthttp-peer did not end well");
+}
+
+static void teardown(void)
+{
+    pair_stop();
+    close(pair.dead_socket);
+    pthread_cond_destroy(&pair.snapshots_changed);
+    pthread_mutex_destroy(&pair.mu);
+}
+
+static void dead_url(char *text, size_t cap)
+{
+    struct sockaddr_in addr;
+    socklen_t len = sizeof(addr);
+
+    ck_assert_int_eq(getsockname(pair.dead_socket, (struct sockaddr *)&addr, &len), 0);
+    snprintf(text, cap, "http://127.0.0.1:%u", (unsigned)ntohs(addr.sin_port));
+}
+
+/* What both sides know, on standard error, before a test fails for want of something. */
+static void explain(const char *what)
+{
+    struct ferry_peer_status status = {0};
+    json_t *event;
+
+    (void)ferry_transport_peer_status(pair.ferry, GO_ID, &status);
+    fprintf(stderr,
+            "%s\nferry: active %d writers %d %d readers %d %d dials %" PRIu64 " %" PRIu64 " queued %zu error '%s'\n",
+            what, status.active, status.writer_attached[0], status.writer_attached[1], status.reader_attached[0],
+            status.reader_attached[1], status.dials[0], status.dials[1], status.queued_messages, status.last_error);
+    fprintf(stderr, "ferry: sent %" PRIu64 " written %" PRIu64 " received %" PRIu64 " received_dropped %" PRIu64 "\n",
+            status.counts.sent, status.counts.written, status.counts.received, status.counts.received_dropped);
+    for (int i = 0; i < FERRY_N_DROP_REASONS; i++) {
+        if (status.counts.dropped[i] > 0)
+            fprintf(stderr, "ferry: dropped %" PRIu64 " %s\n", status.counts.dropped[i],
+                    ferry_drop_reason_name((enum ferry_drop_reason)i));
+    }
+    if (pair.journal) {
+        struct journal_report r = journal_report(pair.journal);
+
+        fprintf(stderr, "ferry: matched %" PRIu64 " different %" PRIu64 " missing %" PRIu64 " %s\n", r.matched,
+                r.different, r.missing, r.first_difference);
+    }
+    go_peer_command(pair.go, "report");
+    go_peer_command(pair.go, "status");
+    while ((event = go_peer_event(pair.go, 1000))) {
+        char *text = json_dumps(event, 0);
+
+        fprintf(stderr, "go: %s\n", text);
+        free(text);
+        json_decref(event);
+    }
+}
+
+static uint64_t number_of(const json_t *event, const char *key)
+{
+    const json_t *value = json_object_get(event, key);
+
+    ck_assert_msg(json_is_integer(value), "no number '%s'", key);
+    return (uint64_t)json_integer_value(value);
+}
+
+/* The next event of that name, for json_decref; receipts and the end of sending are noted on the way. */
+static json_t *await_event(const char *name)
+{
+    for (;;) {
+        json_t *event = go_peer_event(pair.go, PATIENCE_MS);
+        const char *got = json_string_value(json_object_get(event, "event"));
+
+        if (!got) {
+            explain(name);
+            ck_abort_msg("no event '%s' from rafthttp-peer", name);
+        }
+        ck_assert_msg(strcmp(got, "fatal") != 0, "rafthttp: %s", json_string_value(json_object_get(event, "error")));
+        if (strcmp(got, "received") == 0)
+            pair.go_complete = (uint64_t)json_integer_value(json_object_get(event, "count"));
+        if (strcmp(got, "sent") == 0) {
+            pair.go_snapshots = number_of(event, "snapshots");
+            pair.go_has_sent = true;
+        }
+        if (strcmp(got, name) == 0)
+            return event;
+        json_decref(event);
+    }
+}
+
+static void expect_event(const char *name)
+{
+    json_decref(await_event(name));
+}
+
+static json_t *go_status(void)
+{
+    go_peer_command(pair.go, "status");
+    return await_event("status");
+}
+
+static struct ferry_peer_status ferry_status(void)
+{
+    struct ferry_peer_status status;
+
+    ck_assert_int_eq(ferry_transport_peer_status(pair.ferry, GO_ID, &status), FERRY_OK);
+    return status;
+}
+
+/* Is what the test waits for true now?  Neither side has an event for it. */
+typedef bool ready_fn(void);
+
+static void await_ready(ready_fn *is_ready, const char *what)
+{
+    for (int left_ms = PATIENCE_MS; !is_ready(); left_ms -= 10) {
+        if (left_ms <= 0) {
+            explain(what);
+            ck_abort_msg("waited in vain until %s", what);
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+}
+
+static bool streams_are_up(void)
+{
+    struct ferry_peer_status status = ferry_status();
+    json_t *event = go_status();
+    uint64_t n_writers = number_of(event, "writers");
+
+    json_decref(event);
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        if (!status.writer_attached[i] || !status.reader_attached[i])
+            return false;
+    }
+    return n_writers >= FERRY_N_STREAMS;
+}
+
+/* Start both members and tell them about each other. */
+static void pair_start(struct ferry_config *cfg, enum path path)
+{
+    const char *const listen[] = {"http://127.0.0.1:0", NULL};
+    char dead[64];
+    const char *go_url, *ferry_url;
+    json_t *event;
+
+    dead_url(dead, sizeof(dead));
+    cfg->id = FERRY_ID;
+    cfg->cluster_id = CLUSTER_ID;
+    cfg->listen_urls = listen;
+    cfg->core = (struct ferry_core){.process = on_message,
+                                    .report_unreachable = on_unreachable,
+                                    .report_snapshot = on_snapshot,
+                                    .report_fatal = on_fatal};
+    cfg->log = on_log;
+    ck_assert_int_eq(ferry_transport_new(cfg, &pair.ferry), FERRY_OK);
+    ck_assert_int_eq(ferry_transport_start(pair.ferry), FERRY_OK);
+    pair.go = go_peer_start(program, GO_ID, CLUSTER_ID);
+    ck_assert_msg(pair.go != NULL, "%s: %s", program, strerror(errno));
+    event = await_event("listening");
+    go_url = json_string_value(json_object_get(event, "url"));
+    ferry_url = ferry_transport_listen_url(pair.ferry, 0);
+
+    go_peer_command(pair.go, "peer %" PRIu64 " %s", FERRY_ID, path == PATH_POSTS_TO_GO ? dead : ferry_url);
+    expect_event("added"); /* so that Ferry's first dial finds it done */
+    ck_assert_int_eq(ferry_transport_add_peer(pair.ferry, GO_ID,
+                                              (const char *const[]){path == PATH_POSTS_TO_FERRY ? dead : go_url, NULL}),
+                     FERRY_OK);
+    json_decref(event);
+    if (path == PATH_STREAMS)
+        await_ready(streams_are_up, "all four streams are up");
+}
+
+/* ---- Exchanges ------------------------------------------------------------------------------------------------------
+ */
+
+/* Everything that this version of etcd and this form carry. */
+static struct sequence everything(uint64_t seed, uint64_t from, uint64_t to, enum ferry_wire_form form)
+{
+    bool late = version->late && form != FERRY_FORM_3_4;
+
+    return (struct sequence){.seed = seed, .from = from, .to = to, .types = version->n_types, .late = late};
+}
+
+static void go_expects(const struct sequence *seq, uint64_t count, uint64_t window)
+{
+    pair.go_complete = 0;
+    go_peer_command(pair.go, "expect %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64, seq->seed, count,
+                    seq->from, seq->types, seq->late, window / 4);
+    expect_event("expecting");
+}
+
+static void ferry_expects(const struct sequence *seq, uint64_t count, uint64_t window)
+{
+    struct journal *journal = journal_new(seq, count, window / 4, on_receipt, pair.go);
+
+    pthread_mutex_lock(&pair.mu);
+    ck_assert_ptr_null(pair.journal);
+    pair.journal = journal;
+    pthread_mutex_unlock(&pair.mu);
+}
+
+static void go_sends(const struct sequence *seq, uint64_t count, uint64_t window)
+{
+    pair.go_has_sent = false;
+    go_peer_command(pair.go, "send %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %d %" PRIu64, seq->seed, count,
+                    seq->to, seq->types, seq->late, window);
+}
+
+static void await_snapshots(uint64_t count)
+{
+    struct timespec deadline;
+    uint64_t finished, failed;
+    int err = 0;
+
+    clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += PATIENCE_MS / 1000;
+    pthread_mutex_lock(&pair.mu);
+    while (pair.snapshots_finished + pair.snapshots_failed < count && err == 0)
+        err = pthread_cond_timedwait(&pair.snapshots_changed, &pair.mu, &deadline);
+    finished = pair.snapshots_finished;
+    failed = pair.snapshots_failed;
+    pthread_mutex_unlock(&pair.mu);
+    ck_assert_uint_eq(finished, count);
+    ck_assert_uint_eq(failed, 0);
+}
+
+static bool ferry_is_at_rest(void)
+{
+    return ferry_status().queued_messages == 0;
+}
+
+/* Send count messages, never more than window beyond the Go side's receipts; returns how many were MsgSnaps. */
+static uint64_t ferry_sends(const struct sequence *seq, uint64_t count, uint64_t window)
+{
+    struct ferry_message batch[BATCH];
+    uint64_t n_snapshots = 0;
+
+    for (uint64_t k = 0; k < count;) {
+        struct arena arena = {0};
+        size_t n = 0;
+
+        while (k >= pair.go_complete + window)
+            expect_event("received");
+        while (n < BATCH && k < count && k < pair.go_complete + window) {
+            batch[n] = sequence_message(seq, k++, &arena);
+            n_snapshots += batch[n++].type == FERRY_MSG_SNAP;
+        }
+        ck_assert_int_eq(ferry_transport_send(pair.ferry, batch, n), FERRY_OK);
+        arena_release(&arena);
+    }
+    while (pair.go_complete < count)
+        expect_event("received");
+    await_snapshots(n_snapshots);
+    await_ready(ferry_is_at_rest, "Ferry's queues are empty");
+    return n_snapshots;
+}
+
+static void go_got_it_all(uint64_t count, bool in_order)
+{
+    json_t *event;
+
+    go_peer_command(pair.go, "report");
+    event = await_event("report");
+    ck_assert_str_eq(json_string_value(json_object_get(event, "first_difference")), "");
+    ck_assert_uint_eq(number_of(event, "matched"), count);
+    ck_assert_uint_eq(number_of(event, "different"), 0);
+    ck_assert_uint_eq(number_of(event, "duplicates"), 0);
+    ck_assert_uint_eq(number_of(event, "missing"), 0);
+    ck_assert_uint_eq(number_of(event, "foreign"), 0);
+    if (in_order)
+        ck_assert_uint_eq(number_of(event, "disordered"), 0);
+    json_decref(event);
+}
+
+/* Wait until Ferry's core has got everything, and the Go side knows the fate of its MsgSnaps. */
+static void ferry_got_it_all(uint64_t count, bool in_order)
+{
+    struct journal_report report;
+    json_t *event;
+
+    if (!journal_await(pair.journal, PATIENCE_MS)) {
+        explain("messages are missing");
+        ck_abort_msg("messages are missing");
+    }
+    report = journal_report(pair.journal);
+    ck_assert_str_eq(report.first_difference, "");
+    ck_assert_uint_eq(report.matched, count);
+    ck_assert_uint_eq(report.different, 0);
+    ck_assert_uint_eq(report.duplicates, 0);
+    ck_assert_uint_eq(report.foreign, 0);
+    if (in_order)
+        ck_assert_uint_eq(report.disordered, 0);
+
+    if (!pair.go_has_sent)
+        expect_event("sent");
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "snapshot_finish"), pair.go_snapshots);
+    ck_assert_uint_eq(number_of(event, "snapshot_failure"), 0);
+    ck_assert_uint_eq(number_of(event, "unreachable"), 0);
+    json_decref(event);
+}
+
+/* Ferry's books after it sent and received so many. */
+static void ferry_accounts_for(uint64_t sent, uint64_t received)
+{
+    struct ferry_peer_status status = ferry_status();
+
+    ck_assert_uint_eq(status.counts.sent, sent);
+    ck_assert_uint_eq(status.counts.written, sent);
+    for (int i = 0; i < FERRY_N_DROP_REASONS; i++)
+        ck_assert_uint_eq(status.counts.dropped[i], 0);
+    ck_assert_uint_eq(status.counts.received, received);
+    ck_assert_uint_eq(status.counts.received_dropped, 0);
+    ck_assert_uint_eq(status.counts.refused, 0);
+    pthread_mutex_lock(&pair.mu);
+    ck_assert_uint_eq(pair.n_unexpected, 0);
+    ck_assert_uint_eq(pair.n_unreachable, 0);
+    ck_assert_int_eq(pair.fatal, 0);
+    pthread_mutex_unlock(&pair.mu);
+}
+
+/* Only the MsgSnaps were POSTed to the Go side, and both sides hold each other for active. */
+static void streams_were_used(uint64_t n_posts_to_go)
+{
+    struct ferry_peer_status status = ferry_status();
+    json_t *event = go_status();
+
+    ck_assert_uint_eq(number_of(event, "pipeline_requests"), n_posts_to_go);
+    ck_assert_uint_eq(number_of(event, "stream_requests"), FERRY_N_STREAMS);
+    ck_assert_uint_eq(number_of(event, "writers"), FERRY_N_STREAMS);
+    ck_assert(json_is_true(json_object_get(event, "active")));
+    json_decref(event);
+    ck_assert(status.active);
+    ck_assert_uint_gt(status.active_since_ms, 0);
+    ck_assert_uint_eq(ferry_transport_active_peers(pair.ferry), 1);
+    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+        ck_assert(status.writer_attached[i]);
+        ck_assert(status.reader_attached[i]);
+    }
+}
+
+/* ---- Tests
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static struct ferry_config native_config(void)
+{
+    struct ferry_config cfg = FERRY_CONFIG_INIT;
+
+    cfg.form = version->form;
+    return cfg;
+}
+
+START_TEST(streams_carry_everything_from_ferry_to_go)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence seq = everything(1, FERRY_ID, GO_ID, cfg.form);
+    uint64_t n_snapshots;
+
+    pair_start(&cfg, PATH_STREAMS);
+    go_expects(&seq, ALL, STREAM_WINDOW);
+    n_snapshots = ferry_sends(&seq, ALL, STREAM_WINDOW);
+    go_got_it_all(ALL, true);
+    ferry_accounts_for(ALL, 0);
+    streams_were_used(n_snapshots);
+}
+END_TEST
+
+START_TEST(streams_carry_everything_from_go_to_ferry)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence seq = everything(2, GO_ID, FERRY_ID, version->form);
+
+    pair_start(&cfg, PATH_STREAMS);
+    ferry_expects(&seq, ALL, STREAM_WINDOW);
+    go_sends(&seq, ALL, STREAM_WINDOW);
+    ferry_got_it_all(ALL, true);
+    ferry_accounts_for(0, ALL);
+    streams_were_used(0);
+}
+END_TEST
+
+START_TEST(streams_carry_both_ways_at_once)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence out = everything(3, FERRY_ID, GO_ID, cfg.form);
+    struct sequence in = everything(0, GO_ID, FERRY_ID, version->form); /* seed 0: commits from 0 on */
+    uint64_t n_snapshots;
+
+    cfg.delivery = FERRY_DELIVER_INLINE;
+    pair_start(&cfg, PATH_STREAMS);
+    go_expects(&out, SOME, STREAM_WINDOW);
+    ferry_expects(&in, SOME, STREAM_WINDOW);
+    go_sends(&in, SOME, STREAM_WINDOW);
+    n_snapshots = ferry_sends(&out, SOME, STREAM_WINDOW);
+    ferry_got_it_all(SOME, true);
+    go_got_it_all(SOME, true);
+    ferry_accounts_for(SOME, SOME);
+    streams_were_used(n_snapshots);
+}
+END_TEST
+
+START_TEST(posts_carry_everything_from_ferry_to_go)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence seq = everything(4, FERRY_ID, GO_ID, cfg.form);
+    struct ferry_peer_status status;
+    json_t *event;
+
+    pair_start(&cfg, PATH_POSTS_TO_GO);
+    go_expects(&seq, SOME, POST_WINDOW);
+    ferry_sends(&seq, SOME, POST_WINDOW);
+    go_got_it_all(SOME, false);
+    ferry_accounts_for(SOME, 0);
+    status = ferry_status();
+    ck_assert(!status.writer_attached[FERRY_STREAM_MSGAPP]);
+    ck_assert(!status.writer_attached[FERRY_STREAM_MESSAGE]);
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "pipeline_requests"), SOME);
+    json_decref(event);
+}
+END_TEST
+
+START_TEST(posts_carry_everything_from_go_to_ferry)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence seq = everything(5, GO_ID, FERRY_ID, version->form);
+    json_t *event;
+
+    pair_start(&cfg, PATH_POSTS_TO_FERRY);
+    ferry_expects(&seq, SOME, POST_WINDOW);
+    go_sends(&seq, SOME, POST_WINDOW);
+    ferry_got_it_all(SOME, false);
+    ferry_accounts_for(0, SOME);
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "stream_requests"), 0); /* so nothing but POST was left to it */
+    ck_assert_uint_eq(number_of(event, "writers"), 0);
+    json_decref(event);
+}
+END_TEST
+
+/* One round of FEW messages both ways, with nothing taken for granted but cfg. */
+static void exchange_few(struct ferry_config *cfg)
+{
+    struct sequence out = everything(6, FERRY_ID, GO_ID, cfg->form);
+    struct sequence in = everything(7, GO_ID, FERRY_ID, version->form);
+    uint64_t n_snapshots;
+
+    pair.snapshots_finished = 0;
+    pair_start(cfg, PATH_STREAMS);
+    go_expects(&out, FEW, STREAM_WINDOW);
+    n_snapshots = ferry_sends(&out, FEW, STREAM_WINDOW);
+    go_got_it_all(FEW, true);
+    ferry_expects(&in, FEW, STREAM_WINDOW);
+    go_sends(&in, FEW, STREAM_WINDOW);
+    ferry_got_it_all(FEW, true);
+    ferry_accounts_for(FEW, FEW);
+    streams_were_used(n_snapshots);
+    pair_stop();
+}
+
+START_TEST(every_wire_form_is_understood)
+{
+    for (int form = FERRY_FORM_3_4; form <= FERRY_FORM_3_7; form++) {
+        struct ferry_config cfg = FERRY_CONFIG_INIT;
+
+        cfg.form = (enum ferry_wire_form)form;
+        exchange_few(&cfg);
+    }
+}
+END_TEST
+
+START_TEST(every_version_in_the_headers_is_accepted)
+{
+    static const char *const texts[] = {"3.4.0", "3.5.0", "3.6.0", "3.7.0"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct ferry_config cfg = FERRY_CONFIG_INIT;
+
+        cfg.server_version = texts[i];
+        exchange_few(&cfg);
+    }
+}
+END_TEST
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        fprintf(stderr, "usage: it_rafthttp VERSION PROGRAM\n");
+        return EXIT_FAILURE;
+    }
+    for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        if (strcmp(versions[i].name, argv[1]) == 0)
+            version = &versions[i];
+    }
+    if (!version) {
+        fprintf(stderr, "it_rafthttp: etcd %s is not known here\n", argv[1]);
+        return EXIT_FAILURE;
+    }
+    program = argv[2];
+    return rig_main("rafthttp", setup, teardown, streams_carry_everything_from_ferry_to_go,
+                    streams_carry_everything_from_go_to_ferry, streams_carry_both_ways_at_once,
+                    posts_carry_everything_from_ferry_to_go, posts_carry_everything_from_go_to_ferry,
+                    every_wire_form_is_understood, every_version_in_the_headers_is_accepted, NULL);
+}

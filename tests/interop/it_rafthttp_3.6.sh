@@ -1,0 +1,3 @@
+#!/bin/sh
+# A Ferry member and an etcd 3.6 one.
+exec "$(dirname "$0")/it_rafthttp.sh" 3.6

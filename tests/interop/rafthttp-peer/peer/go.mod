@@ -1,0 +1,3 @@
+module ferry/interop/peer
+
+go 1.19

@@ -1,0 +1,629 @@
+/*
+ * check_http_client - calls, against servers that are plain sockets and do as the test says.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/heap.h"
+#include "harness/http_rig.h"
+#include "harness/raw_socket.h"
+#include "harness/rig.h"
+
+static char url[64]; /* of the plain server */
+static int listen_fd;
+static int fd; /* its connection */
+static struct raw_input input;
+static struct seen_call seen;
+static struct seen_call other;
+
+static void setup(void)
+{
+    http_setup();
+    listen_fd = raw_listen(16, url, sizeof(url));
+    fd = -1;
+    input = (struct raw_input){.len = 0};
+}
+
+static void teardown(void)
+{
+    seen_call_release(&seen);
+    seen_call_release(&other);
+    if (fd >= 0)
+        close(fd);
+    close(listen_fd);
+    http_teardown();
+}
+
+static bool is_accepted(void)
+{
+    fd = raw_accept(listen_fd);
+    return fd >= 0;
+}
+
+static bool has_input(const char *text)
+{
+    raw_receive(fd, &input);
+    return strstr(input.text, text) != NULL;
+}
+
+static bool is_closed(void)
+{
+    raw_receive(fd, &input);
+    return input.is_closed;
+}
+
+static bool has_ended(void)
+{
+    return seen.n_ends > 0;
+}
+
+/* A GET of which the server has the whole head. */
+static void begin_get(bool own_connection)
+{
+    seen_call_get(&seen, http_url(url, "/raft/stream/message/1?x=%20y"), own_connection);
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+}
+
+static void answer(const char *text)
+{
+    raw_send_text(fd, text);
+    HTTP_UNTIL(has_ended());
+}
+
+/* ---- What is sent ---- */
+
+START_TEST(a_get_carries_its_own_headers_and_no_others)
+{
+    const struct fy_header headers[] = {{"X-Server-From", "1"}, {"X-PeerURLs", ""}, {"X-Raft-To", "2"}};
+    char expected[512];
+
+    seen_call_start(&seen, &(struct fy_call_spec){.method = "GET",
+                                                  .url = http_url(url, "/raft/stream/message/1?x=%20y"),
+                                                  .headers = headers,
+                                                  .n_headers = 3,
+                                                  .own_connection = true,
+                                                  .connect_timeout_ms = 2000});
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    snprintf(expected, sizeof(expected),
+             "GET /raft/stream/message/1?x=%%20y HTTP/1.1\r\nHost: %s\r\nX-Server-From: 1\r\nX-PeerURLs:\r\n"
+             "X-Raft-To: 2\r\n\r\n",
+             url + strlen("http://"));
+    ck_assert_str_eq(input.text, expected);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+}
+END_TEST
+
+START_TEST(a_post_carries_its_body_and_its_length)
+{
+    const struct fy_header header = {"Content-Type", "application/protobuf"};
+    char expected[512];
+
+    seen_call_start(&seen, &(struct fy_call_spec){.method = "POST",
+                                                  .url = http_url(url, "/raft"),
+                                                  .headers = &header,
+                                                  .n_headers = 1,
+                                                  .body = "a\0b",
+                                                  .body_len = 3,
+                                                  .connect_timeout_ms = 2000});
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("\r\n\r\n") && input.text[input.len - 1] == 'b');
+    snprintf(expected, sizeof(expected),
+             "POST /raft HTTP/1.1\r\nHost: %s\r\nContent-Type: application/protobuf\r\nContent-Length: 3\r\n\r\n",
+             url + strlen("http://"));
+    ck_assert_uint_eq(input.len, strlen(expected) + 3);
+    ck_assert_int_eq(memcmp(input.text, expected, strlen(expected)), 0);
+    ck_assert_int_eq(memcmp(input.text + strlen(expected), "a\0b", 3), 0);
+    answer("HTTP/1.1 204 No Content\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.status, 204);
+}
+END_TEST
+
+START_TEST(a_post_may_be_empty)
+{
+    seen_call_post(&seen, http_url(url, "/raft"), NULL, 0);
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("Content-Length: 0\r\n\r\n"));
+    answer("HTTP/1.1 204 No Content\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+}
+END_TEST
+
+/* ---- What is answered ---- */
+
+START_TEST(a_head_may_come_byte_by_byte_after_informational_ones)
+{
+    const char *text = "HTTP/1.1 100 Continue\r\nX-Test: no\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\n"
+                       "HTTP/1.1 404 Not Found\r\nx-TEST:\t a: b \r\nX-Test: second\r\nContent-Length: 2\r\n\r\nhi";
+
+    begin_get(true);
+    for (size_t i = 0; text[i]; i++) {
+        raw_send(fd, text + i, 1);
+        fy_http_run_once(http_net, 0);
+        fy_http_run_once(http_net, 0);
+    }
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.n_heads, 1);
+    ck_assert_int_eq(seen.status, 404);
+    ck_assert_str_eq(seen.header, "a: b");
+    ck_assert(seen_bytes_equal(&seen.body, "hi"));
+}
+END_TEST
+
+START_TEST(a_head_is_told_before_any_body_byte)
+{
+    begin_get(true);
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\nX-Test: 7\r\nTransfer-Encoding: chunked\r\n\r\n");
+    HTTP_UNTIL(seen.n_heads > 0);
+    ck_assert_str_eq(seen.header, "7");
+    ck_assert_int_eq(seen.n_ends, 0);
+    raw_send_text(fd, "3\r\nabc\r\n");
+    HTTP_UNTIL(seen_bytes_equal(&seen.body, "abc"));
+    answer("2\r\nde\r\n0\r\nX-Test: trailer\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.n_heads, 1);
+    ck_assert(seen_bytes_equal(&seen.body, "abcde"));
+}
+END_TEST
+
+START_TEST(a_body_may_end_with_the_connection)
+{
+    begin_get(true);
+    raw_send_text(fd, "HTTP/1.0 200 OK\r\n\r\nall of it");
+    close(fd);
+    fd = -1;
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert(seen_bytes_equal(&seen.body, "all of it"));
+}
+END_TEST
+
+START_TEST(redirects_are_not_followed)
+{
+    begin_get(false);
+    answer("HTTP/1.1 301 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.status, 301);
+}
+END_TEST
+
+static void expect_failure(const char *text, bool is_reset, int err)
+{
+    begin_get(true);
+    raw_send_text(fd, text);
+    if (*text)
+        HTTP_UNTIL(seen.body.len > 0 || seen.n_ends > 0);
+    if (is_reset)
+        raw_reset(fd);
+    else
+        close(fd);
+    fd = -1;
+    HTTP_UNTIL(has_ended());
+    ck_assert_msg(seen.err == err, "%s: %s", ferry_strerror(seen.err), seen.detail);
+    ck_assert_str_ne(seen.detail, "");
+}
+
+START_TEST(a_server_that_closes_without_an_answer_is_an_end_of_file)
+{
+    expect_failure("", false, FERRY_ERR_EOF);
+}
+END_TEST
+
+START_TEST(a_server_that_resets_without_an_answer_is_a_reset)
+{
+    expect_failure("", true, FERRY_ERR_RESET);
+}
+END_TEST
+
+START_TEST(a_chunked_body_that_is_cut_is_an_end_of_file)
+{
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", false, FERRY_ERR_EOF);
+}
+END_TEST
+
+START_TEST(a_chunked_body_that_is_cut_between_chunks_is_an_end_of_file)
+{
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", false, FERRY_ERR_EOF);
+}
+END_TEST
+
+START_TEST(a_body_of_known_length_that_is_cut_is_an_end_of_file)
+{
+    expect_failure("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab", false, FERRY_ERR_EOF);
+}
+END_TEST
+
+START_TEST(a_body_that_is_reset_is_a_reset)
+{
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", true, FERRY_ERR_RESET);
+}
+END_TEST
+
+START_TEST(a_malformed_chunk_breaks_the_protocol)
+{
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\nxyz\r\n", false,
+                   FERRY_ERR_PROTOCOL);
+}
+END_TEST
+
+START_TEST(garbage_breaks_the_protocol)
+{
+    expect_failure("this is not HTTP at all, by no means\r\n\r\n", false, FERRY_ERR_PROTOCOL);
+}
+END_TEST
+
+START_TEST(an_endless_head_breaks_the_protocol)
+{
+    char line[1024];
+
+    memset(line, 'a', sizeof(line));
+    memcpy(line, "X-A: ", 5);
+    memcpy(line + sizeof(line) - 2, "\r\n", 2);
+    begin_get(true);
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\n");
+    for (int i = 0; i < 128 && !has_ended(); i++) {
+        raw_send(fd, line, sizeof(line));
+        fy_http_run_once(http_net, 0);
+    }
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_PROTOCOL);
+    ck_assert_uint_lt(heap_largest(), 256 << 10);
+}
+END_TEST
+
+/* ---- Connecting ---- */
+
+START_TEST(a_refused_connection_is_told_as_such)
+{
+    char closed_url[64];
+
+    close(raw_listen(1, closed_url, sizeof(closed_url)));
+    seen_call_get(&seen, closed_url, true);
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_CONNECT);
+    ck_assert_ptr_nonnull(strstr(seen.detail, "refused"));
+    ck_assert_int_eq(seen.n_heads, 0);
+}
+END_TEST
+
+START_TEST(connecting_takes_no_longer_than_it_may)
+{
+    char full_url[64];
+    int full_fd = raw_listen(0, full_url, sizeof(full_url));
+    int first_fd = raw_connect(full_url); /* fills the queue; the kernel drops what comes after */
+    uint64_t begin_ns = http_clock_ns();
+
+    seen_call_start(&seen, &(struct fy_call_spec){
+                               .method = "GET", .url = full_url, .own_connection = true, .connect_timeout_ms = 100});
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_TIMEOUT);
+    ck_assert_uint_ge(http_clock_ns() - begin_ns, 90000000);
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(3000000000));
+    close(first_fd);
+    close(full_fd);
+}
+END_TEST
+
+START_TEST(only_connecting_is_timed)
+{
+    seen_call_start(
+        &seen, &(struct fy_call_spec){.method = "GET", .url = url, .own_connection = true, .connect_timeout_ms = 50});
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    http_turn_for_ms(150);
+    ck_assert(!has_ended());
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+}
+END_TEST
+
+START_TEST(only_plain_http_is_called)
+{
+    const char *const bad[] = {"https://127.0.0.1:1", "ftp://127.0.0.1:1", "file:///etc/passwd", "", "http://[::1"};
+    static const struct fy_call_events none = {NULL, NULL, NULL};
+    struct fy_call *call = NULL;
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        ck_assert_int_eq(
+            fy_net_call(http_net, &(struct fy_call_spec){.method = "GET", .url = bad[i]}, &none, NULL, &call),
+            FERRY_ERR_URL);
+        ck_assert_ptr_null(call);
+    }
+}
+END_TEST
+
+START_TEST(a_name_is_looked_up)
+{
+    char name_url[64];
+
+    snprintf(name_url, sizeof(name_url), "http://localhost:%s", strrchr(url, ':') + 1);
+    seen_call_get(&seen, name_url, true);
+    HTTP_UNTIL(is_accepted());
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+}
+END_TEST
+
+/* ---- Connections and their reuse ---- */
+
+START_TEST(a_connection_is_kept_for_the_next_call)
+{
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    seen_call_get(&seen, url, false);
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(raw_accept(listen_fd), -1);
+}
+END_TEST
+
+START_TEST(a_connection_of_its_own_is_neither_taken_over_nor_kept)
+{
+    int first_fd;
+
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    first_fd = fd;
+    seen_call_release(&seen);
+    input.len = 0;
+    begin_get(true);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    HTTP_UNTIL(is_closed());
+    close(first_fd);
+}
+END_TEST
+
+/* The kernel of a server that died after the last answer resets the kept connection when the next request comes. */
+START_TEST(a_kept_connection_that_died_is_replaced_without_an_error)
+{
+    const char *body = "again";
+
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    seen_call_post(&seen, url, body, strlen(body));
+    HTTP_UNTIL(has_input("again")); /* curl took the old connection */
+    raw_reset(fd);
+    HTTP_UNTIL(is_accepted());
+    input = (struct raw_input){.len = 0};
+    HTTP_UNTIL(has_input("again"));
+    answer("HTTP/1.1 204 No Content\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.status, 204);
+}
+END_TEST
+
+START_TEST(a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one)
+{
+    size_t len = 100 << 10; /* so long that it is not copied */
+    char *body = malloc(len);
+    size_t n_received = 0;
+
+    memset(body, 'z', len);
+    memcpy(body + len - 4, "last", 4);
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    seen_call_post(&seen, url, body, len);
+    HTTP_UNTIL(has_input("\r\n\r\nzzz"));
+    raw_reset(fd);
+    HTTP_UNTIL(is_accepted());
+    input = (struct raw_input){.len = 0};
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    n_received = input.len - (size_t)(strstr(input.text, "\r\n\r\n") + 4 - input.text);
+    while (n_received < len) {
+        input.len = 0;
+        fy_http_run_once(http_net, 1);
+        raw_receive(fd, &input);
+        n_received += input.len;
+    }
+    ck_assert_uint_eq(n_received, len);
+    ck_assert_int_eq(memcmp(input.text + input.len - 4, "last", 4), 0);
+    answer("HTTP/1.1 204 No Content\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    free(body);
+}
+END_TEST
+
+/* ---- Cancelling ---- */
+
+START_TEST(a_server_that_never_answers_is_left_by_cancelling)
+{
+    begin_get(true);
+    http_turn_for_ms(20);
+    fy_call_cancel(seen.call);
+    seen.call = NULL;
+    HTTP_UNTIL(is_closed());
+    ck_assert_int_eq(seen.n_ends, 0);
+    fy_call_cancel(NULL);
+}
+END_TEST
+
+START_TEST(a_call_may_be_cancelled_before_the_loop_turns)
+{
+    seen_call_get(&seen, url, true);
+    fy_call_cancel(seen.call);
+    seen.call = NULL;
+    http_turn_for_ms(10);
+    ck_assert_int_eq(raw_accept(listen_fd), -1);
+    ck_assert_int_eq(seen.n_ends, 0);
+}
+END_TEST
+
+static const char *cancel_at;
+
+static void cancel_both(struct seen_call *call, const char *event)
+{
+    if (strcmp(event, cancel_at) != 0)
+        return;
+    fy_call_cancel(call->call);
+    call->call = NULL;
+    fy_call_cancel(other.call);
+    other.call = NULL;
+}
+
+/* Another call, in mid-body, so long that it is lent. */
+static void *begin_other(void)
+{
+    size_t len = 4 << 20;
+    void *body = calloc(1, len);
+
+    seen_call_post(&other, url, body, len);
+    HTTP_UNTIL((fd = raw_accept(listen_fd)) >= 0);
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    input.len = 0;
+    return body;
+}
+
+static void cancel_in_event(const char *event, const char *text)
+{
+    void *body = begin_other();
+    int other_fd = fd;
+
+    cancel_at = event;
+    seen.then = cancel_both;
+    begin_get(true);
+    raw_send_text(fd, text);
+    HTTP_UNTIL(!other.call);
+    free(body); /* nothing may look at it any more */
+    http_turn_for_ms(10);
+    ck_assert_int_eq(seen.n_ends, strcmp(event, "end") == 0);
+    ck_assert_int_eq(other.n_ends, 0);
+    HTTP_UNTIL(is_closed());
+    close(other_fd);
+}
+
+START_TEST(calls_may_be_cancelled_in_on_head)
+{
+    cancel_in_event("head", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n");
+    ck_assert_uint_eq(seen.body.len, 0);
+}
+END_TEST
+
+START_TEST(calls_may_be_cancelled_in_on_body)
+{
+    cancel_in_event("body", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n2\r\ncd\r\n0\r\n\r\n");
+    ck_assert(seen_bytes_equal(&seen.body, "ab"));
+}
+END_TEST
+
+START_TEST(calls_may_be_cancelled_in_on_end)
+{
+    cancel_in_event("end", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab");
+    ck_assert(seen_bytes_equal(&seen.body, "ab"));
+}
+END_TEST
+
+static void call_again(struct seen_call *call, const char *event)
+{
+    (void)call;
+    if (!other.call && other.n_ends == 0)
+        seen_call_get(&other, url, true);
+    if (strcmp(event, cancel_at) == 0)
+        ck_assert_int_eq(other.n_heads, 0); /* nothing comes from inside the call */
+}
+
+static void call_in_event(const char *event)
+{
+    int first_fd;
+
+    cancel_at = event;
+    seen.then = call_again;
+    begin_get(true);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab");
+    first_fd = fd;
+    HTTP_UNTIL(is_accepted());
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    HTTP_UNTIL(other.n_ends > 0);
+    ck_assert_int_eq(other.err, FERRY_OK);
+    close(first_fd);
+}
+
+START_TEST(a_call_may_begin_in_on_head)
+{
+    call_in_event("head");
+}
+END_TEST
+
+START_TEST(a_call_may_begin_in_on_end)
+{
+    call_in_event("end");
+}
+END_TEST
+
+/* ---- Memory ---- */
+
+START_TEST(a_call_without_memory_is_refused)
+{
+    const struct fy_header header = {"X-A", "b"};
+    static const struct fy_call_events none = {NULL, NULL, NULL};
+    struct fy_call_spec spec = {.method = "GET", .url = url, .headers = &header, .n_headers = 1};
+    struct fy_call *call = NULL;
+    int err = FERRY_ERR_NOMEM;
+    long nth = 0;
+
+    for (; err == FERRY_ERR_NOMEM; nth++) {
+        heap_fail_at(nth);
+        err = fy_net_call(http_net, &spec, &none, NULL, &call);
+        heap_fail_at(-1);
+        ck_assert(err == FERRY_OK || !call);
+    }
+    ck_assert_int_gt(nth, 1);
+    ck_assert_int_eq(err, FERRY_OK);
+    fy_call_cancel(call);
+}
+END_TEST
+
+START_TEST(an_answer_without_memory_ends_the_call_with_that_error)
+{
+    int err = FERRY_ERR_NOMEM;
+    long nth = 0;
+
+    for (; err == FERRY_ERR_NOMEM; nth++) {
+        seen = (struct seen_call){.call = NULL};
+        if (fd >= 0)
+            close(fd);
+        input = (struct raw_input){.len = 0};
+        begin_get(true);
+        raw_send_text(fd, "HTTP/1.1 200 OK\r\nX-Test: 1\r\nContent-Length: 0\r\n\r\n");
+        http_fail_until(nth, has_ended);
+        err = seen.err;
+        ck_assert_int_eq(seen.n_heads, err == FERRY_OK);
+    }
+    ck_assert_int_ge(nth, 3);
+    ck_assert_int_eq(err, FERRY_OK);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main(
+        "http_client", setup, teardown, a_get_carries_its_own_headers_and_no_others,
+        a_post_carries_its_body_and_its_length, a_post_may_be_empty,
+        a_head_may_come_byte_by_byte_after_informational_ones, a_head_is_told_before_any_body_byte,
+        a_body_may_end_with_the_connection, redirects_are_not_followed,
+        a_server_that_closes_without_an_answer_is_an_end_of_file, a_server_that_resets_without_an_answer_is_a_reset,
+        a_chunked_body_that_is_cut_is_an_end_of_file, a_chunked_body_that_is_cut_between_chunks_is_an_end_of_file,
+        a_body_of_known_length_that_is_cut_is_an_end_of_file, a_body_that_is_reset_is_a_reset,
+        a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
+        a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, only_connecting_is_timed,
+        only_plain_http_is_called, a_name_is_looked_up, a_connection_is_kept_for_the_next_call,
+        a_connection_of_its_own_is_neither_taken_over_nor_kept,
+        a_kept_connection_that_died_is_replaced_without_an_error,
+        a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
+        a_server_that_never_answers_is_left_by_cancelling, a_call_may_be_cancelled_before_the_loop_turns,
+        calls_may_be_cancelled_in_on_head, calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end,
+        a_call_may_begin_in_on_head, a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
+        an_answer_without_memory_ends_the_call_with_that_error, NULL);
+}

@@ -1,0 +1,639 @@
+/*
+ * check_http_stream - endless answers and long bodies, mostly from our own server to our own client.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/heap.h"
+#include "harness/http_rig.h"
+#include "harness/raw_socket.h"
+#include "harness/rig.h"
+
+/* A source: gives its bytes in pieces, and does at times what the test wants. */
+struct flow {
+    struct fy_outflow *out; /* NULL: none, or no longer ours */
+    uint64_t n_ready;       /* bytes that may be read: byte i is pattern(i) */
+    uint64_t n_read;
+    size_t max_piece;
+    size_t largest_cap;
+    int n_reads;
+    int n_gone;
+    int err;
+    bool ends_at_last;                  /* after the last ready byte, from inside read */
+    void (*in_read)(struct flow *flow); /* NULL: nothing */
+    void (*in_gone)(struct flow *flow);
+};
+
+static struct fy_listener *listener;
+static struct flow flow;
+static struct seen_call seen;
+static int fd;
+static struct raw_input input;
+
+static uint8_t pattern(uint64_t i)
+{
+    return (uint8_t)(33 + i * 31 + (i >> 8) + (i >> 16)); /* begins with printable ones */
+}
+
+static bool is_pattern(const struct seen_bytes *bytes)
+{
+    for (size_t i = 0; i < bytes->len; i++)
+        if (bytes->data[i] != pattern(i))
+            return false;
+    return true;
+}
+
+static size_t on_read(void *arg, uint8_t *buf, size_t cap)
+{
+    struct flow *f = arg;
+    uint64_t n = f->n_ready - f->n_read;
+
+    f->n_reads++;
+    f->largest_cap = cap > f->largest_cap ? cap : f->largest_cap;
+    if (f->in_read)
+        f->in_read(f);
+    if (!f->out)
+        return 0;
+    n = n > cap ? cap : n;
+    n = n > f->max_piece ? f->max_piece : n;
+    for (uint64_t i = 0; i < n; i++)
+        buf[i] = pattern(f->n_read + i);
+    f->n_read += n;
+    if (n == 0 && f->ends_at_last) {
+        fy_outflow_end(f->out);
+        f->out = NULL;
+    }
+    return (size_t)n;
+}
+
+static void on_gone(void *arg, int err)
+{
+    struct flow *f = arg;
+
+    ck_assert_ptr_nonnull(f->out);
+    f->out = NULL;
+    f->n_gone++;
+    f->err = err;
+    if (f->in_gone)
+        f->in_gone(f);
+}
+
+static const struct fy_outflow_source source = {on_read, on_gone};
+
+static void begin_flow(void *arg, struct fy_request *req)
+{
+    const struct fy_header header = {"X-Test", "flow"};
+    struct flow *f = arg;
+
+    f->out = fy_request_stream(req, &header, 1, &source, f);
+}
+
+static void setup(void)
+{
+    http_setup();
+    flow = (struct flow){.max_piece = SIZE_MAX};
+    listener = http_listen(begin_flow, &flow);
+    fd = -1;
+    input = (struct raw_input){.len = 0};
+}
+
+static void teardown(void)
+{
+    seen_call_release(&seen);
+    fy_listener_close(listener);
+    if (fd >= 0)
+        close(fd);
+    http_teardown();
+}
+
+static void ready(struct flow *f, uint64_t n)
+{
+    f->n_ready += n;
+    fy_outflow_wake(f->out);
+}
+
+static void dial(void)
+{
+    seen_call_get(&seen, http_url(fy_listener_url(listener), "/raft/stream/msgapp/1"), true);
+    HTTP_UNTIL(seen.n_heads > 0);
+}
+
+static bool has_all(void)
+{
+    return seen.body.len == flow.n_ready;
+}
+
+static bool has_input(const char *text)
+{
+    raw_receive(fd, &input);
+    return strstr(input.text, text) != NULL;
+}
+
+static bool is_closed(void)
+{
+    raw_receive(fd, &input);
+    return input.is_closed;
+}
+
+static void dial_raw(const char *version)
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "GET /raft/stream/msgapp/1 HTTP/%s\r\nHost: h\r\n\r\n", version);
+    fd = raw_connect(fy_listener_url(listener));
+    raw_send_text(fd, text);
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+}
+
+/* ---- Bytes ---- */
+
+START_TEST(the_head_goes_out_at_once_without_a_body_byte)
+{
+    uint64_t begin_ns = http_clock_ns();
+
+    dial();
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, 100000000); /* the kernel would hold it back for 200 ms */
+    ck_assert_int_eq(seen.status, 200);
+    ck_assert_str_eq(seen.header, "flow");
+    ck_assert_uint_eq(seen.body.len, 0);
+}
+END_TEST
+
+START_TEST(a_plain_client_sees_chunks)
+{
+    dial_raw("1.1");
+    ck_assert(has_input("\r\nTransfer-Encoding: chunked\r\n"));
+    ck_assert(!has_input("Content-Length"));
+    ready(&flow, 2);
+    HTTP_UNTIL(has_input("\r\n\r\n2\r\n"));
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(has_input("\r\n0\r\n\r\n"));
+    ck_assert(!is_closed()); /* it may ask again */
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+START_TEST(each_wake_is_answered_at_once)
+{
+    uint64_t begin_ns;
+
+    dial();
+    begin_ns = http_clock_ns();
+    for (int i = 0; i < 100; i++) {
+        ready(&flow, 7);
+        HTTP_UNTIL(has_all());
+    }
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(2000000000));
+    ck_assert(is_pattern(&seen.body));
+}
+END_TEST
+
+START_TEST(sixteen_megabytes_arrive_whole)
+{
+    dial();
+    ready(&flow, 16 << 20);
+    HTTP_UNTIL(has_all());
+    ck_assert(is_pattern(&seen.body));
+    ck_assert_uint_ge(flow.largest_cap, 64 << 10);
+}
+END_TEST
+
+START_TEST(thousands_of_small_chunks_arrive_whole)
+{
+    flow.max_piece = 5;
+    dial();
+    ready(&flow, 50000);
+    HTTP_UNTIL(has_all());
+    ck_assert(is_pattern(&seen.body));
+    ck_assert_int_ge(flow.n_reads, 10000);
+}
+END_TEST
+
+static void wake_in_read(struct flow *f)
+{
+    if (f->n_ready < 10) {
+        f->n_ready++;
+        f->max_piece = f->n_ready % 2; /* every other time nothing is given, though a wake came */
+        fy_outflow_wake(f->out);
+    } else {
+        f->max_piece = SIZE_MAX;
+    }
+}
+
+START_TEST(a_wake_from_inside_read_is_not_lost)
+{
+    flow.in_read = wake_in_read;
+    dial();
+    HTTP_UNTIL(flow.n_ready == 10 && has_all());
+}
+END_TEST
+
+START_TEST(nothing_is_read_without_a_wake)
+{
+    dial();
+    HTTP_UNTIL(flow.n_reads == 1);
+    http_turn_for_ms(50);
+    ck_assert_int_eq(flow.n_reads, 1);
+}
+END_TEST
+
+/* Two streams, one in each direction, as two members have them. */
+static struct flow back_flow;
+static struct fy_listener *back_listener;
+static struct seen_call back_seen;
+
+static void answer_ping(struct seen_call *call, const char *event)
+{
+    if (strcmp(event, "body") == 0 && call->body.len % 64 == 0)
+        ready(&back_flow, 64);
+}
+
+START_TEST(ping_and_pong_over_two_streams)
+{
+    back_flow = (struct flow){.max_piece = SIZE_MAX};
+    back_listener = http_listen(begin_flow, &back_flow);
+    seen.then = answer_ping;
+    dial();
+    seen_call_get(&back_seen, fy_listener_url(back_listener), true);
+    HTTP_UNTIL(back_seen.n_heads > 0);
+    for (size_t i = 1; i <= 1000; i++) {
+        ready(&flow, 64);
+        HTTP_UNTIL(back_seen.body.len == i * 64);
+    }
+    ck_assert(is_pattern(&back_seen.body));
+    seen_call_release(&back_seen);
+    fy_listener_close(back_listener);
+    ck_assert_int_eq(back_flow.n_gone, 1);
+}
+END_TEST
+
+START_TEST(a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection)
+{
+    const char *body;
+
+    dial_raw("1.0");
+    ck_assert(!has_input("chunked"));
+    ready(&flow, 100);
+    HTTP_UNTIL(flow.n_read == 100);
+    http_turn_for_ms(10);
+    ck_assert(!is_closed());
+    ready(&flow, 40000);
+    HTTP_UNTIL(flow.n_read == 40100);
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(is_closed());
+    body = strstr(input.text, "\r\n\r\n") + 4;
+    ck_assert_uint_eq(input.len - (size_t)(body - input.text), 40100);
+    for (size_t i = 0; i < 40100; i++)
+        ck_assert_uint_eq((uint8_t)body[i], pattern(i));
+}
+END_TEST
+
+/* ---- Ends of ours ---- */
+
+START_TEST(a_clean_end_is_seen_as_one)
+{
+    dial();
+    ready(&flow, 1000);
+    HTTP_UNTIL(has_all());
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(flow.n_gone, 0);
+    fy_outflow_end(NULL);
+}
+END_TEST
+
+START_TEST(an_end_from_inside_read_is_clean)
+{
+    flow.ends_at_last = true;
+    flow.n_ready = 300000;
+    seen_call_get(&seen, fy_listener_url(listener), true);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, 300000);
+    ck_assert(is_pattern(&seen.body));
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+static void end_before_it_began(void *arg, struct fy_request *req)
+{
+    begin_flow(arg, req);
+    fy_outflow_end(flow.out);
+    flow.out = NULL;
+}
+
+START_TEST(an_outflow_may_end_before_its_first_byte)
+{
+    fy_listener_close(listener);
+    listener = http_listen(end_before_it_began, &flow);
+    seen_call_get(&seen, fy_listener_url(listener), true);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_int_eq(seen.status, 200);
+    ck_assert_int_eq(flow.n_reads, 0);
+}
+END_TEST
+
+START_TEST(an_ended_outflow_sends_what_was_read_first)
+{
+    dial();
+    ready(&flow, 4 << 20);
+    HTTP_UNTIL(flow.n_read > 0);
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, flow.n_read);
+    ck_assert(is_pattern(&seen.body));
+}
+END_TEST
+
+START_TEST(a_broken_outflow_is_seen_as_one)
+{
+    dial();
+    ready(&flow, 1000);
+    HTTP_UNTIL(has_all());
+    fy_outflow_abort(flow.out);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_msg(seen.err == FERRY_ERR_RESET || seen.err == FERRY_ERR_EOF, "%s", seen.detail);
+    ck_assert_int_eq(flow.n_gone, 0);
+    fy_outflow_abort(NULL);
+}
+END_TEST
+
+static void abort_in_read(struct flow *f)
+{
+    if (f->n_read > 0) {
+        fy_outflow_abort(f->out);
+        f->out = NULL;
+    }
+}
+
+START_TEST(an_outflow_may_be_broken_from_inside_read)
+{
+    flow.in_read = abort_in_read;
+    dial();
+    ready(&flow, 1000);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_ne(seen.err, FERRY_OK);
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+START_TEST(a_connection_serves_again_after_a_clean_end)
+{
+    dial_raw("1.1");
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(has_input("\r\n0\r\n\r\n"));
+    input = (struct raw_input){.len = 0};
+    raw_send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    HTTP_UNTIL(has_input("chunked"));
+    ready(&flow, 3);
+    HTTP_UNTIL(has_input("\r\n\r\n3\r\n"));
+}
+END_TEST
+
+/* ---- Ends of theirs ---- */
+
+START_TEST(an_idle_reader_that_closes_is_noticed_at_once)
+{
+    uint64_t begin_ns;
+
+    dial();
+    HTTP_UNTIL(flow.n_reads == 1);
+    seen_call_release(&seen);
+    begin_ns = http_clock_ns();
+    HTTP_UNTIL(flow.n_gone == 1);
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, 200000000);
+    ck_assert_int_eq(flow.err, FERRY_ERR_EOF);
+}
+END_TEST
+
+START_TEST(an_idle_reader_that_resets_is_noticed_at_once)
+{
+    uint64_t begin_ns;
+
+    dial_raw("1.1");
+    raw_reset(fd);
+    fd = -1;
+    begin_ns = http_clock_ns();
+    HTTP_UNTIL(flow.n_gone == 1);
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, 200000000);
+    ck_assert_int_eq(flow.err, FERRY_ERR_RESET);
+}
+END_TEST
+
+START_TEST(a_reader_that_is_gone_before_its_request_was_seen_is_noticed)
+{
+    fd = raw_connect(fy_listener_url(listener));
+    raw_send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    close(fd);
+    fd = -1;
+    HTTP_UNTIL(flow.n_gone == 1);
+}
+END_TEST
+
+START_TEST(a_reader_that_leaves_in_the_middle_of_a_flood_is_noticed)
+{
+    dial_raw("1.1");
+    ready(&flow, UINT64_C(1) << 40);
+    HTTP_UNTIL(flow.n_read > 100000);
+    raw_reset(fd);
+    fd = -1;
+    HTTP_UNTIL(flow.n_gone == 1);
+}
+END_TEST
+
+START_TEST(a_reader_that_takes_nothing_is_cut_in_time)
+{
+    uint64_t begin_ns;
+    uint64_t n_read;
+
+    dial_raw("1.1");
+    ready(&flow, UINT64_C(1) << 40);
+    do {
+        n_read = flow.n_read;
+        begin_ns = http_clock_ns();
+        http_turn_for_ms(20);
+    } while (flow.n_read > n_read);
+    HTTP_UNTIL(flow.n_gone == 1);
+    ck_assert_int_eq(flow.err, FERRY_ERR_TIMEOUT);
+    ck_assert_uint_ge(http_clock_ns() - begin_ns, 200000000); /* write_timeout_ms is 300 */
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(3000000000));
+    HTTP_UNTIL(is_closed() || input.len == sizeof(input.text) - 1);
+}
+END_TEST
+
+START_TEST(an_idle_outflow_is_never_cut)
+{
+    dial(); /* idle_timeout_s is 1, write_timeout_ms 300 */
+    http_turn_for_ms(2500);
+    ck_assert_int_eq(flow.n_gone, 0);
+    ready(&flow, 10);
+    HTTP_UNTIL(has_all());
+}
+END_TEST
+
+START_TEST(a_reader_that_is_slow_but_steady_is_not_cut)
+{
+    size_t n_received = 0;
+    uint64_t until_ns = http_clock_ns() + UINT64_C(1500000000);
+
+    dial_raw("1.1");
+    ready(&flow, UINT64_C(1) << 40);
+    while (http_clock_ns() < until_ns) {
+        for (int i = 0; i < 16; i++) {
+            input.len = 0;
+            raw_receive(fd, &input);
+            n_received += input.len;
+        }
+        http_turn_for_ms(30);
+    }
+    ck_assert_int_eq(flow.n_gone, 0);
+    ck_assert_uint_gt(n_received, 1 << 20);
+}
+END_TEST
+
+static void close_in_gone(struct flow *f)
+{
+    (void)f;
+    fy_listener_close(listener);
+    listener = NULL;
+}
+
+START_TEST(a_listener_may_be_closed_from_on_gone)
+{
+    flow.in_gone = close_in_gone;
+    dial_raw("1.1");
+    close(fd);
+    fd = -1;
+    HTTP_UNTIL(!listener);
+    ck_assert_int_eq(flow.n_gone, 1);
+}
+END_TEST
+
+static void close_in_read(struct flow *f)
+{
+    (void)f;
+    fy_listener_close(listener);
+    listener = NULL;
+}
+
+START_TEST(a_listener_may_be_closed_from_read)
+{
+    dial();
+    flow.in_read = close_in_read;
+    fy_outflow_wake(flow.out);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(flow.n_gone, 1);
+    ck_assert_ptr_null(listener);
+    ck_assert_int_ne(seen.err, FERRY_OK);
+}
+END_TEST
+
+START_TEST(closing_tells_outflows_idle_and_busy)
+{
+    dial_raw("1.1");
+    ready(&flow, UINT64_C(1) << 40);
+    http_turn_for_ms(20);
+    ck_assert_int_eq(flow.n_gone, 0);
+    fy_listener_close(listener);
+    listener = NULL;
+    ck_assert_int_eq(flow.n_gone, 1);
+    ck_assert_int_eq(flow.err, FERRY_ERR_RESET);
+    flow = (struct flow){.max_piece = SIZE_MAX};
+    listener = http_listen(begin_flow, &flow);
+    dial();
+    fy_listener_close(listener);
+    listener = NULL;
+    ck_assert_int_eq(flow.n_gone, 1);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_ne(seen.err, FERRY_OK);
+}
+END_TEST
+
+/* ---- Long bodies the other way ---- */
+
+static struct seen_request request;
+
+static void take(void *arg, struct fy_request *req)
+{
+    struct seen_request *r = arg;
+
+    r->req = req;
+    fy_request_set_events(req, &seen_request_events, r);
+}
+
+START_TEST(a_post_of_sixteen_megabytes_arrives_whole_and_so_does_its_answer)
+{
+    size_t len = 16 << 20;
+    uint8_t *body = malloc(len);
+
+    for (size_t i = 0; i < len; i++)
+        body[i] = pattern(i);
+    fy_listener_close(listener);
+    listener = http_listen(take, &request);
+    seen_call_post(&seen, http_url(fy_listener_url(listener), "/raft"), body, len);
+    HTTP_UNTIL(request.n_body_ends == 1);
+    ck_assert_uint_eq(request.body.len, len);
+    ck_assert(is_pattern(&request.body));
+    ck_assert_uint_ge(request.body.largest_piece, 16 << 10);
+    fy_request_reply(request.req, 200, NULL, 0, body, len);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, len);
+    ck_assert(is_pattern(&seen.body));
+    free(body);
+    free(request.body.data);
+}
+END_TEST
+
+/* ---- Memory ---- */
+
+static bool is_begun_or_gone(void)
+{
+    raw_receive(fd, &input);
+    return input.is_closed || strstr(input.text, "\r\n\r\n");
+}
+
+START_TEST(an_outflow_without_memory_ends_its_connection_only)
+{
+    long nth = 0;
+
+    for (;; nth++) {
+        flow.out = NULL;
+        if (fd >= 0)
+            close(fd);
+        input = (struct raw_input){.len = 0};
+        fd = raw_connect(fy_listener_url(listener));
+        raw_send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        http_fail_until(nth, is_begun_or_gone);
+        if (!input.is_closed)
+            break;
+        ck_assert_ptr_null(flow.out);
+    }
+    ck_assert_int_ge(nth, 3);
+    ck_assert_ptr_nonnull(flow.out);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main(
+        "http_stream", setup, teardown, the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks,
+        each_wake_is_answered_at_once, sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole,
+        a_wake_from_inside_read_is_not_lost, nothing_is_read_without_a_wake, ping_and_pong_over_two_streams,
+        a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection, a_clean_end_is_seen_as_one,
+        an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
+        an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,
+        an_outflow_may_be_broken_from_inside_read, a_connection_serves_again_after_a_clean_end,
+        an_idle_reader_that_closes_is_noticed_at_once, an_idle_reader_that_resets_is_noticed_at_once,
+        a_reader_that_is_gone_before_its_request_was_seen_is_noticed,
+        a_reader_that_leaves_in_the_middle_of_a_flood_is_noticed, a_reader_that_takes_nothing_is_cut_in_time,
+        an_idle_outflow_is_never_cut, a_reader_that_is_slow_but_steady_is_not_cut,
+        a_listener_may_be_closed_from_on_gone, a_listener_may_be_closed_from_read, closing_tells_outflows_idle_and_busy,
+        a_post_of_sixteen_megabytes_arrives_whole_and_so_does_its_answer,
+        an_outflow_without_memory_ends_its_connection_only, NULL);
+}
