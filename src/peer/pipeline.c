@@ -172,10 +172,13 @@ void fy_pipeline_wake(struct fy_pipeline *p)
 void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
 {
     const struct fy_local *local = peer->local;
+    size_t max_waiting = local->max_pipeline_messages;
 
     p->peer = peer;
     p->is_stopped = false;
-    fy_channel_init(&p->channel, local->max_pipeline_messages, local->max_queue_bytes);
+    fy_channel_init(&p->channel, /* what is in flight counts there, too, but not against the limit of what waits */
+                    max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
+                    local->max_queue_bytes);
     fy_channel_open(&p->channel);
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
         p->posts[i] = (struct fy_post){.pipeline = p};

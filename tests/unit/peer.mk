@@ -7,6 +7,7 @@ PEER_TESTS = \
 	check_delivery.test \
 	check_inbox.test \
 	check_peer_status.test \
+	check_pipeline.test \
 	check_refusal.test \
 	check_routes.test \
 	check_stream_writer.test \
@@ -51,6 +52,11 @@ check_peer_status_test_SOURCES = tests/unit/check_peer_status.c
 check_peer_status_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_peer_status_test_LDADD = $(PEER_RIG_LDADD)
 check_peer_status_test_LDFLAGS = $(RIG_LINK)
+
+check_pipeline_test_SOURCES = tests/unit/check_pipeline.c
+check_pipeline_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_pipeline_test_LDADD = $(PEER_RIG_LDADD)
+check_pipeline_test_LDFLAGS = $(RIG_LINK)
 
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_refusal_test_CPPFLAGS = $(RIG_CPPFLAGS)

@@ -227,7 +227,8 @@ static void on_their_request(void *arg, struct fy_request *req)
 
     must((is_post ? rig.n_posts : rig.n_gets) < RIG_MAX_SEEN);
     *(is_post ? &rig.n_posts : &rig.n_gets) += 1;
-    request->port = *(const uint16_t *)arg;
+    must(!request->body);
+    *request = (struct rig_request){.port = *(const uint16_t *)arg};
     note_request(request, req);
     if (is_post) {
         request->body = malloc(RIG_MAX_BODY);
@@ -455,10 +456,21 @@ void rig_teardown(void)
     fy_listener_close(rig.our_listener);
     fy_listener_close(rig.their_listener);
     fy_listener_close(rig.their_second);
-    for (size_t i = 0; i < rig.n_posts; i++)
-        free(rig.posts[i].body);
+    rig_forget_posts();
     fy_sim_free(rig.sim);
     heap_teardown();
+}
+
+void rig_forget_posts(void)
+{
+    for (size_t i = 0; i < rig.n_posts; i++) {
+        if (rig.posts[i].req)
+            fy_request_abort(rig.posts[i].req);
+        rig.posts[i].req = NULL;
+        free(rig.posts[i].body);
+        rig.posts[i].body = NULL;
+    }
+    rig.n_posts = 0;
 }
 
 void rig_run_ms(uint64_t ms)

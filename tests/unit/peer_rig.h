@@ -163,6 +163,9 @@ const struct ferry_message *rig_decoded(enum ferry_message_type type, uint64_t i
 /* Answer a request that is held. */
 void rig_reply(struct rig_request *request, const struct rig_answer *answer);
 
+/* Abort those that are held, and forget all. */
+void rig_forget_posts(void);
+
 /* Give bytes, a message or a heartbeat to the stream that they write. */
 void rig_feed_bytes(enum ferry_stream stream, const void *bytes, size_t len);
 void rig_feed_message(enum ferry_stream stream, const struct ferry_message *msg);
