@@ -10,6 +10,7 @@ PEER_TESTS = \
 	check_pipeline.test \
 	check_refusal.test \
 	check_routes.test \
+	check_stream_reader.test \
 	check_stream_writer.test \
 	check_url_picker.test
 check_PROGRAMS += $(PEER_TESTS)
@@ -67,6 +68,11 @@ check_routes_test_SOURCES = tests/unit/check_routes.c
 check_routes_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_routes_test_LDADD = $(RIG_LDADD)
 check_routes_test_LDFLAGS = $(RIG_LINK)
+
+check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
+check_stream_reader_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_stream_reader_test_LDADD = $(PEER_RIG_LDADD)
+check_stream_reader_test_LDFLAGS = $(RIG_LINK)
 
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
 check_stream_writer_test_CPPFLAGS = $(RIG_CPPFLAGS)
