@@ -6,6 +6,7 @@ PEER_TESTS = \
 	check_counts.test \
 	check_delivery.test \
 	check_inbox.test \
+	check_peer.test \
 	check_peer_status.test \
 	check_pipeline.test \
 	check_refusal.test \
@@ -48,6 +49,11 @@ check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_inbox_test_CPPFLAGS = $(RIG_CPPFLAGS)
 check_inbox_test_LDADD = $(PEER_RIG_LDADD)
 check_inbox_test_LDFLAGS = $(RIG_LINK)
+
+check_peer_test_SOURCES = tests/unit/check_peer.c
+check_peer_test_CPPFLAGS = $(RIG_CPPFLAGS)
+check_peer_test_LDADD = $(PEER_RIG_LDADD)
+check_peer_test_LDFLAGS = $(RIG_LINK)
 
 check_peer_status_test_SOURCES = tests/unit/check_peer_status.c
 check_peer_status_test_CPPFLAGS = $(RIG_CPPFLAGS)
