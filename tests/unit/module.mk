@@ -38,3 +38,7 @@ check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
 endif
+
+if ENABLE_TESTS
+include tests/unit/peer.mk
+endif
