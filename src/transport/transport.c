@@ -196,10 +196,6 @@ static void stop_on_loop(struct ferry_transport *t)
 {
     struct fy_peer *peer;
 
-    for (size_t i = 0; i < t->n_listeners; i++) {
-        fy_listener_close(t->listeners[i]);
-        t->listeners[i] = NULL;
-    }
     for (;;) {
         pthread_mutex_lock(&t->mu);
         peer = t->n_peers > 0 ? t->peers[t->n_peers - 1] : NULL;
@@ -211,6 +207,11 @@ static void stop_on_loop(struct ferry_transport *t)
         fy_peer_stop(peer, FERRY_DROP_STOPPED);
         fy_inbox_close(&peer->inbox);
         fy_peer_unref(peer);
+    }
+    /* after the peers: their streams have ended by themselves, and are not told of a broken connection */
+    for (size_t i = 0; i < t->n_listeners; i++) {
+        fy_listener_close(t->listeners[i]);
+        t->listeners[i] = NULL;
     }
 }
 

@@ -98,13 +98,13 @@ bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned d
 
 const char *journal_text(struct journal *j, uint64_t peer)
 {
-    static char text[8192];
+    static char text[2048]; /* Check takes no message longer than 4 KiB */
     size_t used = 0;
 
     pthread_mutex_lock(&j->mu);
     text[0] = '\0';
     for (size_t i = 0; i < j->n_lines && used < sizeof(text); i++)
-        if (peer == JOURNAL_ANY || j->lines[i].peer == peer)
+        if (j->lines[i].level < FERRY_LOG_DEBUG && (peer == JOURNAL_ANY || j->lines[i].peer == peer))
             used += (size_t)snprintf(text + used, sizeof(text) - used, "[%d %s %llx] %s; ", (int)j->lines[i].level,
                                      j->lines[i].id, (unsigned long long)j->lines[i].peer, j->lines[i].text);
     pthread_mutex_unlock(&j->mu);

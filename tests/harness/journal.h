@@ -38,7 +38,7 @@ void journal_clear(struct journal *j);
 size_t journal_count(struct journal *j, enum ferry_log_level level, uint64_t peer, const char *part);
 bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned deadline_ms);
 
-/* All lines about peer, one a row, for a failing test's message.  In a static buffer. */
+/* The first lines about peer but for the debug level, for a failing test's message.  In a static buffer. */
 const char *journal_text(struct journal *j, uint64_t peer);
 
 #endif

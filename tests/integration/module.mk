@@ -13,3 +13,24 @@ dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
 EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
+
+if ENABLE_TESTS
+INTEGRATION_TESTS = \
+	it_blackhole.test \
+	it_exchange.test \
+	it_hostile.test \
+	it_members.test \
+	it_routes.test \
+	it_sim.test \
+	it_threads.test
+check_PROGRAMS += $(INTEGRATION_TESTS)
+TESTS += $(INTEGRATION_TESTS)
+
+it_blackhole_test_SOURCES = tests/integration/it_blackhole.c
+it_exchange_test_SOURCES = tests/integration/it_exchange.c
+it_hostile_test_SOURCES = tests/integration/it_hostile.c
+it_members_test_SOURCES = tests/integration/it_members.c
+it_routes_test_SOURCES = tests/integration/it_routes.c
+it_sim_test_SOURCES = tests/integration/it_sim.c
+it_threads_test_SOURCES = tests/integration/it_threads.c
+endif

@@ -12,6 +12,7 @@
 /* A block ends with its only MsgSnap: they all go by the pipeline, whose queue is short. */
 #define BLOCK_LEN 64u
 #define SURVEY_LEN (2 * BLOCK_LEN) /* the first messages go through all types in turn */
+#define NEW_TERM_SLOT 30u          /* in a run, the append with which a new leader begins: a full frame */
 #define MESSAGE_SALT 1u
 #define BLOCK_SALT 2u
 #define GOLDEN_GAMMA UINT64_C(0x9e3779b97f4a7c15)
@@ -184,6 +185,8 @@ static void draw_run_message(const struct sequence *seq, struct draws *d, uint64
     msg->term = term;
     msg->log_term = term;
     msg->index = first + n * (slot - slot / 4);
+    if (slot == NEW_TERM_SLOT)
+        msg->term++;
     for (size_t i = 0; i < n; i++) {
         entries[i] = draw_entry(d);
         entries[i].index = msg->index + 1 + i;

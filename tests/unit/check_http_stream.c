@@ -239,6 +239,20 @@ START_TEST(nothing_is_read_without_a_wake)
 }
 END_TEST
 
+START_TEST(a_stream_stays_whole_though_its_memory_is_given_back)
+{
+    dial();
+    for (int i = 0; i < 2; i++) {
+        ready(&flow, 1 << 20);
+        HTTP_UNTIL(has_all());
+        http_turn_for_ms(1050);
+        ready(&flow, 100); /* the burst is more than a second ago */
+        HTTP_UNTIL(has_all());
+    }
+    ck_assert(is_pattern(&seen.body));
+}
+END_TEST
+
 /* Two streams, one in each direction, as two members have them. */
 static struct flow back_flow;
 static struct fy_listener *back_listener;
@@ -624,7 +638,8 @@ int main(void)
     return rig_main(
         "http_stream", setup, teardown, the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks,
         each_wake_is_answered_at_once, sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole,
-        a_wake_from_inside_read_is_not_lost, nothing_is_read_without_a_wake, ping_and_pong_over_two_streams,
+        a_wake_from_inside_read_is_not_lost, nothing_is_read_without_a_wake,
+        a_stream_stays_whole_though_its_memory_is_given_back, ping_and_pong_over_two_streams,
         a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection, a_clean_end_is_seen_as_one,
         an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
         an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,

@@ -21,7 +21,7 @@
 #include "net/http/http_internal.h"
 
 #define MAX_HEAD ((size_t)64 << 10)     /* of an answer, with its informational ones */
-#define STREAM_BUFFER_SIZE (256L << 10) /* taken by one read from a connection of its own; touched as far as used */
+#define STREAM_BUFFER_SIZE (128L << 10) /* taken by one read from a connection of its own; touched as far as used */
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (256L << 10)

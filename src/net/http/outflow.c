@@ -2,26 +2,30 @@
  * outflow - answers without an end.
  *
  * libmicrohttpd asks for bytes when the last chunk has gone to the socket; when the source has none, the connection is
- * suspended until a wake.  So a read asks twice per burst and costs nothing in between.
- *
- * The head: libmicrohttpd sends it with MSG_MORE, hoping for a body to go with it, and the kernel would hold it back
- * for up to 200 ms.  When the source has no byte for the first read, it is pushed.
+ * suspended until a wake.  So a burst costs one read more than it has chunks, and an idle outflow nothing.  The head is
+ * pushed by libmicrohttpd before the first read.
  *
  * Ends: the client's FIN or RST is seen by the connection's watch at once.  A client that takes nothing is found in two
  * ways: a chunk that does not fit into the socket's buffer leaves the outflow in the listener's list of the unsent, and
  * what did fit but is not acknowledged makes the kernel end the connection (TCP_USER_TIMEOUT).
+ *
+ * Memory: libmicrohttpd offers all that a connection may use, and has zeroed half of it when it read the request.  What
+ * is in a buffer that it offers means nothing to it, so when the source has no more, an outflow gives the pages back:
+ * at its beginning, and later after a burst, but not more often than once a second.
  */
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "net/http/server.h"
 
-#define BLOCK_SIZE                                                                                                     \
-    16384 /* for clients of HTTP/1.0; else libmicrohttpd offers what is left of a connection's memory                  \
-           */
+#define MIN_TRIMMED 16384 /* bytes written to a buffer that make giving it back worth while */
+/* For clients of HTTP/1.0; all others get what is left of a connection's memory. */
+#define BLOCK_SIZE 4096
 
 struct fy_outflow {
     struct fy_net_object object;
@@ -30,9 +34,10 @@ struct fy_outflow {
     void *arg;
     struct fy_node unsent_node; /* listener->unsent */
     uint64_t unsent_since_ns;
+    size_t n_touched; /* of the buffer, since it was last trimmed */
+    uint64_t trimmed_ns;
     bool is_live;    /* its user holds it */
     bool is_ended;   /* the body is complete */
-    bool is_pushed;  /* the head cannot be waiting in the kernel */
     bool is_reading; /* source.read runs */
     bool was_woken;  /* meanwhile */
 };
@@ -85,13 +90,17 @@ void fy_outflow_on_unsent_timer(void *arg)
 
 /* ---- What libmicrohttpd asks for ---- */
 
-static void push_head(struct fy_outflow *out)
+static void trim(struct fy_outflow *out, char *buf, size_t cap)
 {
-    int on = 1;
+    uint64_t now_ns = listener_of(out)->http->now_ns;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    size_t head = (size_t)(-(uintptr_t)buf & (page - 1)); /* up to the first whole page */
 
-    if (!out->is_pushed) /* setting the option sends what is held back, whether it was set before or not */
-        (void)setsockopt(out->req->conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    out->is_pushed = true;
+    if (out->n_touched < MIN_TRIMMED || now_ns - out->trimmed_ns < FY_NS_PER_S || cap < head + page)
+        return;
+    (void)madvise(buf + head, (cap - head) & ~(size_t)(page - 1), MADV_DONTNEED); /* it only saves memory */
+    out->n_touched = 0;
+    out->trimmed_ns = now_ns;
 }
 
 static ssize_t end_of(const struct fy_outflow *out)
@@ -119,11 +128,11 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     if (!out->is_live)
         return end_of(out);
     if (len > 0) {
-        out->is_pushed = true; /* along with the chunk */
+        out->n_touched = len > out->n_touched ? len : out->n_touched;
         note_unsent(out);
         return (ssize_t)len;
     }
-    push_head(out);
+    trim(out, buf, cap);
     fy_request_suspend(req);
     if (out->was_woken)
         fy_request_resume(req);
@@ -153,6 +162,7 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
     out->source = *source;
     out->arg = arg;
     out->is_live = true;
+    out->n_touched = SIZE_MAX; /* by libmicrohttpd */
     req->out = out;
     req->response = response;
     req->status = MHD_HTTP_OK;

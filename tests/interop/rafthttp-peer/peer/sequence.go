@@ -21,6 +21,7 @@ type Sequence struct {
 const (
 	blockLen      = 64
 	surveyLen     = 2 * blockLen // the first messages go through all types in turn
+	newTermSlot   = 30           // in a run, the append with which a new leader begins: a full frame
 	messageSalt   = 1
 	blockSalt     = 2
 	goldenGamma   = 0x9e3779b97f4a7c15
@@ -80,6 +81,9 @@ func (s *Sequence) runMessage(d *draws, k uint64, m *Message) {
 	m.Term = term
 	m.LogTerm = term
 	m.Index = first + n*(slot-slot/4)
+	if slot == newTermSlot {
+		m.Term++
+	}
 	for i := uint64(0); i < n; i++ {
 		e := d.entry()
 		e.Index = m.Index + 1 + i
