@@ -352,8 +352,8 @@ START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
         ck_assert_uint_eq(member_totals(&members[i]).received_dropped, 0);
         ck_assert_uint_eq(recorder_messages(&members[i].recorder), 2 * run.n_rounds);
     }
-    check_hole(&run);
     hole_close(&hole);
+    check_hole(&run);
 
     qsort(run.call_us, run.n_calls, sizeof(*run.call_us), by_value);
     p99_us = run.call_us[run.n_calls * 99 / 100];

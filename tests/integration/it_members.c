@@ -231,6 +231,11 @@ START_TEST(a_transport_that_never_started_is_freed)
 }
 END_TEST
 
+static bool has_one(void *arg)
+{
+    return recorder_messages(arg) == 1;
+}
+
 static size_t entries_of(const char *path)
 {
     DIR *dir = opendir(path);
@@ -253,7 +258,12 @@ START_TEST(a_hundred_transports_leave_nothing_behind)
         members[0].config.delivery = members[1].config.delivery =
             i % 3 == 2 ? FERRY_DELIVER_HOST : (enum ferry_delivery)(i % 3);
         if (i % 10 == 0) {
+            struct ferry_message msg = heartbeat(1, 2);
+
+            recorder_clear(&members[1].recorder);
             start_and_connect(2);
+            member_send(&members[0], &msg);
+            ck_assert(members_wait(members, 2, has_one, &members[1].recorder, patience_ms(5000)));
         } else {
             start(2);
             members_connect(members, 2); /* stopped in the midst of dialling */
@@ -669,11 +679,6 @@ END_TEST
 
 /* ---- A host's loop --------------------------------------------------------------------------------------------------
  */
-
-static bool has_one(void *arg)
-{
-    return recorder_messages(arg) == 1;
-}
 
 START_TEST(an_idle_host_is_told_how_long_it_may_sleep)
 {
