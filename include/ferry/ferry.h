@@ -271,12 +271,12 @@ struct ferry_config {
     unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
-    size_t max_queue_messages; /* of each outgoing stream queue, and of each receive and propose queue */
-    size_t max_queue_bytes;    /* the same queues, in encoded bytes */
-    size_t max_pipeline_messages;
-    size_t max_send_bytes;    /* all outgoing queues of the transport together */
-    size_t max_message_bytes; /* one message, on the wire and, decoded, in memory */
-    size_t max_connections;   /* accepted at one time, on each listener */
+    size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
+    size_t max_queue_bytes;       /* the same queues, in encoded bytes */
+    size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
+    size_t max_send_bytes;        /* all outgoing queues of the transport together */
+    size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
+    size_t max_connections;       /* accepted at one time, on each listener */
 
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */

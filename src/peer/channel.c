@@ -28,6 +28,14 @@ void fy_channel_release(struct fy_channel *ch)
     pthread_mutex_destroy(&ch->mu);
 }
 
+/* One message larger than all of max_bytes may pass alone: max_message_bytes is its limit.  Under mu. */
+static bool has_room(const struct fy_channel *ch, size_t memory)
+{
+    if (ch->n >= ch->max_messages)
+        return false;
+    return ch->n == 0 || (ch->n_bytes <= ch->max_bytes && memory <= ch->max_bytes - ch->n_bytes);
+}
+
 int fy_channel_put(struct fy_channel *ch, struct fy_outgoing *out, bool *ret_was_empty)
 {
     int err = FERRY_OK;
@@ -35,8 +43,7 @@ int fy_channel_put(struct fy_channel *ch, struct fy_outgoing *out, bool *ret_was
     pthread_mutex_lock(&ch->mu);
     if (!ch->is_open) {
         err = FERRY_ERR_CLOSED;
-    } else if (ch->n >= ch->max_messages || (ch->n > 0 && out->memory > ch->max_bytes - ch->n_bytes)) {
-        /* one message larger than all of max_bytes may pass alone: max_message_bytes is its limit */
+    } else if (!has_room(ch, out->memory)) {
         err = FERRY_ERR_FULL;
     } else {
         *ret_was_empty = fy_list_is_empty(&ch->items);

@@ -45,12 +45,12 @@ void fy_channel_take_all(struct fy_channel *ch, struct fy_list *list);
 struct fy_outgoing *fy_channel_take_one(struct fy_channel *ch);
 
 /* n messages of n_bytes that were taken are written or dropped. */
+void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);
+
 /* Is nothing queued?  What was taken does not count here. */
 bool fy_channel_is_empty(struct fy_channel *ch);
 
 /* How much is queued and taken.  Any thread. */
 void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes);
-
-void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);
 
 #endif

@@ -49,14 +49,24 @@ static int grow(struct fy_inbox_queue *queue)
     return FERRY_OK;
 }
 
+/* One message larger than all of max_bytes may pass alone.  Under mu. */
+static bool has_room(const struct fy_inbox_queue *queue, size_t memory)
+{
+    const struct fy_inbox *inbox = queue->inbox;
+
+    if (queue->n >= inbox->max_messages)
+        return false;
+    return queue->n == 0 || (queue->n_bytes <= inbox->max_bytes && memory <= inbox->max_bytes - queue->n_bytes);
+}
+
 static int append(struct fy_inbox *inbox, struct fy_inbox_queue *queue, struct fy_inbox_item item)
 {
     size_t memory = fy_message_memory(item.msg);
 
     if (inbox->is_closed)
         return FERRY_ERR_CLOSED;
-    if (queue->n >= inbox->max_messages || (queue->n > 0 && memory > inbox->max_bytes - queue->n_bytes))
-        return FERRY_ERR_FULL; /* one message larger than all of max_bytes may pass alone */
+    if (!has_room(queue, memory))
+        return FERRY_ERR_FULL;
     if (grow(queue) != FERRY_OK)
         return FERRY_ERR_NOMEM;
     queue->ring[(queue->first + queue->n) % queue->n_room] = item;

@@ -92,16 +92,25 @@ void fy_peer_update(struct fy_peer *peer, char **urls)
         fy_stream_reader_urls_changed(&peer->readers[i]);
 }
 
+/* Messages were dropped for reason: tell the core that the peer is unreachable, unless that is only played. */
+static void tell_unreachable(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    if (reason != FERRY_DROP_PAUSED && reason != FERRY_DROP_CUT)
+        peer->local->up.unreachable(peer->local->up.ctx, peer);
+}
+
 /* A message to this peer will not be written. */
 static void count_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
 {
-    const struct fy_upcalls *up = &peer->local->up;
-
     fy_count(&peer->counts.dropped[reason], 1);
-    if (reason != FERRY_DROP_PAUSED && reason != FERRY_DROP_CUT)
-        up->unreachable(up->ctx, peer);
     if (type == FERRY_MSG_SNAP)
-        up->snapshot(up->ctx, peer, FERRY_SNAPSHOT_FAILURE);
+        peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FAILURE);
+}
+
+static void count_and_tell_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
+{
+    count_drop(peer, type, reason);
+    tell_unreachable(peer, reason);
 }
 
 void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg)
@@ -115,7 +124,28 @@ void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_d
     enum ferry_message_type type = msg->type;
 
     fy_peer_free_message(peer, msg);
-    count_drop(peer, type, reason);
+    count_and_tell_drop(peer, type, reason);
+}
+
+void fy_peer_dropped_all(struct fy_peer *peer, struct fy_list *msgs, enum ferry_drop_reason reason, size_t *ret_n,
+                         size_t *ret_memory)
+{
+    struct fy_node *node;
+    size_t n = 0, memory = 0;
+
+    while ((node = fy_list_take_first(msgs))) {
+        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
+        enum ferry_message_type type = msg->type;
+
+        n++;
+        memory += msg->memory;
+        fy_peer_free_message(peer, msg);
+        count_drop(peer, type, reason);
+    }
+    if (n > 0)
+        tell_unreachable(peer, reason);
+    *ret_n = n;
+    *ret_memory = memory;
 }
 
 void fy_peer_ask_for_attention(struct fy_peer *peer)
@@ -161,22 +191,22 @@ void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
 
     fy_count(&peer->counts.sent, 1);
     if (atomic_load_explicit(&peer->is_paused, memory_order_relaxed)) {
-        count_drop(peer, msg->type, FERRY_DROP_PAUSED);
+        count_and_tell_drop(peer, msg->type, FERRY_DROP_PAUSED);
         return;
     }
     if (atomic_load_explicit(&peer->is_cut, memory_order_relaxed)) {
-        count_drop(peer, msg->type, FERRY_DROP_CUT);
+        count_and_tell_drop(peer, msg->type, FERRY_DROP_CUT);
         return;
     }
     err = fy_outgoing_new(msg, peer->local->form, peer->local->max_message_bytes, &out);
     if (err != FERRY_OK) {
-        count_drop(peer, msg->type,
-                   err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
-                   : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
-                                                : FERRY_DROP_INVALID);
+        count_and_tell_drop(peer, msg->type,
+                            err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
+                            : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
+                                                         : FERRY_DROP_INVALID);
     } else if (!fy_local_reserve(peer->local, out->memory)) {
         fy_outgoing_free(out);
-        count_drop(peer, msg->type, FERRY_DROP_BUDGET);
+        count_and_tell_drop(peer, msg->type, FERRY_DROP_BUDGET);
     } else {
         queue(peer, out);
     }

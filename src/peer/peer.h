@@ -84,6 +84,10 @@ void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg);
 /* For the lanes: msg is dropped for reason; it is counted, reported where the protocol says so, and freed. */
 void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_drop_reason reason);
 
+/* The same for all of msgs, which is left empty; the core is told once.  How many they were, and their memory. */
+void fy_peer_dropped_all(struct fy_peer *peer, struct fy_list *msgs, enum ferry_drop_reason reason, size_t *ret_n,
+                         size_t *ret_memory);
+
 /* For the readers: a message came.  Takes the reference. */
 void fy_peer_deliver(struct fy_peer *peer, const struct ferry_message *msg);
 

@@ -172,10 +172,13 @@ void fy_pipeline_wake(struct fy_pipeline *p)
 void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
 {
     const struct fy_local *local = peer->local;
+    size_t max_waiting = local->max_pipeline_messages;
 
     p->peer = peer;
     p->is_stopped = false;
-    fy_channel_init(&p->channel, local->max_pipeline_messages, local->max_queue_bytes);
+    fy_channel_init(&p->channel, /* what is in flight counts there, too, but not against the limit of what waits */
+                    max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
+                    local->max_queue_bytes);
     fy_channel_open(&p->channel);
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
         p->posts[i] = (struct fy_post){.pipeline = p};
@@ -192,7 +195,7 @@ void fy_pipeline_release(struct fy_pipeline *p)
 void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
 {
     struct fy_list dropped;
-    struct fy_node *node;
+    size_t n, n_bytes;
 
     p->is_stopped = true;
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
@@ -200,11 +203,6 @@ void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
             drop(&p->posts[i], reason);
     fy_list_init(&dropped);
     fy_channel_close(&p->channel, &dropped);
-    while ((node = fy_list_take_first(&dropped))) {
-        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
-        size_t memory = msg->memory;
-
-        fy_peer_dropped(p->peer, msg, reason);
-        fy_channel_give_back(&p->channel, 1, memory);
-    }
+    fy_peer_dropped_all(p->peer, &dropped, reason, &n, &n_bytes);
+    fy_channel_give_back(&p->channel, n, n_bytes);
 }

@@ -19,8 +19,7 @@
 static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
 {
     struct fy_list dropped;
-    size_t n = 0, n_bytes = 0;
-    struct fy_node *node;
+    size_t n, n_bytes;
 
     fy_list_init(&dropped);
     if (w->current)
@@ -28,13 +27,7 @@ static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     w->current = NULL;
     fy_list_splice(&dropped, &w->taken);
     fy_channel_close(&w->channel, &dropped);
-    while ((node = fy_list_take_first(&dropped))) {
-        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
-
-        n++;
-        n_bytes += msg->memory;
-        fy_peer_dropped(w->peer, msg, reason);
-    }
+    fy_peer_dropped_all(w->peer, &dropped, reason, &n, &n_bytes);
     fy_channel_give_back(&w->channel, n, n_bytes);
 }
 
@@ -75,6 +68,7 @@ static bool begin_frame(struct fy_stream_writer *w)
         return false;
     w->current = fy_container(node, struct fy_outgoing, node);
     fy_encoder_start(&w->encoder, w->current);
+    w->frame_len = fy_encoder_left(&w->encoder);
     return true;
 }
 
@@ -91,7 +85,7 @@ static size_t on_read(void *arg, uint8_t *buf, size_t cap)
         if (w->current) {
             n++;
             n_memory += w->current->memory;
-            n_bytes += w->current->packed_len;
+            n_bytes += w->frame_len;
             fy_peer_free_message(w->peer, w->current);
             w->current = NULL;
         }

@@ -30,6 +30,7 @@ struct fy_stream_writer {
     struct fy_encoder encoder;   /* fresh with each connection */
     struct fy_list taken;        /* from the channel, not yet begun */
     struct fy_outgoing *current; /* in the encoder; NULL: none, or a heartbeat */
+    size_t frame_len;            /* of current, on the wire */
     bool heartbeat_due;
     struct fy_timer heartbeat;
     struct fy_log_fold fold;

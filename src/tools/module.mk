@@ -3,8 +3,9 @@
 
 if ENABLE_TOOLS
 bin_PROGRAMS += ferry-bench
+ferry_bench_CPPFLAGS = $(FERRY_CPPFLAGS)
 ferry_bench_LDADD = libferry.la
-ferry_bench_LDFLAGS = $(AM_LDFLAGS) -static
+ferry_bench_LDFLAGS = $(FERRY_LDFLAGS) -static
 ferry_bench_SOURCES = \
 	src/tools/bench.c \
 	src/tools/bench_mode.c \
@@ -27,8 +28,9 @@ ferry_bench_SOURCES = \
 	src/tools/stopwatch.h
 
 noinst_PROGRAMS += ferry-demo
+ferry_demo_CPPFLAGS = $(FERRY_CPPFLAGS)
 ferry_demo_LDADD = libferry.la
-ferry_demo_LDFLAGS = $(AM_LDFLAGS) -static
+ferry_demo_LDFLAGS = $(FERRY_LDFLAGS) -static
 ferry_demo_SOURCES = \
 	src/tools/demo.c \
 	src/tools/demo_cluster.c \

@@ -51,18 +51,18 @@ static void unschedule(struct fy_inbox_queue *queue)
 static void schedule(struct fy_delivery *d, struct fy_inbox_queue *queue)
 {
     struct fy_worker_pool *pool = &d->pools[queue->class];
-    bool is_stopping;
+    bool is_stopped;
 
     if (queue->inbox->peer)
         fy_peer_ref(queue->inbox->peer);
     pthread_mutex_lock(&pool->mu);
-    is_stopping = pool->is_stopping;
-    if (!is_stopping)
+    is_stopped = pool->is_stopped;
+    if (!is_stopped)
         fy_list_append(&pool->run, &queue->run_node);
     if (pool->n_idle > 0)
         pthread_cond_signal(&pool->has_work);
     pthread_mutex_unlock(&pool->mu);
-    if (is_stopping)
+    if (is_stopped)
         unschedule(queue);
 }
 
@@ -129,9 +129,31 @@ static int pool_start(struct fy_worker_pool *pool, unsigned n)
     return err;
 }
 
-static void pool_stop(struct fy_worker_pool *pool)
+/* What was reported reaches the core although its queue runs no more: Raft waits for the fate of each snapshot. */
+static void bring_reports(struct fy_worker_pool *pool, struct fy_inbox_queue *queue)
+{
+    struct fy_inbox_reports reports;
+
+    (void)fy_inbox_take(queue, NULL, 0, &reports);
+    if (queue->inbox->peer)
+        report(pool->delivery, queue->inbox->peer, &reports);
+}
+
+/* The next queue that nobody will run; NULL: there is none, and there will be none. */
+static struct fy_inbox_queue *next_left_queue(struct fy_worker_pool *pool)
 {
     struct fy_node *node;
+
+    pthread_mutex_lock(&pool->mu);
+    node = fy_list_take_first(&pool->run);
+    pool->is_stopped = !node;
+    pthread_mutex_unlock(&pool->mu);
+    return node ? fy_container(node, struct fy_inbox_queue, run_node) : NULL;
+}
+
+static void pool_stop(struct fy_worker_pool *pool)
+{
+    struct fy_inbox_queue *queue;
 
     pthread_mutex_lock(&pool->mu);
     pool->is_stopping = true;
@@ -142,13 +164,9 @@ static void pool_stop(struct fy_worker_pool *pool)
     free(pool->threads);
     pool->threads = NULL;
     pool->n_threads = 0;
-    for (;;) {
-        pthread_mutex_lock(&pool->mu);
-        node = fy_list_take_first(&pool->run);
-        pthread_mutex_unlock(&pool->mu);
-        if (!node)
-            break;
-        unschedule(fy_container(node, struct fy_inbox_queue, run_node));
+    while ((queue = next_left_queue(pool))) {
+        bring_reports(pool, queue);
+        unschedule(queue);
     }
 }
 

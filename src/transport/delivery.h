@@ -29,7 +29,8 @@ struct fy_worker_pool {
     pthread_cond_t has_work;
     struct fy_list run; /* mu; struct fy_inbox_queue */
     size_t n_idle;      /* mu */
-    bool is_stopping;   /* mu */
+    bool is_stopping;   /* mu: no worker begins anything new */
+    bool is_stopped;    /* mu: no queue is taken in any more */
 };
 
 struct fy_delivery {
@@ -46,7 +47,7 @@ void fy_delivery_release(struct fy_delivery *d); /* stopped */
 /* Start workers; n of 0 and 0: none, deliver on the loop.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs. */
 int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers);
 
-/* Call the core no more, and wait until no call to it runs. */
+/* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);
 
 /*

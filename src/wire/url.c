@@ -11,6 +11,8 @@
 #include <string.h>
 #include <strings.h>
 
+#define MAX_PORT_LEN 5 /* leading zeros included: with the host's limit it bounds the whole text */
+
 /* A piece of text, not ended by NUL. */
 struct span {
     const char *text;
@@ -31,7 +33,7 @@ static int parse_port(struct span port, uint16_t *ret_port)
 {
     uint32_t value = 0;
 
-    if (port.len == 0)
+    if (port.len == 0 || port.len > MAX_PORT_LEN)
         return FERRY_ERR_URL;
     for (size_t i = 0; i < port.len; i++) {
         if (!is_digit(port.text[i]))

@@ -17,8 +17,8 @@ struct fy_url {
 };
 
 /*
- * http://host:port, with one '/' after it at most.  The port is needed, 0 to 65535.  Nothing is looked up: a host is
- * letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or FERRY_ERR_URL.
+ * http://host:port, with one '/' after it at most.  The port is needed, 0 to 65535 in five digits at most.  Nothing is
+ * looked up: a host is letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or FERRY_ERR_URL.
  */
 int fy_url_parse(const char *text, struct fy_url *ret_url);
 

@@ -10,9 +10,6 @@ it_rafthttp_SOURCES = \
 	tests/interop/journal.h \
 	tests/interop/sequence.c \
 	tests/interop/sequence.h
-it_rafthttp_CPPFLAGS = $(RIG_CPPFLAGS)
-it_rafthttp_LDADD = $(RIG_LDADD) $(JANSSON_LIBS)
-it_rafthttp_LDFLAGS = $(RIG_LINK)
 
 INTEROP_TESTS = \
 	tests/interop/it_rafthttp_3.4.sh \

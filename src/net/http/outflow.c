@@ -2,10 +2,8 @@
  * outflow - answers without an end.
  *
  * libmicrohttpd asks for bytes when the last chunk has gone to the socket; when the source has none, the connection is
- * suspended until a wake.  So a read asks twice per burst and costs nothing in between.
- *
- * The head: libmicrohttpd sends it with MSG_MORE, hoping for a body to go with it, and the kernel would hold it back
- * for up to 200 ms.  When the source has no byte for the first read, it is pushed.
+ * suspended until a wake.  So a burst costs one read more than it has chunks, and an idle outflow nothing.  The head is
+ * pushed by libmicrohttpd before the first read.
  *
  * Ends: the client's FIN or RST is seen by the connection's watch at once.  A client that takes nothing is found in two
  * ways: a chunk that does not fit into the socket's buffer leaves the outflow in the listener's list of the unsent, and
@@ -40,7 +38,6 @@ struct fy_outflow {
     uint64_t trimmed_ns;
     bool is_live;    /* its user holds it */
     bool is_ended;   /* the body is complete */
-    bool is_pushed;  /* the head cannot be waiting in the kernel */
     bool is_reading; /* source.read runs */
     bool was_woken;  /* meanwhile */
 };
@@ -93,15 +90,6 @@ void fy_outflow_on_unsent_timer(void *arg)
 
 /* ---- What libmicrohttpd asks for ---- */
 
-static void push_head(struct fy_outflow *out)
-{
-    int on = 1;
-
-    if (!out->is_pushed) /* setting the option sends what is held back, whether it was set before or not */
-        (void)setsockopt(out->req->conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    out->is_pushed = true;
-}
-
 static void trim(struct fy_outflow *out, char *buf, size_t cap)
 {
     uint64_t now_ns = listener_of(out)->http->now_ns;
@@ -140,12 +128,10 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     if (!out->is_live)
         return end_of(out);
     if (len > 0) {
-        out->is_pushed = true; /* along with the chunk */
         out->n_touched = len > out->n_touched ? len : out->n_touched;
         note_unsent(out);
         return (ssize_t)len;
     }
-    push_head(out);
     trim(out, buf, cap);
     fy_request_suspend(req);
     if (out->was_woken)

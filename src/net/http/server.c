@@ -97,9 +97,11 @@ static void on_client_end(struct fy_watch *watch, uint32_t events)
     bool is_reset = events & (EPOLLERR | EPOLLHUP);
 
     conn->is_half_closed = true;
-    if (!req || !req->is_suspended)
-        return; /* libmicrohttpd reads or writes, and notices; an outflow looks at the flag */
-    if (fy_outflow_is_live(req->out) || (req->is_live && is_reset))
+    if (!req)
+        return;
+    if (fy_outflow_is_live(req->out))
+        fy_request_drop(req, error_of_socket(conn->fd));
+    else if (req->is_live && req->is_suspended && is_reset) /* else libmicrohttpd reads, and notices */
         fy_request_drop(req, error_of_socket(conn->fd));
 }
 

@@ -1,0 +1,497 @@
+/*
+ * check_peer - the choice of a lane, the drops, and the account, over all lanes and in bad weather.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "unit/peer_rig.h"
+#include "wire/url.h"
+
+#define MSG FERRY_STREAM_MESSAGE
+#define APP FERRY_STREAM_MSGAPP
+
+static struct rig_call calls[FERRY_N_STREAMS];
+
+static void teardown(void)
+{
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        rig_hang_up(&calls[i]);
+    rig_teardown();
+}
+
+static void attach(enum ferry_stream stream)
+{
+    rig_dial(&calls[stream], stream);
+    rig_run_ms(RIG_ANSWER_MS);
+    ck_assert(rig_status().writer_attached[stream]);
+}
+
+static size_t n_queued(struct fy_channel *ch)
+{
+    size_t n, n_bytes;
+
+    fy_channel_read(ch, &n, &n_bytes);
+    return n;
+}
+
+/* ---- Lanes ---- */
+
+enum lane { LANE_APP, LANE_MSG, LANE_PIPELINE };
+
+static void check_lane(enum ferry_message_type type, enum lane expected)
+{
+    struct fy_channel *const lanes[] = {&rig.peer->writers[APP].channel, &rig.peer->writers[MSG].channel,
+                                        &rig.peer->pipeline.channel};
+    size_t before[3];
+
+    for (int i = 0; i < 3; i++)
+        before[i] = n_queued(lanes[i]);
+    rig_send(type, 1);
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(n_queued(lanes[i]) == before[i] + (i == (int)expected), "%s by lane %d, not %d",
+                      ferry_message_type_name(type), i, (int)expected);
+    rig_run_ms(1); /* the streams carry it off */
+}
+
+START_TEST(each_type_takes_its_lane_whatever_is_attached)
+{
+    for (int attached = 0; attached < 4; attached++) {
+        if (attached & 1)
+            attach(APP);
+        if (attached & 2)
+            attach(MSG);
+        for (int type = FERRY_MSG_HUP; type <= FERRY_MSG_FORGET_LEADER; type++) {
+            enum lane expected = attached & 2 ? LANE_MSG : LANE_PIPELINE;
+
+            if (type == FERRY_MSG_SNAP)
+                expected = LANE_PIPELINE;
+            else if (type == FERRY_MSG_APP && (attached & 1))
+                expected = LANE_APP;
+            check_lane((enum ferry_message_type)type, expected);
+        }
+        rig_hang_up(&calls[APP]);
+        rig_hang_up(&calls[MSG]);
+        rig_run_ms(10);
+        rig_remake_peer(); /* the pipeline's are dropped */
+    }
+}
+END_TEST
+
+START_TEST(a_full_lane_does_not_fall_over_to_the_next)
+{
+    attach(MSG);
+    for (uint64_t i = 0; i < 20; i++)
+        rig_send(FERRY_MSG_VOTE, i);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 4);
+    ck_assert_uint_eq(rig.n_unreachable, 4);
+    ck_assert_uint_eq(n_queued(&rig.peer->pipeline.channel), 0);
+    rig_check_account();
+    rig_run_ms(2);
+    ck_assert_uint_eq(calls[MSG].n_messages, 16);
+    ck_assert_uint_eq(calls[MSG].messages[15].index, 15);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(the_bytes_of_a_lane_are_bounded)
+{
+    rig.local.max_queue_bytes = 10000;
+    rig_remake_peer();
+    attach(MSG);
+    rig_send_sized(FERRY_MSG_VOTE, 1, 6000);
+    rig_send_sized(FERRY_MSG_VOTE, 2, 6000);
+    rig_send_sized(FERRY_MSG_VOTE, 3, 1000);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 1);
+    ck_assert_uint_eq(rig_status().queued_messages, 2);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(the_loop_is_asked_once_for_any_number_of_messages)
+{
+    ck_assert(!atomic_load(&rig.peer->needs_attention));
+    rig_send(FERRY_MSG_VOTE, 1);
+    ck_assert(atomic_load(&rig.peer->needs_attention));
+    rig_send(FERRY_MSG_VOTE, 2);
+    rig_run_ms(1);
+    ck_assert(!atomic_load(&rig.peer->needs_attention));
+    ck_assert_uint_eq(rig_status().queued_messages, 2); /* not started: it waits */
+    fy_peer_start(rig.peer);
+    rig_run_ms(20);
+    ck_assert_uint_eq(rig.n_posts, 2); /* and starting is enough */
+}
+END_TEST
+
+/* ---- Drops ---- */
+
+/* One vote and one snapshot are dropped for reason; the core hears of it unless the test plays it. */
+static void check_drop(enum ferry_drop_reason reason, const struct ferry_message *msg, bool is_told)
+{
+    struct ferry_message snapshot = *msg;
+    uint64_t n_before = rig_dropped(reason);
+
+    rig.n_unreachable = 0;
+    rig.n_failure = 0;
+    fy_peer_send(rig.peer, msg);
+    ck_assert_uint_eq(rig_dropped(reason), n_before + 1);
+    ck_assert_uint_eq(rig.n_unreachable, is_told ? 1 : 0);
+    ck_assert_uint_eq(rig.n_failure, 0);
+    snapshot.type = FERRY_MSG_SNAP;
+    fy_peer_send(rig.peer, &snapshot);
+    ck_assert_uint_eq(rig_dropped(reason), n_before + 2);
+    ck_assert_uint_eq(rig.n_failure, 1); /* always: Raft waits for it */
+    ck_assert_uint_eq(rig.n_finish, 0);
+    rig_check_account();
+}
+
+START_TEST(what_cannot_be_sent_is_dropped_for_its_reason)
+{
+    struct ferry_message good = rig_message(FERRY_MSG_VOTE, 1, 0, 0);
+    struct ferry_message large = rig_message(FERRY_MSG_VOTE, 1, 1, 70000);
+    struct ferry_message invalid = good;
+
+    rig.local.max_message_bytes = 60000;
+    check_drop(FERRY_DROP_TOO_LARGE, &large, true);
+    invalid.entries = NULL;
+    invalid.n_entries = 1;
+    check_drop(FERRY_DROP_INVALID, &invalid, true);
+    atomic_store(&rig.peer->is_paused, true);
+    check_drop(FERRY_DROP_PAUSED, &good, false);
+    atomic_store(&rig.peer->is_paused, false);
+    atomic_store(&rig.peer->is_cut, true);
+    check_drop(FERRY_DROP_CUT, &good, false);
+    atomic_store(&rig.peer->is_cut, false);
+    rig.local.max_send_bytes = 10;
+    check_drop(FERRY_DROP_BUDGET, &good, true);
+    rig.local.max_send_bytes = 1u << 20;
+    fy_peer_stop(rig.peer, FERRY_DROP_STOPPED);
+    check_drop(FERRY_DROP_STOPPED, &good, true);
+    ck_assert_uint_eq(atomic_load(&rig.local.send_bytes), 0);
+    ck_assert_uint_eq(rig_status().counts.written, 0);
+}
+END_TEST
+
+START_TEST(the_budget_is_of_all_lanes_and_comes_back)
+{
+    struct ferry_message msg = rig_message(FERRY_MSG_VOTE, 1, 1, 10000);
+    size_t n_fit;
+
+    rig.local.max_send_bytes = 55000;
+    attach(MSG);
+    fy_sim_cut(rig.our_node, rig.their_node);
+    for (int i = 0; i < 3; i++) {
+        rig_send_sized(FERRY_MSG_VOTE, 1, 10000);
+        rig_send_sized(FERRY_MSG_SNAP, 1, 10000);
+    }
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_BUDGET), 1);
+    ck_assert_uint_le(atomic_load(&rig.local.send_bytes), 55000);
+    rig_check_account();
+    fy_sim_heal_all(rig.sim);
+    rig_run_ms(20);
+    rig_check_account();
+    n_fit = rig_status().queued_messages; /* the pipeline's: the peer is not started */
+    ck_assert_uint_eq(n_fit, 2);
+    fy_peer_send(rig.peer, &msg);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_BUDGET), 1);
+}
+END_TEST
+
+START_TEST(sending_survives_every_failed_allocation)
+{
+    bool has_failed = true;
+    size_t n_nomem = 0;
+
+    for (long nth = 0; has_failed; nth++) {
+        heap_fail_at(nth);
+        rig_send(FERRY_MSG_VOTE, 1);
+        has_failed = heap_has_failed();
+        heap_fail_at(-1);
+        n_nomem += has_failed;
+        rig_check_account();
+    }
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_NOMEM), n_nomem);
+    ck_assert_uint_eq(rig.n_unreachable, n_nomem);
+    ck_assert_uint_ge(n_nomem, 1);
+    ck_assert_uint_eq(rig_status().queued_messages, 1);
+}
+END_TEST
+
+START_TEST(making_a_peer_survives_every_failed_allocation)
+{
+    static const char *const urls[] = {"http://x:1", NULL};
+    int err = FERRY_ERR_NOMEM;
+    struct fy_peer *peer;
+    char **copy;
+
+    ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
+    for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
+        heap_fail_at(nth);
+        err = fy_peer_new(&rig.local, 9, copy, &peer);
+        heap_fail_at(-1);
+    }
+    ck_assert_int_eq(err, FERRY_OK);
+    fy_peer_stop(peer, FERRY_DROP_REMOVED); /* one that never started */
+    fy_peer_free(peer);
+}
+END_TEST
+
+/* ---- A whole life ---- */
+
+START_TEST(a_started_peer_dials_both_streams_and_a_stopped_one_none)
+{
+    fy_peer_start(rig.peer);
+    rig_run_ms(10);
+    ck_assert_uint_eq(rig.n_gets, 2);
+    ck_assert(rig_status().reader_attached[APP] && rig_status().reader_attached[MSG]);
+    attach(APP);
+    attach(MSG);
+    rig_send(FERRY_MSG_APP, 1);
+    rig_send(FERRY_MSG_VOTE, 1);
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(20);
+    ck_assert_uint_eq(rig_status().counts.written, 3);
+    ck_assert_uint_eq(rig.n_finish, 1);
+    fy_peer_stop(rig.peer, FERRY_DROP_REMOVED);
+    rig_run_ms(10);
+    ck_assert(calls[APP].has_ended && calls[APP].err == FERRY_OK && calls[APP].decode_err == FERRY_OK);
+    ck_assert(calls[MSG].has_ended && calls[MSG].err == FERRY_OK && calls[MSG].decode_err == FERRY_OK);
+    ck_assert_uint_eq(rig.feeds[APP].n_gone + rig.feeds[MSG].n_gone, 2);
+    ck_assert_uint_eq(fy_sim_n_connections(rig.sim), 0);
+    rig_run_ms(20000);
+    ck_assert_uint_eq(rig.n_gets, 2);
+}
+END_TEST
+
+START_TEST(new_urls_reach_the_readers_that_wait)
+{
+    static const char *const urls[] = {"http://them:81", NULL};
+    char **copy;
+
+    rig.on_get = (struct rig_answer){.status = 404, .version = "3.4.0"};
+    fy_peer_start(rig.peer);
+    rig_run_ms(3000);
+    rig.on_get = (struct rig_answer){.status = 200, .version = "3.4.0"};
+    ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
+    fy_peer_update(rig.peer, copy);
+    rig_run_ms(150 + RIG_ANSWER_MS);
+    ck_assert(rig_status().reader_attached[APP] && rig_status().reader_attached[MSG]);
+    ck_assert_uint_eq(rig.gets[rig.n_gets - 1].port, 81);
+}
+END_TEST
+
+START_TEST(one_stream_that_fails_makes_the_peer_inactive_until_something_works)
+{
+    fy_peer_start(rig.peer);
+    rig_run_ms(10);
+    ck_assert(rig_status().active);
+    rig.on_post.status = 500;
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(10);
+    ck_assert(!rig_status().active);
+    rig.on_post.status = 204;
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(10);
+    ck_assert(rig_status().active);
+}
+END_TEST
+
+/* ---- Bad weather ---- */
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 33;
+}
+
+/* Let one thing happen, of all that can. */
+static void shake(uint64_t *state)
+{
+    static const int statuses[] = {204, 204, 204, 500, 0, 412};
+    enum ferry_stream stream = next_random(state) % 2 ? APP : MSG;
+
+    switch (next_random(state) % 10) {
+    case 0:
+        rig_hang_up(&calls[stream]);
+        break;
+    case 1:
+        rig_hang_up(&calls[stream]);
+        rig_dial(&calls[stream], stream);
+        break;
+    case 2:
+        fy_sim_cut(rig.our_node, rig.their_node);
+        break;
+    case 3:
+        fy_sim_cut(rig.their_node, rig.our_node);
+        break;
+    case 4:
+        (void)fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_ONE);
+        break;
+    case 5:
+        rig.on_post.status = statuses[next_random(state) % 6];
+        break;
+    default:
+        fy_sim_heal_all(rig.sim);
+    }
+}
+
+static void send_some(uint64_t *state, uint64_t *n_sent, uint64_t *n_snapshots)
+{
+    for (uint64_t n = next_random(state) % 30; n > 0; n--, (*n_sent)++) {
+        enum ferry_message_type type = (enum ferry_message_type)(next_random(state) % 24);
+
+        *n_snapshots += type == FERRY_MSG_SNAP;
+        rig_send_sized(type, *n_sent, next_random(state) % 8 == 0 ? 40000 : next_random(state) % 200);
+    }
+}
+
+START_TEST(the_account_is_exact_in_any_weather)
+{
+    const struct fy_sim_weather weather = {
+        .min_delay_ns = FY_SIM_US, .max_delay_ns = 20 * FY_SIM_MS, .pieces_ppm = 300000, .resets_ppm = 2000};
+
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        uint64_t state = seed, n_sent = 0, n_snapshots = 0;
+
+        fy_sim_set_weather(rig.sim, &weather);
+        rig_remake_peer();
+        rig.peer->is_started = true;
+        for (int step = 0; step < 150; step++) {
+            if (rig.n_posts > RIG_MAX_SEEN - 64)
+                break;
+            send_some(&state, &n_sent, &n_snapshots);
+            shake(&state);
+            rig_run_ms(next_random(&state) % (step % 20 == 0 ? 7000 : 50));
+            rig_check_account();
+            for (int i = 0; i < FERRY_N_STREAMS; i++)
+                ck_assert_int_eq(calls[i].decode_err == FERRY_ERR_TRUNCATED ? 0 : calls[i].decode_err, 0);
+        }
+        fy_sim_heal_all(rig.sim);
+        rig.on_post.status = 204;
+        rig_run_ms(30000);
+        rig_check_account();
+        ck_assert_uint_eq(rig_status().counts.sent, n_sent);
+        ck_assert_uint_eq(rig_status().queued_messages, 0);
+        ck_assert_uint_eq(atomic_load(&rig.local.send_bytes), 0);
+        ck_assert_uint_eq(rig.n_finish + rig.n_failure, n_snapshots);
+        rig_forget_posts();
+    }
+}
+END_TEST
+
+/* ---- Many senders ---- */
+
+enum { N_SENDERS = 3, N_EACH = 1500 };
+
+static atomic_bool is_asked;
+static atomic_int n_running;
+
+static void note_attention(void *ctx, struct fy_peer *peer)
+{
+    (void)ctx;
+    (void)peer;
+    atomic_store(&is_asked, true);
+}
+
+static void *send_many(void *arg)
+{
+    static const enum ferry_message_type types[] = {FERRY_MSG_APP, FERRY_MSG_VOTE, FERRY_MSG_SNAP};
+    enum ferry_message_type type = types[(uintptr_t)arg];
+    struct ferry_message msg = {.type = type, .to = RIG_THEM, .from = RIG_US};
+
+    for (uint64_t i = 0; i < N_EACH; i++) {
+        msg.index = i;
+        fy_peer_send(rig.peer, &msg);
+        if (i % 8 == 7)
+            sched_yield();
+    }
+    atomic_fetch_sub(&n_running, 1);
+    return NULL;
+}
+
+/* The loop, which attends when it is asked.  Time goes on only then: heartbeats alone would fill the notebook. */
+static void turn(void)
+{
+    if (!atomic_exchange(&is_asked, false)) {
+        sched_yield();
+        return;
+    }
+    atomic_store(&rig.peer->needs_attention, false);
+    fy_peer_attend(rig.peer);
+    rig_run_ms(1);
+}
+
+START_TEST(senders_on_many_threads_keep_order_and_account)
+{
+    pthread_t threads[N_SENDERS];
+
+    rig.local.up.attend = note_attention;
+    rig.local.max_pipeline_messages = 4;
+    rig.on_post = (struct rig_answer){.aborts = true};
+    rig_remake_peer();
+    attach(APP);
+    attach(MSG);
+    atomic_store(&n_running, N_SENDERS);
+    for (uintptr_t i = 0; i < N_SENDERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, send_many, (void *)i), 0);
+    while (atomic_load(&n_running) > 0)
+        turn();
+    for (size_t i = 0; i < N_SENDERS; i++)
+        pthread_join(threads[i], NULL);
+    turn();
+    rig_run_ms(10);
+    rig_check_account();
+    ck_assert_uint_eq(rig_status().counts.sent, (uint64_t)N_SENDERS * N_EACH);
+    ck_assert_uint_eq(rig_status().counts.written, calls[APP].n_messages + calls[MSG].n_messages);
+    for (int s = 0; s < FERRY_N_STREAMS; s++) {
+        ck_assert_int_eq(calls[s].decode_err, FERRY_OK);
+        ck_assert_uint_gt(calls[s].n_messages, 0);
+        for (size_t i = 1; i < calls[s].n_messages && i < RIG_MAX_SEEN; i++)
+            ck_assert_uint_gt(calls[s].messages[i].index, calls[s].messages[i - 1].index);
+    }
+    fy_peer_stop(rig.peer, FERRY_DROP_STOPPED);
+    rig_check_account();
+    ck_assert_uint_eq(rig.n_failure, N_EACH);
+}
+END_TEST
+
+START_TEST(senders_may_go_on_while_the_peer_is_stopped)
+{
+    pthread_t threads[N_SENDERS];
+
+    rig.local.up.attend = note_attention;
+    rig_remake_peer();
+    attach(APP);
+    attach(MSG);
+    atomic_store(&n_running, N_SENDERS);
+    for (uintptr_t i = 0; i < N_SENDERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, send_many, (void *)i), 0);
+    while (rig_status().counts.sent < 200)
+        turn();
+    fy_peer_stop(rig.peer, FERRY_DROP_STOPPED);
+    for (size_t i = 0; i < N_SENDERS; i++)
+        pthread_join(threads[i], NULL);
+    turn();
+    rig_check_account();
+    ck_assert_uint_eq(rig_status().counts.sent, (uint64_t)N_SENDERS * N_EACH);
+    ck_assert_uint_eq(rig_status().queued_messages, 0);
+    ck_assert_uint_eq(atomic_load(&rig.local.send_bytes), 0);
+    ck_assert_uint_eq(rig.n_failure, N_EACH);
+    ck_assert_uint_gt(rig_dropped(FERRY_DROP_STOPPED), 0);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_REMOVED), 0);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main("peer", rig_setup, teardown, each_type_takes_its_lane_whatever_is_attached,
+                    a_full_lane_does_not_fall_over_to_the_next, the_bytes_of_a_lane_are_bounded,
+                    the_loop_is_asked_once_for_any_number_of_messages, what_cannot_be_sent_is_dropped_for_its_reason,
+                    the_budget_is_of_all_lanes_and_comes_back, sending_survives_every_failed_allocation,
+                    making_a_peer_survives_every_failed_allocation,
+                    a_started_peer_dials_both_streams_and_a_stopped_one_none, new_urls_reach_the_readers_that_wait,
+                    one_stream_that_fails_makes_the_peer_inactive_until_something_works,
+                    the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
+                    senders_may_go_on_while_the_peer_is_stopped, NULL);
+}
