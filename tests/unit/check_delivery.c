@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 #include "wire/message.h"
 #include "wire/url.h"
 
