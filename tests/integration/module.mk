@@ -3,6 +3,7 @@
 # The build itself and the tools, by shell scripts.
 if ENABLE_TESTS
 BUILD_TESTS = \
+	tests/integration/it_architecture.sh \
 	tests/integration/it_bench.sh \
 	tests/integration/it_demo.sh \
 	tests/integration/it_exports.sh \
