@@ -86,15 +86,10 @@ static void specimen_fill(struct specimen *s, enum ferry_message_type type, uint
         .reject = true,
         .reject_hint = salt * 3,
         .context = bytes_of("context"),
+        .vote = salt + 9,
+        .responses = &s->response,
+        .n_responses = 1,
     };
-}
-
-/* Fields that only etcd 3.6 and later know. */
-static void specimen_fill_later_fields(struct specimen *s)
-{
-    s->msg.vote = s->msg.term + 9;
-    s->msg.responses = &s->response;
-    s->msg.n_responses = 1;
 }
 
 struct awaited {
@@ -136,7 +131,7 @@ static const struct ferry_message *find(const struct recorder *r, enum ferry_mes
     return found;
 }
 
-static void check_specimens(size_t n, bool later_fields)
+static void check_specimens(size_t n)
 {
     struct specimen s;
 
@@ -148,8 +143,6 @@ static void check_specimens(size_t n, bool later_fields)
                 const char *diff;
 
                 specimen_fill(&s, (enum ferry_message_type)type, members[from].id, members[to].id);
-                if (later_fields)
-                    specimen_fill_later_fields(&s);
                 ck_assert_msg(got, "%s %zu to %zu did not come", ferry_message_type_name(s.msg.type), from, to);
                 diff = message_diff(&s.msg, got);
                 ck_assert_msg(!diff, "%s %zu to %zu: another %s", ferry_message_type_name(s.msg.type), from, to, diff);
@@ -158,7 +151,6 @@ static void check_specimens(size_t n, bool later_fields)
 
 static void exchange_specimens(size_t n, enum ferry_delivery delivery, enum ferry_wire_form form)
 {
-    bool later_fields = form != FERRY_FORM_3_4;
     struct specimen s;
 
     for (size_t i = 0; i < n; i++) {
@@ -172,8 +164,6 @@ static void exchange_specimens(size_t n, enum ferry_delivery delivery, enum ferr
         for (size_t to = 0; to < n; to++)
             for (int type = 0; from != to && type < N_TYPES; type++) {
                 specimen_fill(&s, (enum ferry_message_type)type, members[from].id, members[to].id);
-                if (later_fields)
-                    specimen_fill_later_fields(&s);
                 member_send(&members[from], &s.msg);
             }
     memset(&s, 0xa5, sizeof(s)); /* what was passed may change as soon as send has returned */
@@ -191,10 +181,10 @@ static void exchange_specimens(size_t n, enum ferry_delivery delivery, enum ferr
         ck_assert_uint_gt(totals.received_bytes, 0);
         ck_assert_uint_eq(recorder_messages(&members[i].recorder), (n - 1) * N_TYPES);
     }
-    check_specimens(n, later_fields);
+    check_specimens(n);
     for (size_t i = 0; i < n; i++) /* those kept outlive their transport */
         member_stop(&members[i]);
-    check_specimens(n, later_fields);
+    check_specimens(n);
     for (size_t i = 0; i < n; i++)
         recorder_clear(&members[i].recorder);
 }
