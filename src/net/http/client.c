@@ -10,6 +10,9 @@
  * curl the body: a short one is copied, and a long one is handed over piece by piece, which a cancelled call refuses.
  *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
+ *
+ * Names are looked up by threads of curl's, one for each call that is looking one up.  Such a thread cannot be stopped:
+ * one that a call has given up on ends by itself, in as long as the resolver takes, and touches nothing of the net.
  */
 #include <assert.h>
 #include <errno.h>
@@ -342,6 +345,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a call that ends waits for its lookup's thread */
     (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
