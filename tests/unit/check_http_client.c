@@ -551,6 +551,33 @@ END_TEST
 
 /* ---- Cancelling ---- */
 
+/* Is it a socket whose other end is what fd names? */
+static bool is_other_end(int candidate)
+{
+    struct sockaddr_storage far = {.ss_family = AF_UNSPEC}, near = {.ss_family = AF_UNSPEC};
+    socklen_t far_len = sizeof(far), near_len = sizeof(near);
+
+    return getpeername(candidate, (struct sockaddr *)&far, &far_len) == 0 &&
+           getsockname(fd, (struct sockaddr *)&near, &near_len) == 0 && far_len == near_len && candidate != fd &&
+           memcmp(&far, &near, far_len) == 0;
+}
+
+/* A program that the host starts would hold the connection open when we have closed it, or have died. */
+START_TEST(a_connection_is_not_left_to_other_programs)
+{
+    size_t n_seen = 0;
+
+    begin_get(true);
+    for (int candidate = 0; candidate < 256; candidate++) {
+        if (is_other_end(candidate)) {
+            ck_assert_int_eq(fcntl(candidate, F_GETFD), FD_CLOEXEC);
+            n_seen++;
+        }
+    }
+    ck_assert_uint_eq(n_seen, 1);
+}
+END_TEST
+
 START_TEST(a_server_that_never_answers_is_left_by_cancelling)
 {
     begin_get(true);
@@ -736,8 +763,9 @@ int main(void)
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
-        a_server_that_never_answers_is_left_by_cancelling, a_call_may_be_cancelled_before_the_loop_turns,
-        calls_may_be_cancelled_in_on_head, calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end,
-        a_call_may_begin_in_on_head, a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
+        a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
+        a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
+        calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
+        a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
         an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }
