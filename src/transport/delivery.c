@@ -8,9 +8,9 @@
 #include "transport/delivery.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "peer/peer.h"
 
 #define BATCH 64
@@ -109,23 +109,18 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int pool_start(struct fy_worker_pool *pool, unsigned n)
+static int pool_start(struct fy_worker_pool *pool, const char *name, unsigned n)
 {
-    sigset_t all, before;
     int err = FERRY_OK;
 
     pool->threads = calloc(n, sizeof(*pool->threads));
     if (!pool->threads)
         return FERRY_ERR_NOMEM;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; err == FERRY_OK && pool->n_threads < n; pool->n_threads++) {
-        if (pthread_create(&pool->threads[pool->n_threads], NULL, worker_main, pool) != 0) {
-            err = FERRY_ERR_SYSTEM;
-            break;
-        }
+    while (err == FERRY_OK && pool->n_threads < n) {
+        err = fy_thread_start(&pool->threads[pool->n_threads], name, worker_main, pool);
+        if (err == FERRY_OK)
+            pool->n_threads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -203,9 +198,9 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
     if (n_workers == 0 && n_propose_workers == 0)
         return FERRY_OK;
     d->has_workers = true;
-    err = pool_start(&d->pools[FY_INBOX_RECEIVE], n_workers);
+    err = pool_start(&d->pools[FY_INBOX_RECEIVE], "ferry-receive", n_workers);
     if (err == FERRY_OK)
-        err = pool_start(&d->pools[FY_INBOX_PROPOSE], n_propose_workers);
+        err = pool_start(&d->pools[FY_INBOX_PROPOSE], "ferry-propose", n_propose_workers);
     if (err != FERRY_OK)
         fy_delivery_stop(d);
     return err;

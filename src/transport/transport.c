@@ -9,10 +9,10 @@
 #include "transport/transport.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "peer/peer.h"
@@ -367,21 +367,16 @@ static int make_net(struct ferry_transport *t)
 
 static int start_threads(struct ferry_transport *t)
 {
-    sigset_t all, before;
-    int failed, err = FERRY_OK;
+    int err = FERRY_OK;
 
     if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
         return FERRY_OK;
     if (t->mode == FERRY_DELIVER_WORKERS)
         err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers);
-    if (err != FERRY_OK)
-        return err;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&t->io_thread, NULL, io_main, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    t->has_io_thread = !failed;
-    return failed ? FERRY_ERR_SYSTEM : FERRY_OK;
+    if (err == FERRY_OK)
+        err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
+    t->has_io_thread = err == FERRY_OK;
+    return err;
 }
 
 /* Undo whatever start has done; no thread of the loop runs. */

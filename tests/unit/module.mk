@@ -27,6 +27,7 @@ UNIT_TESTS = \
 	check_sim.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
+	check_thread.test \
 	check_timers.test \
 	check_url.test \
 	check_url_picker.test \
@@ -59,6 +60,7 @@ check_routes_test_SOURCES = tests/unit/check_routes.c
 check_sim_test_SOURCES = tests/unit/check_sim.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
+check_thread_test_SOURCES = tests/unit/check_thread.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
