@@ -285,7 +285,7 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .snapshot = up_snapshot,
                                       .fatal = up_fatal,
                                       .ctx = t};
-    fy_routes_init(&t->routes);
+    fy_routes_init(&t->routes, &t->intake);
     fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
@@ -446,6 +446,7 @@ void ferry_transport_free(struct ferry_transport *t)
     on_wake(t); /* a call that ran beside stop may have left something after it */
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
+    assert(t->intake.used == 0);
     if (t->has_own_net)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);

@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	check_http_server.test \
 	check_http_stream.test \
 	check_inbox.test \
+	check_intake.test \
 	check_latency.test \
 	check_lines.test \
 	check_message.test \
@@ -47,6 +48,7 @@ check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
+check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_message_test_SOURCES = tests/unit/check_message.c
