@@ -417,11 +417,11 @@ struct ferry_counts {
     uint64_t written;    /* messages */
     uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
     uint64_t dropped[FERRY_N_DROP_REASONS];
-    uint64_t received;       /* messages decoded, link heartbeats not counted */
-    uint64_t received_bytes; /* their frames */
-    uint64_t
-        received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
-    uint64_t refused;     /* given to the core, which did not take it */
+    uint64_t received;         /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes;   /* their frames */
+    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused, cut or
+                                  gone */
+    uint64_t refused;          /* given to the core, which did not take it */
 };
 
 struct ferry_peer_status {

@@ -211,7 +211,7 @@ void fy_delivery_stop(struct fy_delivery *d)
     atomic_store(&d->is_closed, true);
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         pool_stop(&d->pools[i]);
-    fy_inbox_close(&d->strangers);
+    (void)fy_inbox_close(&d->strangers); /* strangers have no account */
 }
 
 /* The inbox did not take item. */

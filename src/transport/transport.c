@@ -164,6 +164,13 @@ static void on_request(void *arg, struct fy_request *req)
         fy_routes_serve(&t->routes, req);
 }
 
+/* The peer goes: nothing passes in either direction from now on. */
+static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    fy_peer_stop(peer, reason);
+    fy_count(&peer->counts.received_dropped, fy_inbox_close(&peer->inbox));
+}
+
 /* Do for one peer what others left to do. */
 static void attend(struct ferry_transport *t, struct fy_peer *peer)
 {
@@ -180,8 +187,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     if (new_urls)
         fy_peer_update(peer, new_urls);
     if (is_leaving && !peer->is_stopped) {
-        fy_peer_stop(peer, FERRY_DROP_REMOVED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_REMOVED);
         fy_delivery_attend(&t->delivery, peer);
         fy_peer_unref(peer); /* the table's */
         return;
@@ -204,8 +210,7 @@ static void stop_peers(struct ferry_transport *t)
         pthread_mutex_unlock(&t->mu);
         if (!peer)
             break;
-        fy_peer_stop(peer, FERRY_DROP_STOPPED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_STOPPED);
         fy_peer_unref(peer);
     }
 }
