@@ -214,6 +214,12 @@ void fy_delivery_stop(struct fy_delivery *d)
     (void)fy_inbox_close(&d->strangers); /* strangers have no account */
 }
 
+void fy_delivery_silence(struct fy_delivery *d)
+{
+    assert(atomic_load(&d->is_closed));
+    d->is_silent = true;
+}
+
 /* The inbox did not take item. */
 static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
 {
@@ -274,7 +280,8 @@ void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer)
     if (d->has_workers || !fy_inbox_is_scheduled(queue))
         return;
     (void)fy_inbox_take(queue, NULL, 0, &reports);
-    report(d, peer, &reports);
+    if (!d->is_silent)
+        report(d, peer, &reports);
     if (fy_inbox_settle(queue)) /* the core caused new ones: with the next turn, so that other work comes in between */
         fy_peer_ask_for_attention(peer);
 }

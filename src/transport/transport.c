@@ -395,6 +395,7 @@ static void tear_down(struct ferry_transport *t)
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
+    fy_delivery_silence(&t->delivery);
     if (t->local.net)
         fy_net_set_on_wake(t->local.net, NULL, NULL);
 }
