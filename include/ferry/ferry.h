@@ -245,7 +245,7 @@ enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LO
  */
 typedef void ferry_log_fn(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text);
 
-/* Everything about a transport that is fixed at its birth.  Always begin with FERRY_CONFIG_INIT. */
+/* Everything about a transport that is fixed at its birth.  Begin with FERRY_CONFIG_INIT or ferry_config_init. */
 struct ferry_config {
     size_t size; /* of this struct: set by FERRY_CONFIG_INIT, so that it can grow */
 
@@ -293,6 +293,17 @@ struct ferry_config {
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
         .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .log_level = FERRY_LOG_INFO,                    \
     }
+
+/*
+ * Fill *cfg as FERRY_CONFIG_INIT does, for C++ before C++20 and for other languages.  ferry_config_init is what to
+ * call; the sized one is told how large the program's struct is, which may be older than the library's.
+ */
+FERRY_API void ferry_config_init_sized(struct ferry_config *cfg, size_t size);
+
+static inline void ferry_config_init(struct ferry_config *cfg)
+{
+    ferry_config_init_sized(cfg, sizeof(*cfg));
+}
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 

@@ -117,6 +117,17 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
     return err == FERRY_OK ? copy_all_urls(&cfg, t) : err;
 }
 
+void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
+{
+    const struct ferry_config init = FERRY_CONFIG_INIT;
+
+    if (size < sizeof(init.size))
+        return;
+    memset(cfg, 0, size); /* a newer program's struct is longer: ferry_transport_new will say so */
+    memcpy(cfg, &init, size < sizeof(init) ? size : sizeof(init));
+    cfg->size = size;
+}
+
 void fy_config_release(struct ferry_transport *t)
 {
     free(t->local.version_text);
