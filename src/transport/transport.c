@@ -423,8 +423,6 @@ int ferry_transport_start(struct ferry_transport *t)
     if (err != FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_STOPPED);
         tear_down(t);
-        free(t->bound_urls);
-        t->bound_urls = NULL;
     }
     return err;
 }
@@ -467,7 +465,13 @@ void ferry_transport_free(struct ferry_transport *t)
 
 const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)
 {
-    return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
+    switch (atomic_load(&t->state)) {
+    case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING: /* they are still being bound */
+        return NULL;
+    default:
+        return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
+    }
 }
 
 /* ---- FERRY_DELIVER_HOST -------------------------------------------------------------------------------------------
