@@ -36,7 +36,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
         cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
         return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
     if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
-        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_connections == 0)
+        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
+        cfg->max_connections == 0)
         return fail(t, FERRY_ERR_INVALID, "a limit (max_...) is 0");
     return FERRY_OK;
 }
@@ -77,6 +78,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->busy_poll_us = cfg->busy_poll_us;
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->max_connections = cfg->max_connections;
+    t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);
@@ -113,6 +115,17 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
         err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
                            &local->min_version);
     return err == FERRY_OK ? copy_all_urls(&cfg, t) : err;
+}
+
+void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
+{
+    const struct ferry_config init = FERRY_CONFIG_INIT;
+
+    if (size < sizeof(init.size))
+        return;
+    memset(cfg, 0, size); /* a newer program's struct is longer: ferry_transport_new will say so */
+    memcpy(cfg, &init, size < sizeof(init) ? size : sizeof(init));
+    cfg->size = size;
 }
 
 void fy_config_release(struct ferry_transport *t)
