@@ -1,6 +1,11 @@
 /*
  * check_http_client - calls, against servers that are plain sockets and do as the test says.
  */
+#include "config.h"
+
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +22,27 @@ static int fd; /* its connection */
 static struct raw_input input;
 static struct seen_call seen;
 static struct seen_call other;
+
+/* A name server that does not answer: looking HELD_NAME up takes until the test lets it end. */
+#define HELD_NAME "held.invalid"
+static sem_t lookup_begins, lookup_may_end, lookup_ends;
+
+typedef int getaddrinfo_fn(const char *host, const char *port, const struct addrinfo *hints,
+                           struct addrinfo **ret_list);
+
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **ret_list)
+{
+    getaddrinfo_fn *system_s;
+
+    if (!host || strcmp(host, HELD_NAME) != 0) {
+        *(void **)&system_s = dlsym(RTLD_NEXT, "getaddrinfo");
+        return system_s(host, port, hints, ret_list);
+    }
+    sem_post(&lookup_begins);
+    sem_wait(&lookup_may_end);
+    sem_post(&lookup_ends);
+    return EAI_AGAIN;
+}
 
 static void setup(void)
 {
@@ -310,7 +336,38 @@ START_TEST(connecting_takes_no_longer_than_it_may)
 }
 END_TEST
 
+static bool has_lookup_begun(void)
+{
+    return sem_trywait(&lookup_begins) == 0;
+}
+
+START_TEST(the_loop_waits_for_no_name_lookup)
+{
+    struct fy_call_spec spec = {.method = "GET", .url = "http://" HELD_NAME ":2380", .connect_timeout_ms = 100};
+
+    sem_init(&lookup_begins, 0, 0);
+    sem_init(&lookup_may_end, 0, 0);
+    sem_init(&lookup_ends, 0, 0);
+
+    seen_call_start(&seen, &spec);
+    HTTP_UNTIL(has_lookup_begun());
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_TIMEOUT);
+
+    spec.connect_timeout_ms = 60000;
+    seen_call_start(&other, &spec);
+    HTTP_UNTIL(has_lookup_begun());
+    seen_call_release(&other);
+
+    for (int i = 0; i < 2; i++)
+        sem_post(&lookup_may_end);
+    for (int i = 0; i < 2; i++)
+        sem_wait(&lookup_ends);
+}
+END_TEST
+
 START_TEST(only_connecting_is_timed)
+
 {
     seen_call_start(
         &seen, &(struct fy_call_spec){.method = "GET", .url = url, .own_connection = true, .connect_timeout_ms = 50});
@@ -617,9 +674,9 @@ int main(void)
         a_chunked_body_that_is_cut_is_an_end_of_file, a_chunked_body_that_is_cut_between_chunks_is_an_end_of_file,
         a_body_of_known_length_that_is_cut_is_an_end_of_file, a_body_that_is_reset_is_a_reset,
         a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
-        a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, only_connecting_is_timed,
-        only_plain_http_is_called, a_name_is_looked_up, a_connection_is_kept_for_the_next_call,
-        a_connection_of_its_own_is_neither_taken_over_nor_kept,
+        a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, the_loop_waits_for_no_name_lookup,
+        only_connecting_is_timed, only_plain_http_is_called, a_name_is_looked_up,
+        a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
         a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
         a_server_that_never_answers_is_left_by_cancelling, a_call_may_be_cancelled_before_the_loop_turns,
