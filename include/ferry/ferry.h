@@ -312,9 +312,9 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
- * Refuse new work at once, close every connection, and wait until no callback runs and none will.  Queued messages
- * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside
- * ferry_transport_start.
+ * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
+ * process per thread at most, however much has arrived.  Queued messages are dropped and counted as
+ * FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 
@@ -416,11 +416,11 @@ struct ferry_counts {
     uint64_t written;    /* messages */
     uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
     uint64_t dropped[FERRY_N_DROP_REASONS];
-    uint64_t received;       /* messages decoded, link heartbeats not counted */
-    uint64_t received_bytes; /* their frames */
-    uint64_t
-        received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
-    uint64_t refused;     /* given to the core, which did not take it */
+    uint64_t received;         /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes;   /* their frames */
+    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, the peer is paused or cut,
+                                  or the transport is being stopped */
+    uint64_t refused;          /* given to the core, which did not take it */
 };
 
 struct ferry_peer_status {

@@ -434,6 +434,7 @@ void ferry_transport_stop(struct ferry_transport *t)
 
     if (before != FY_TRANSPORT_RUNNING)
         return;
+    fy_delivery_close(&t->delivery);
     if (t->has_io_thread) {
         atomic_store(&t->is_stop_wanted, true);
         fy_net_wake(t->local.net);
