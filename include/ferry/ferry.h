@@ -475,10 +475,10 @@ struct ferry_http_request {
     struct ferry_bytes body;
 };
 
-/* What a handler answers.  The fields are copied after it returns. */
+/* What a handler answers.  The fields are copied after it returns; what cannot be sent is replaced by a 500. */
 struct ferry_http_response {
-    int status;               /* preset to 200 */
-    const char *content_type; /* preset to "text/plain; charset=utf-8" */
+    int status;               /* preset to 200; 200 to 599 */
+    const char *content_type; /* preset to "text/plain; charset=utf-8"; one line; NULL: not sent */
     struct ferry_bytes body;
     void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
 };
