@@ -297,6 +297,8 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
 
 int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t)
 {
+    if (!cfg || !ret_t)
+        return FERRY_ERR_INVALID;
     return transport_new(cfg, NULL, ret_t);
 }
 
