@@ -9,7 +9,9 @@
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
  * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.  The names of
+ * hosts, however, are looked up by a short-lived thread each (libcurl's), which may outlast a transport that is freed
+ * meanwhile.  Pointers are never NULL unless a function says so.
  * The library writes to no file descriptor that it was not given, never exits and keeps no global state of its own.
  */
 #ifndef FERRY_FERRY_H
@@ -209,7 +211,9 @@ struct ferry_core {
     /* Messages to id were dropped.  NULL: not wanted.  Bursts are folded into one call. */
     void (*report_unreachable)(void *ctx, uint64_t id);
 
-    /* The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted.  NULL: not wanted.
+    /*
+     * The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted for a peer.
+     * NULL: not wanted.
      */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
@@ -261,16 +265,18 @@ struct ferry_config {
     enum ferry_wire_form form;
 
     enum ferry_delivery delivery;
-    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals */
-    unsigned n_propose_workers; /* and for proposals */
+    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals, 1 to 256 */
+    unsigned n_propose_workers; /* and for proposals, 1 to 256 */
     unsigned busy_poll_us;      /* how long the I/O thread may spin before it sleeps; adaptive; 0: never */
 
+    /* None of these is 0. */
     unsigned dial_timeout_ms;  /* name lookup and connect */
     unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
     unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
     unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
+    /* Nor of these. */
     size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
     size_t max_queue_bytes;       /* the same queues, in encoded bytes */
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
@@ -300,7 +306,7 @@ struct ferry_transport;
 /*
  * Make a transport.  Everything in cfg is copied.  Starts no thread and opens no socket.
  * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM with *ret_t untouched.  When
- * cfg.log is set, what was wrong is also said there.
+ * cfg.log is set, what was wrong is also said there, unless cfg.size is, with which nothing in cfg can be trusted.
  */
 FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t);
 
@@ -378,7 +384,8 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  * and then by POST, as in etcd.  Order is kept per peer and stream.
  * Each message ends as exactly one of written (handed whole to the connection; for a POST: answered with 204) or
  * dropped for one reason; both are counted (ferry_transport_peer_status, ferry_transport_totals), and drops are
- * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot, after the call has returned.
+ * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot, after the call has returned - but
+ * those for a peer that nobody knows, as in etcd.
  * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start.
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
