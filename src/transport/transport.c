@@ -432,11 +432,9 @@ int ferry_transport_start(struct ferry_transport *t)
 
 void ferry_transport_stop(struct ferry_transport *t)
 {
-    int before = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
-
-    if (before != FY_TRANSPORT_RUNNING)
+    fy_delivery_close(&t->delivery); /* first, so that no message comes after the first call that is refused */
+    if (atomic_exchange(&t->state, FY_TRANSPORT_STOPPED) != FY_TRANSPORT_RUNNING)
         return;
-    fy_delivery_close(&t->delivery);
     if (t->has_io_thread) {
         atomic_store(&t->is_stop_wanted, true);
         fy_net_wake(t->local.net);
