@@ -344,6 +344,7 @@ static bool has_lookup_begun(void)
 START_TEST(the_loop_waits_for_no_name_lookup)
 {
     struct fy_call_spec spec = {.method = "GET", .url = "http://" HELD_NAME ":2380", .connect_timeout_ms = 100};
+    size_t n_fds = http_count_fds();
 
     sem_init(&lookup_begins, 0, 0);
     sem_init(&lookup_may_end, 0, 0);
@@ -363,6 +364,7 @@ START_TEST(the_loop_waits_for_no_name_lookup)
         sem_post(&lookup_may_end);
     for (int i = 0; i < 2; i++)
         sem_wait(&lookup_ends);
+    HTTP_UNTIL(http_count_fds() == n_fds); /* curl's threads have closed theirs */
 }
 END_TEST
 
