@@ -9,7 +9,9 @@
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
  * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.  The names of
+ * hosts, however, are looked up by a short-lived thread each (libcurl's), which may outlast a transport that is freed
+ * meanwhile.  Pointers are never NULL unless a function says so.
  * The library writes to no file descriptor but its own, never exits and keeps no global state of its own.
  * Signals: no function may be called from a signal handler.  Ferry's threads block all signals but those of their own
  * faults, and raise no SIGPIPE.
@@ -275,16 +277,18 @@ struct ferry_config {
     enum ferry_wire_form form;
 
     enum ferry_delivery delivery;
-    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals */
-    unsigned n_propose_workers; /* and for proposals */
+    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals, 1 to 256 */
+    unsigned n_propose_workers; /* and for proposals, 1 to 256 */
     unsigned busy_poll_us;      /* how long the I/O thread may spin before it sleeps; adaptive; 0: never */
 
+    /* None of these is 0. */
     unsigned dial_timeout_ms;  /* name lookup and connect */
     unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
     unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
     unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
+    /* Nor of these. */
     size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
     size_t max_queue_bytes;       /* the same queues, in bytes of memory; an empty one takes any one message */
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
@@ -326,7 +330,7 @@ struct ferry_transport;
 /*
  * Make a transport.  Everything in cfg is copied.  Starts no thread and opens no socket.
  * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM with *ret_t untouched.  When
- * cfg.log is set, what was wrong is also said there.
+ * cfg.log is set, what was wrong is also said there, unless cfg.size is, with which nothing in cfg can be trusted.
  */
 FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t);
 
@@ -338,9 +342,9 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
- * Refuse new work at once, close every connection, and wait until no callback runs and none will.  Queued messages
- * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside
- * ferry_transport_start.
+ * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
+ * process per thread at most, however much has arrived.  Queued messages are dropped and counted as
+ * FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 
@@ -445,8 +449,8 @@ struct ferry_counts {
     uint64_t dropped[FERRY_N_DROP_REASONS];
     uint64_t received;         /* messages decoded, link heartbeats not counted */
     uint64_t received_bytes;   /* their frames */
-    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused, cut or
-                                  gone */
+    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, the peer is paused, cut or
+                                  gone, or the transport is being stopped */
     uint64_t refused;          /* given to the core, which did not take it */
 };
 
@@ -502,10 +506,10 @@ struct ferry_http_request {
     struct ferry_bytes body;
 };
 
-/* What a handler answers.  The fields are copied after it returns. */
+/* What a handler answers.  The fields are copied after it returns; what cannot be sent is replaced by a 500. */
 struct ferry_http_response {
     int status;               /* preset to 200; 200 to 599 */
-    const char *content_type; /* preset to "text/plain; charset=utf-8"; NULL: none is named */
+    const char *content_type; /* preset to "text/plain; charset=utf-8"; one line; NULL: not sent */
     struct ferry_bytes body;
     void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
 };

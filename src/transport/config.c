@@ -53,6 +53,22 @@ static int copy_version(const struct ferry_transport *t, const char *name, const
     return *ret_text ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
+/* A list of URLs was not taken: name the one that is none, if that is why. */
+static int fail_urls(const struct ferry_transport *t, int err, const char *name, const char *const *urls)
+{
+    for (; err == FERRY_ERR_URL && *urls; urls++) {
+        char **copy = NULL;
+        int one_err = fy_urls_copy((const char *const[]){*urls, NULL}, &copy);
+
+        free(copy);
+        if (one_err == FERRY_ERR_URL) {
+            fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "%s: \"%s\": %s", name, *urls, ferry_strerror(err));
+            return err;
+        }
+    }
+    return fail(t, err, name);
+}
+
 /* Those to listen on keep their order, by which their bound forms are asked for; those to advertise take etcd's. */
 static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
@@ -61,10 +77,10 @@ static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport 
     if (cfg->listen_urls && cfg->listen_urls[0])
         err = fy_urls_copy_in_order(cfg->listen_urls, &t->listen_urls);
     if (err != FERRY_OK)
-        return fail(t, err, "listen_urls");
+        return fail_urls(t, err, "listen_urls", cfg->listen_urls);
     if (cfg->advertise_urls && cfg->advertise_urls[0])
         err = fy_urls_copy(cfg->advertise_urls, &t->advertise_urls);
-    return err == FERRY_OK ? FERRY_OK : fail(t, err, "advertise_urls");
+    return err == FERRY_OK ? FERRY_OK : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
 }
 
 static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)

@@ -27,11 +27,26 @@ static void report(const struct fy_delivery *d, const struct fy_peer *peer, cons
         core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FAILURE);
 }
 
+/* The core does not get item. */
+static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
+{
+    if (peer)
+        fy_count(&peer->counts.received_dropped, 1);
+    if (item->done)
+        item->done(item->done_arg, err);
+    ferry_message_unref(item->msg);
+}
+
 /* Ask the core to take a message, say what it answered, and let go of the reference. */
 static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy_inbox_item *item)
 {
-    int result = d->core->process(d->core->ctx, item->msg);
+    int result;
 
+    if (atomic_load(&d->is_closing)) { /* whatever a slow core has before it: stop waits for one call at most */
+        refuse(peer, item, FERRY_ERR_CLOSED);
+        return;
+    }
+    result = d->core->process(d->core->ctx, item->msg);
     if (result != 0 && peer)
         fy_count(&peer->counts.refused, 1);
     if (item->done)
@@ -206,8 +221,14 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
     return err;
 }
 
+void fy_delivery_close(struct fy_delivery *d)
+{
+    atomic_store(&d->is_closing, true);
+}
+
 void fy_delivery_stop(struct fy_delivery *d)
 {
+    fy_delivery_close(d);
     atomic_store(&d->is_closed, true);
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         pool_stop(&d->pools[i]);
@@ -220,16 +241,6 @@ void fy_delivery_silence(struct fy_delivery *d)
     d->is_silent = true;
 }
 
-/* The inbox did not take item. */
-static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
-{
-    if (peer)
-        fy_count(&peer->counts.received_dropped, 1);
-    if (item->done)
-        item->done(item->done_arg, err);
-    ferry_message_unref(item->msg);
-}
-
 void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
                      fy_delivered_fn *done, void *done_arg)
 {
@@ -237,7 +248,7 @@ void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct f
     struct fy_inbox_queue *queue = NULL;
     int err;
 
-    if (atomic_load(&d->is_closed)) {
+    if (atomic_load(&d->is_closing)) {
         refuse(peer, &item, FERRY_ERR_CLOSED);
         return;
     }

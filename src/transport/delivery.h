@@ -36,9 +36,10 @@ struct fy_worker_pool {
 struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
-    atomic_bool is_closed;
-    bool is_silent;            /* the loop's: the core is called no more */
-    struct fy_inbox strangers; /* POSTs from members that are no peers */
+    atomic_bool is_closing;        /* no message is brought to the core any more */
+    atomic_bool is_closed;         /* and no report is taken */
+    bool is_silent;                /* the loop's: the core is called no more */
+    struct fy_inbox strangers;     /* POSTs from members that are no peers */
     struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
 };
 
@@ -47,6 +48,9 @@ void fy_delivery_release(struct fy_delivery *d); /* stopped */
 
 /* Start workers; n of 0 and 0: none, deliver on the loop.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs. */
 int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers);
+
+/* From now on the core gets no message, only reports: one that is with the core is the last.  Any thread. */
+void fy_delivery_close(struct fy_delivery *d);
 
 /* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);

@@ -302,6 +302,8 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
 
 int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t)
 {
+    if (!cfg || !ret_t)
+        return FERRY_ERR_INVALID;
     return transport_new(cfg, NULL, ret_t);
 }
 
@@ -429,9 +431,8 @@ int ferry_transport_start(struct ferry_transport *t)
 
 void ferry_transport_stop(struct ferry_transport *t)
 {
-    int before = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
-
-    if (before != FY_TRANSPORT_RUNNING)
+    fy_delivery_close(&t->delivery); /* first, so that no message comes after the first call that is refused */
+    if (atomic_exchange(&t->state, FY_TRANSPORT_STOPPED) != FY_TRANSPORT_RUNNING)
         return;
     if (t->has_io_thread) {
         atomic_store(&t->is_stop_wanted, true);

@@ -91,6 +91,8 @@ START_TEST(a_bad_configuration_is_refused_and_explained)
     struct ferry_config *config = &members[0].config;
     const struct ferry_config good = *config;
 
+    ck_assert_int_eq(ferry_transport_new(NULL, &members[0].t), FERRY_ERR_INVALID);
+    ck_assert_int_eq(ferry_transport_new(config, NULL), FERRY_ERR_INVALID);
     config->core.process = NULL;
     refuse(FERRY_ERR_INVALID, "process");
     *config = good;

@@ -177,8 +177,8 @@ START_TEST(urls_must_be_urls)
 {
     static const char *const bad[] = {"http://a:1", "http://a:1/path", NULL};
 
-    check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls");
-    check_refused(advertise_urls, bad, FERRY_ERR_URL, "advertise_urls");
+    check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls: \"http://a:1/path\"");
+    check_refused(advertise_urls, bad, FERRY_ERR_URL, "advertise_urls: \"http://a:1/path\"");
 }
 END_TEST
 
