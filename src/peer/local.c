@@ -21,12 +21,14 @@ size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers)
 
 bool fy_local_reserve(struct fy_local *local, size_t bytes)
 {
-    size_t used = atomic_fetch_add_explicit(&local->send_bytes, bytes, memory_order_relaxed);
+    size_t used = atomic_load_explicit(&local->send_bytes, memory_order_relaxed);
 
-    if (bytes <= local->max_send_bytes && used <= local->max_send_bytes - bytes)
-        return true;
-    fy_local_unreserve(local, bytes);
-    return false;
+    do {
+        if (bytes > local->max_send_bytes - used) /* what does not fit is never added: others would find it there */
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&local->send_bytes, &used, used + bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
 }
 
 void fy_local_unreserve(struct fy_local *local, size_t bytes)

@@ -407,9 +407,9 @@ static bool is_looking_up(void)
     return is_stuck;
 }
 
-static size_t count_threads(void)
+static size_t count_descriptors(void)
 {
-    DIR *dir = opendir("/proc/self/task");
+    DIR *dir = opendir("/proc/self/fd");
     size_t n = 0;
 
     ck_assert_ptr_nonnull(dir);
@@ -419,14 +419,14 @@ static size_t count_threads(void)
     return n;
 }
 
-/* Let the lookup's thread end, for it has a descriptor that the rig would miss. */
-static void end_lookup(size_t n_threads)
+/* Let the lookup's thread end: it has a descriptor that the rig would miss. */
+static void end_lookup(size_t n_descriptors)
 {
     pthread_mutex_lock(&lookup.mu);
     lookup.is_open = true;
     pthread_cond_broadcast(&lookup.changed);
     pthread_mutex_unlock(&lookup.mu);
-    HTTP_UNTIL(count_threads() == n_threads);
+    HTTP_UNTIL(count_descriptors() == n_descriptors);
 }
 
 static void begin_stuck_call(unsigned connect_timeout_ms)
@@ -440,7 +440,7 @@ static void begin_stuck_call(unsigned connect_timeout_ms)
 
 START_TEST(a_lookup_that_hangs_ends_in_time_and_holds_up_nobody)
 {
-    size_t n_threads = count_threads();
+    size_t n_descriptors = count_descriptors();
     uint64_t begin_ns = http_clock_ns();
 
     begin_stuck_call(100);
@@ -448,13 +448,13 @@ START_TEST(a_lookup_that_hangs_ends_in_time_and_holds_up_nobody)
     ck_assert_int_eq(seen.err, FERRY_ERR_TIMEOUT);
     ck_assert_uint_lt(http_clock_ns() - begin_ns, STUCK_MS * UINT64_C(1000000));
     ck_assert(is_looking_up());
-    end_lookup(n_threads);
+    end_lookup(n_descriptors);
 }
 END_TEST
 
 START_TEST(a_call_whose_lookup_hangs_is_cancelled_at_once)
 {
-    size_t n_threads = count_threads();
+    size_t n_descriptors = count_descriptors();
     uint64_t begin_ns = http_clock_ns();
 
     begin_stuck_call(60000);
@@ -462,7 +462,7 @@ START_TEST(a_call_whose_lookup_hangs_is_cancelled_at_once)
     seen.call = NULL;
     ck_assert_uint_lt(http_clock_ns() - begin_ns, STUCK_MS * UINT64_C(1000000));
     ck_assert(is_looking_up());
-    end_lookup(n_threads);
+    end_lookup(n_descriptors);
 }
 END_TEST
 

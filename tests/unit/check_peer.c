@@ -483,15 +483,43 @@ START_TEST(senders_may_go_on_while_the_peer_is_stopped)
 }
 END_TEST
 
+static void *ask_for_too_much(void *arg)
+{
+    struct fy_local *local = arg;
+
+    for (int i = 0; i < 200000; i++)
+        if (fy_local_reserve(local, local->max_send_bytes))
+            ck_abort_msg("more than there is");
+    atomic_store(&n_running, 0);
+    return NULL;
+}
+
+START_TEST(what_does_not_fit_into_the_budget_takes_no_room_from_others)
+{
+    pthread_t thread;
+
+    ck_assert(fy_local_reserve(&rig.local, 1));
+    atomic_store(&n_running, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_too_much, &rig.local), 0);
+    while (atomic_load(&n_running) > 0) {
+        if (!fy_local_reserve(&rig.local, 1))
+            ck_abort_msg("refused, though there is room");
+        fy_local_unreserve(&rig.local, 1);
+    }
+    pthread_join(thread, NULL);
+    fy_local_unreserve(&rig.local, 1);
+}
+END_TEST
+
 int main(void)
 {
-    return rig_main("peer", rig_setup, teardown, each_type_takes_its_lane_whatever_is_attached,
-                    a_full_lane_does_not_fall_over_to_the_next, the_bytes_of_a_lane_are_bounded,
-                    the_loop_is_asked_once_for_any_number_of_messages, what_cannot_be_sent_is_dropped_for_its_reason,
-                    the_budget_is_of_all_lanes_and_comes_back, sending_survives_every_failed_allocation,
-                    making_a_peer_survives_every_failed_allocation,
-                    a_started_peer_dials_both_streams_and_a_stopped_one_none, new_urls_reach_the_readers_that_wait,
-                    one_stream_that_fails_makes_the_peer_inactive_until_something_works,
-                    the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
-                    senders_may_go_on_while_the_peer_is_stopped, NULL);
+    return rig_main(
+        "peer", rig_setup, teardown, each_type_takes_its_lane_whatever_is_attached,
+        a_full_lane_does_not_fall_over_to_the_next, the_bytes_of_a_lane_are_bounded,
+        the_loop_is_asked_once_for_any_number_of_messages, what_cannot_be_sent_is_dropped_for_its_reason,
+        the_budget_is_of_all_lanes_and_comes_back, sending_survives_every_failed_allocation,
+        making_a_peer_survives_every_failed_allocation, a_started_peer_dials_both_streams_and_a_stopped_one_none,
+        new_urls_reach_the_readers_that_wait, one_stream_that_fails_makes_the_peer_inactive_until_something_works,
+        the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
+        senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others, NULL);
 }
