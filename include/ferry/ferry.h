@@ -55,7 +55,7 @@ extern "C" {
     X(TRUNCATED, -10, "the bytes end inside a frame")                                                                  \
     X(FRAME_TYPE, -11, "unknown frame type")                                                                           \
     X(DEPTH, -12, "messages nested too deeply")                                                                        \
-    X(URL, -13, "not a peer URL (http://host:port without a path)")                                                    \
+    X(URL, -13, "not a peer URL (http or https://host:port without a path)")                                           \
     X(VERSION_TEXT, -14, "not a version (three dotted numbers)")                                                       \
     X(INCOMPATIBLE_VERSION, -15, "incompatible version")                                                               \
     X(CLUSTER_ID_MISMATCH, -16, "cluster ID mismatch")                                                                 \
@@ -69,7 +69,9 @@ extern "C" {
     X(HTTP_STATUS, -24, "unexpected HTTP status")                                                                      \
     X(PROTOCOL, -25, "the other end broke the protocol")                                                               \
     X(SYSTEM, -26, "a system call failed")                                                                             \
-    X(CANCELED, -27, "canceled")
+    X(CANCELED, -27, "canceled")                                                                                       \
+    X(TLS, -28, "no TLS connection")                                                                                   \
+    X(TLS_CONFIG, -29, "the TLS settings or files cannot be used")
 
 #define FERRY_ERR_ENUM(name, value, text) FERRY_ERR_##name = (value),
 enum ferry_err { FERRY_OK = 0, FERRY_ERR_MAP(FERRY_ERR_ENUM) };
@@ -261,6 +263,8 @@ enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LO
  */
 typedef void ferry_log_fn(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text);
 
+struct ferry_tls_config;
+
 /* Everything about a transport that is fixed at its birth.  Begin with FERRY_CONFIG_INIT or ferry_config_init. */
 struct ferry_config {
     size_t size; /* of this struct: set by FERRY_CONFIG_INIT, so that it can grow */
@@ -300,6 +304,8 @@ struct ferry_config {
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */
     void *log_ctx;
+
+    const struct ferry_tls_config *tls; /* of ferry/tls.h; NULL: no TLS, and no https:// URLs */
 };
 
 #define FERRY_CONFIG_INIT                                                                                              \
@@ -329,8 +335,9 @@ struct ferry_transport;
 
 /*
  * Make a transport.  Everything in cfg is copied.  Starts no thread and opens no socket.
- * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM with *ret_t untouched.  When
- * cfg.log is set, what was wrong is also said there, unless cfg.size is, with which nothing in cfg can be trusted.
+ * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT, _TLS_CONFIG or _NOMEM with *ret_t
+ * untouched.  When cfg.log is set, what was wrong is also said there, unless cfg.size is, with which nothing in cfg can
+ * be trusted.
  */
 FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t);
 
@@ -376,9 +383,9 @@ FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
  */
 
 /*
- * Add a member and begin to dial it.  urls: NULL-ended, at least one, http://host:port each.  Copied.
- * Returns FERRY_OK; FERRY_ERR_EXISTS (nothing changes); FERRY_ERR_INVALID for id 0 or the own id; FERRY_ERR_URL,
- * _NOMEM, _CLOSED; _STATE before start.
+ * Add a member and begin to dial it.  urls: NULL-ended, at least one, http or https://host:port each.
+ * Copied.  Returns FERRY_OK; FERRY_ERR_EXISTS (nothing changes); FERRY_ERR_INVALID for id 0 or the own id;
+ * FERRY_ERR_URL, _NOMEM, _CLOSED; _TLS_CONFIG for an https URL when ferry_config.tls was NULL; _STATE before start.
  */
 FERRY_API int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
 

@@ -8,3 +8,4 @@ libferry_core_la_SOURCES += \
 
 include src/net/http/module.mk
 include src/net/sim/module.mk
+include src/net/tls/module.mk

@@ -41,6 +41,7 @@ struct fy_call_spec {
     size_t body_len;
     bool own_connection; /* a connection for this call alone, closed with it: streams */
     unsigned connect_timeout_ms;
+    uint64_t member; /* https: the member whose certificate it must be, if the policy knows such; 0: any */
 };
 
 /* The head of an answer, valid during on_head. */
@@ -57,11 +58,14 @@ struct fy_call_events {
     void (*on_head)(void *arg, const struct fy_answer *answer);  /* once, before the body */
     void (*on_body)(void *arg, const uint8_t *data, size_t len); /* as it comes, len > 0 */
     void (*on_end)(void *arg, int err, const char *detail);      /* once, the last; the call is gone after it.
-         FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _RESET, _EOF, _PROTOCOL;
+         FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _TLS, _RESET, _EOF, _PROTOCOL;
          detail says more, for people */
 };
 
-/* Start a call.  On FERRY_OK *ret_call lives until on_end returns or it is cancelled.  FERRY_ERR_NOMEM or _URL. */
+/*
+ * Start a call.  On FERRY_OK *ret_call lives until on_end returns or it is cancelled.  FERRY_ERR_NOMEM, _URL or
+ * _TLS_CONFIG (https, and the net has no TLS).
+ */
 int fy_net_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                 struct fy_call **ret_call);
 
@@ -80,7 +84,10 @@ void fy_call_cancel(struct fy_call *call);
  */
 typedef void fy_request_fn(void *arg, struct fy_request *req);
 
-/* Bind a URL (http://host:port; port 0 picks one).  FERRY_ERR_LISTEN with the cause in ret_detail, _URL, _NOMEM. */
+/*
+ * Bind a URL (http or https://host:port; port 0 picks one).  FERRY_ERR_LISTEN with the cause in ret_detail, _URL,
+ * _TLS_CONFIG (as above), _NOMEM.
+ */
 int fy_net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size);
 const char *fy_listener_url(const struct fy_listener *listener); /* as bound */
@@ -96,6 +103,9 @@ const char *fy_request_path(const struct fy_request *req);   /* percent-decoding
 const char *fy_request_query(const struct fy_request *req);  /* without '?'; "" for none */
 const char *fy_request_remote(const struct fy_request *req); /* "127.0.0.1:40312" */
 const char *fy_request_header(const struct fy_request *req, const char *name); /* first value, or NULL */
+
+/* May a request of this connection speak for the member (0: it does not say for whom)?  The TLS policy decides. */
+bool fy_request_is_from(const struct fy_request *req, uint64_t member);
 
 struct fy_request_events {
     void (*on_body)(void *arg, const uint8_t *data, size_t len); /* len > 0; may be NULL: the body is thrown away */
@@ -172,6 +182,7 @@ struct fy_net_ops {
     const char *(*request_query)(const struct fy_request *req);
     const char *(*request_remote)(const struct fy_request *req);
     const char *(*request_header)(const struct fy_request *req, const char *name);
+    bool (*request_is_from)(const struct fy_request *req, uint64_t member); /* NULL: always */
     void (*request_set_events)(struct fy_request *req, const struct fy_request_events *events, void *arg);
     void (*request_reply)(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                           const void *body, size_t body_len);

@@ -150,6 +150,7 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
         .body = post->body,
         .body_len = msg->packed_len,
         .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+        .member = peer->id,
     };
     err = fy_net_call(local->net, &spec, &events, post, &post->call);
     if (err != FERRY_OK) {

@@ -173,10 +173,14 @@ static void become_active(struct fy_stream_reader *r)
 static void on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_stream_reader *r = arg;
+    const char *version_text = fy_answer_header(answer, FY_HEADER_SERVER_VERSION);
     struct fy_version version;
     char text[sizeof(r->last_failure)];
 
-    if (fy_version_parse_header(fy_answer_header(answer, FY_HEADER_SERVER_VERSION), &version) != FERRY_OK) {
+    if (!version_text && answer->status == 400) { /* no member says so: this is no port for us, and the body says why */
+        set_state(r, FY_READER_REFUSED);
+        fy_refusal_begin(&r->refusal, answer);
+    } else if (fy_version_parse_header(version_text, &version) != FERRY_OK) {
         fail_refused(r, "the answer's " FY_HEADER_SERVER_VERSION " is not a version");
     } else if (!fy_version_supports_stream(r->peer->local->version, version)) {
         (void)snprintf(text, sizeof(text), "%s (the answer's version is %u.%u.%u)",
@@ -294,6 +298,7 @@ static void dial(void *arg)
         .headers = headers,
         .own_connection = true,
         .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+        .member = r->peer->id,
     };
     int err;
 

@@ -31,6 +31,7 @@ enum option_id {
     OPT_WINDOW,
     OPT_DELIVERY,
     OPT_BUSY_POLL,
+    OPT_TLS,
     OPT_JSON,
     OPT_HELP,
     OPT_VERSION
@@ -48,6 +49,7 @@ static const struct {
     {"window", "W", "msgapp: messages sent and not yet delivered, at most (2048)", OPT_WINDOW},
     {"delivery", "HOW", "who calls the core: inline, workers or host (workers)", OPT_DELIVERY},
     {"busy-poll-us", "N", "how long a loop may spin before it sleeps (the library's default)", OPT_BUSY_POLL},
+    {"tls", NULL, "talk over mutual TLS, with certificates made for the measurement", OPT_TLS},
     {"json", NULL, "print one JSON object instead of a table", OPT_JSON},
     {"help", NULL, "print this text", OPT_HELP},
     {"version", NULL, "print the version", OPT_VERSION},
@@ -140,6 +142,9 @@ static const char *take(enum option_id id, const char *text, struct bench_option
         if (!number_parse(text, 0, MAX_BUSY_POLL_US, &number))
             return "a number of microseconds from 0 to 1000000";
         options->busy_poll_us = (unsigned)number;
+        return NULL;
+    case OPT_TLS:
+        options->tls = true;
         return NULL;
     case OPT_JSON:
         options->json = true;

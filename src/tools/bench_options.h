@@ -20,6 +20,7 @@ struct bench_options {
     uint64_t window; /* messages under way at one time */
     enum ferry_delivery delivery;
     unsigned busy_poll_us;
+    bool tls;
     bool json;
 };
 

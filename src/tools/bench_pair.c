@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "tools/bench_options.h"
+#include "tools/bench_tls.h"
 #include "tools/progress.h"
 #include "tools/stopwatch.h"
 
@@ -59,10 +60,12 @@ static size_t at_least(size_t limit, uint64_t need)
     return limit < need ? (size_t)need : limit;
 }
 
-static int member_start(struct member *member, uint64_t id, const struct bench_options *options, void *ctx,
+/* tls: NULL for plain HTTP. */
+static int member_start(struct member *member, uint64_t id, const struct bench_options *options,
+                        const struct ferry_tls_config *tls, void *ctx,
                         int (*process)(void *ctx, const struct ferry_message *msg))
 {
-    const char *const any_port[] = {"http://127.0.0.1:0", NULL};
+    const char *const any_port[] = {options->tls ? "https://127.0.0.1:0" : "http://127.0.0.1:0", NULL};
     struct ferry_config cfg = FERRY_CONFIG_INIT;
     int err;
 
@@ -73,6 +76,7 @@ static int member_start(struct member *member, uint64_t id, const struct bench_o
     cfg.core.ctx = ctx;
     cfg.core.process = process;
     cfg.listen_urls = any_port;
+    cfg.tls = tls;
     cfg.delivery = options->delivery;
     cfg.busy_poll_us = options->busy_poll_us;
     cfg.log = print_log;
@@ -180,6 +184,23 @@ static int connect_both(struct bench_pair *pair)
     return 0;
 }
 
+static int start_both(struct bench_pair *pair, const struct bench_options *options, void *ctx,
+                      int (*process_one)(void *ctx, const struct ferry_message *msg),
+                      int (*process_two)(void *ctx, const struct ferry_message *msg))
+{
+    struct bench_tls tls;
+    const struct ferry_tls_config *config = options->tls ? &tls.config : NULL;
+    int failed;
+
+    if (options->tls && bench_tls_make(&tls))
+        return -1;
+    failed = member_start(&pair->one, 1, options, config, ctx, process_one) ||
+             member_start(&pair->two, 2, options, config, ctx, process_two);
+    if (options->tls)
+        bench_tls_remove(&tls);
+    return failed ? -1 : 0;
+}
+
 int bench_pair_open(const struct bench_options *options, void *ctx,
                     int (*process_one)(void *ctx, const struct ferry_message *msg),
                     int (*process_two)(void *ctx, const struct ferry_message *msg), struct bench_pair **ret_pair)
@@ -193,8 +214,7 @@ int bench_pair_open(const struct bench_options *options, void *ctx,
     }
     pair->delivery = options->delivery;
     *ret_pair = pair; /* process may be called from here on */
-    if (member_start(&pair->one, 1, options, ctx, process_one) ||
-        member_start(&pair->two, 2, options, ctx, process_two) || member_meet(&pair->one, &pair->two) ||
+    if (start_both(pair, options, ctx, process_one, process_two) || member_meet(&pair->one, &pair->two) ||
         member_meet(&pair->two, &pair->one) || connect_both(pair))
         goto close_pair;
     if (pair->delivery == FERRY_DELIVER_HOST) {

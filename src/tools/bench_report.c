@@ -69,8 +69,8 @@ static void print_json(const struct bench_options *options, const struct figure 
 
 static void print_table(const struct bench_options *options, const struct figure *figures, FILE *to)
 {
-    fprintf(to, "ferry %s, %s, delivery %s, busy poll %u us\n", ferry_version(), options->mode->name,
-            bench_delivery_name(options->delivery), options->busy_poll_us);
+    fprintf(to, "ferry %s, %s%s, delivery %s, busy poll %u us\n", ferry_version(), options->mode->name,
+            options->tls ? ", TLS" : "", bench_delivery_name(options->delivery), options->busy_poll_us);
     for (size_t i = 0; i < N_FIGURES; i++) {
         if (figures[i].decimals == NO_VALUE)
             fprintf(to, "  %-26s %14s\n", figures[i].what, "-");

@@ -4,7 +4,7 @@
 if ENABLE_TOOLS
 bin_PROGRAMS += ferry-bench
 ferry_bench_CPPFLAGS = $(FERRY_CPPFLAGS)
-ferry_bench_LDADD = libferry.la
+ferry_bench_LDADD = libferry.la $(OPENSSL_LIBS)
 ferry_bench_LDFLAGS = $(FERRY_LDFLAGS) -static
 ferry_bench_SOURCES = \
 	src/tools/bench.c \
@@ -18,6 +18,8 @@ ferry_bench_SOURCES = \
 	src/tools/bench_pingpong.c \
 	src/tools/bench_report.c \
 	src/tools/bench_report.h \
+	src/tools/bench_tls.c \
+	src/tools/bench_tls.h \
 	src/tools/latency.c \
 	src/tools/latency.h \
 	src/tools/number.c \

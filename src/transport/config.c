@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/tls/tls.h"
 #include "transport/transport.h"
 #include "wire/url.h"
 
@@ -83,6 +84,16 @@ static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport 
     return err == FERRY_OK ? FERRY_OK : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
 }
 
+/* Files are read here, so last, when all else is right. */
+static int load_tls(const struct ferry_config *cfg, struct ferry_transport *t)
+{
+    if (cfg->tls)
+        return fy_tls_new(cfg->tls, &t->local.log, &t->tls);
+    if (fy_urls_have_https(t->listen_urls))
+        return fail(t, FERRY_ERR_TLS_CONFIG, "listen_urls with https, and tls is NULL");
+    return FERRY_OK;
+}
+
 static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)
 {
     struct fy_local *local = &t->local;
@@ -130,7 +141,9 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
     if (err == FERRY_OK)
         err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
                            &local->min_version);
-    return err == FERRY_OK ? copy_all_urls(&cfg, t) : err;
+    if (err == FERRY_OK)
+        err = copy_all_urls(&cfg, t);
+    return err == FERRY_OK ? load_tls(&cfg, t) : err;
 }
 
 void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
@@ -146,6 +159,7 @@ void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
 
 void fy_config_release(struct ferry_transport *t)
 {
+    fy_tls_free(t->tls);
     free(t->local.version_text);
     free(t->local.min_version_text);
     free(t->local.peer_urls);

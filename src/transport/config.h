@@ -10,7 +10,7 @@ struct ferry_transport;
 
 /*
  * Fill t's constant part from cfg.  What was wrong is told to cfg's log.
- * FERRY_OK; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM: then fy_config_release undoes what was done.
+ * FERRY_OK; FERRY_ERR_INVALID, _URL, _VERSION_TEXT, _TLS_CONFIG or _NOMEM: then fy_config_release undoes what was done.
  */
 int fy_config_apply(const struct ferry_config *cfg, struct ferry_transport *t);
 void fy_config_release(struct ferry_transport *t);

@@ -24,6 +24,9 @@
 /* ---- What both endpoints check ------------------------------------------------------------------------------------
  */
 
+/* Status 412, never 403: etcd takes that for its removal. */
+#define TEXT_CERTIFICATE_MISMATCH "the certificate does not belong to the member"
+
 /* The headers of every answer of an endpoint. */
 struct own_headers {
     struct fy_header headers[2];
@@ -55,6 +58,15 @@ static bool check_method(struct fy_request *req, const char *method)
     return false;
 }
 
+/* Is the sender who it says it is, as far as its certificate tells?  One without a name is nobody (0). */
+static bool is_sender_itself(struct fy_request *req)
+{
+    const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
+    uint64_t id;
+
+    return fy_request_is_from(req, from && fy_id_parse(from, &id) == FERRY_OK ? id : 0);
+}
+
 /* Are the version and the cluster right?  If not, the request is answered. */
 static bool check_sender(struct ferry_transport *t, struct fy_request *req, const struct own_headers *own)
 {
@@ -75,6 +87,8 @@ static bool check_sender(struct ferry_transport *t, struct fy_request *req, cons
         why = FY_TEXT_INCOMPATIBLE_VERSION;
     } else if (!cluster_id || strcmp(cluster_id, t->local.cluster_id_text.text) != 0) {
         why = FY_TEXT_CLUSTER_ID_MISMATCH;
+    } else if (!is_sender_itself(req)) {
+        why = TEXT_CERTIFICATE_MISMATCH;
     }
     if (!why)
         return true;
@@ -112,6 +126,10 @@ static int judge_stream(struct ferry_transport *t, struct fy_request *req, enum 
     if (!*ret_peer) {
         *ret_why = "error sender not found";
         return 404;
+    }
+    if (!fy_request_is_from(req, from)) {
+        *ret_why = TEXT_CERTIFICATE_MISMATCH;
+        return 412;
     }
     if (!to || strcmp(to, t->local.id_text.text) != 0) {
         *ret_why = FY_TEXT_TO_MISMATCH;

@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "net/http/http.h"
 #include "net/net.h"
+#include "net/tls/tls.h"
 #include "peer/peer.h"
 #include "transport/config.h"
 #include "transport/raft_server.h"
@@ -367,7 +368,8 @@ static int make_net(struct ferry_transport *t)
     struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
                                  .busy_poll_us = t->busy_poll_us,
                                  .max_connections = t->max_connections,
-                                 .log = &t->local.log};
+                                 .log = &t->local.log,
+                                 .tls = t->tls};
 
     return t->has_own_net ? fy_http_new(&cfg, &t->local.net) : FERRY_OK;
 }
@@ -536,6 +538,21 @@ static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
     return err;
 }
 
+static int copy_peer_urls(const struct ferry_transport *t, const char *const *urls, char ***ret_copy)
+{
+    char **copy;
+    int err = fy_urls_copy(urls, &copy);
+
+    if (err != FERRY_OK)
+        return err;
+    if (!t->tls && fy_urls_have_https(copy)) {
+        free(copy);
+        return FERRY_ERR_TLS_CONFIG;
+    }
+    *ret_copy = copy;
+    return FERRY_OK;
+}
+
 int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
 {
     struct fy_peer *peer;
@@ -546,7 +563,7 @@ int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char 
         return err;
     if (id == 0 || id == t->local.id || !urls)
         return FERRY_ERR_INVALID;
-    err = fy_urls_copy(urls, &copy);
+    err = copy_peer_urls(t, urls, &copy);
     if (err != FERRY_OK)
         return err;
     err = fy_peer_new(&t->local, id, copy, &peer);
@@ -577,7 +594,7 @@ int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const ch
         return err;
     if (!urls)
         return FERRY_ERR_INVALID;
-    err = fy_urls_copy(urls, &copy);
+    err = copy_peer_urls(t, urls, &copy);
     if (err != FERRY_OK)
         return err;
     peer = fy_transport_find_peer(t, id);
@@ -723,6 +740,25 @@ size_t ferry_transport_active_peers(const struct ferry_transport *t)
         n += atomic_load(&t->peers[i]->status.is_active) ? 1 : 0;
     pthread_mutex_unlock(mu);
     return n;
+}
+
+/* ---- TLS ----------------------------------------------------------------------------------------------------------
+ */
+
+int ferry_transport_reload_tls(struct ferry_transport *t, const struct ferry_tls_config *tls)
+{
+    if (!t->tls)
+        return FERRY_ERR_STATE;
+    if (atomic_load(&t->state) == FY_TRANSPORT_STOPPED)
+        return FERRY_ERR_CLOSED;
+    return fy_tls_reload(t->tls, tls);
+}
+
+void ferry_transport_tls_counts(const struct ferry_transport *t, struct ferry_tls_counts *ret_counts)
+{
+    *ret_counts = (struct ferry_tls_counts){.accepted = 0};
+    if (t->tls)
+        fy_tls_read_counts(t->tls, ret_counts);
 }
 
 /* ---- Faults, for tests --------------------------------------------------------------------------------------------

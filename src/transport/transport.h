@@ -21,6 +21,7 @@
 struct fy_listener;
 struct fy_net;
 struct fy_peer;
+struct fy_tls;
 
 enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
 
@@ -34,6 +35,7 @@ struct ferry_transport {
     unsigned busy_poll_us;
     unsigned write_timeout_ms;
     size_t max_connections;
+    struct fy_tls *tls;    /* NULL: none */
     char **listen_urls;    /* NULL-ended, one block; NULL: none */
     char **advertise_urls; /* the same */
 

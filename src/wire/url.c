@@ -66,18 +66,27 @@ static int parse_host(struct span rest, struct fy_url *url, size_t *ret_len)
     return FERRY_OK;
 }
 
+static bool skip_scheme(struct span *text, const char *scheme)
+{
+    size_t len = strlen(scheme);
+
+    if (text->len < len || strncasecmp(text->text, scheme, len) != 0)
+        return false;
+    text->text += len;
+    text->len -= len;
+    return true;
+}
+
 static int parse_span(struct span text, struct fy_url *ret_url)
 {
-    static const char scheme[] = "http://";
     struct fy_url url = {.port = 0};
-    struct span rest;
+    struct span rest = text;
     size_t host_len;
     int err;
 
-    if (text.len < sizeof(scheme) - 1 || strncasecmp(text.text, scheme, sizeof(scheme) - 1) != 0)
+    url.is_https = skip_scheme(&rest, "https://");
+    if (!url.is_https && !skip_scheme(&rest, "http://"))
         return FERRY_ERR_URL;
-    rest.text = text.text + sizeof(scheme) - 1;
-    rest.len = text.len - (sizeof(scheme) - 1);
     if (rest.len > 0 && rest.text[rest.len - 1] == '/')
         rest.len--;
     err = parse_host(rest, &url, &host_len);
@@ -96,6 +105,16 @@ static int parse_span(struct span text, struct fy_url *ret_url)
 int fy_url_parse(const char *text, struct fy_url *ret_url)
 {
     return parse_span((struct span){text, strlen(text)}, ret_url);
+}
+
+bool fy_urls_have_https(char *const *urls)
+{
+    struct fy_url url;
+
+    for (size_t i = 0; urls && urls[i]; i++)
+        if (fy_url_parse(urls[i], &url) == FERRY_OK && url.is_https)
+            return true;
+    return false;
 }
 
 /* ---- Lists ---- */

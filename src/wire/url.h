@@ -14,6 +14,7 @@ struct fy_url {
     char host[256]; /* a name, an IPv4 address, or an IPv6 address without its brackets */
     uint16_t port;
     bool is_ipv6;
+    bool is_https;
 };
 
 /*
@@ -21,6 +22,9 @@ struct fy_url {
  * looked up: a host is letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or FERRY_ERR_URL.
  */
 int fy_url_parse(const char *text, struct fy_url *ret_url);
+
+/* Does one of a NULL-ended array of good URLs (NULL: an empty one) ask for TLS? */
+bool fy_urls_have_https(char *const *urls);
 
 /*
  * Split X-PeerURLs ("a,b,c"), or copy a NULL-ended array of URLs, into a NULL-ended array in one block, for free():

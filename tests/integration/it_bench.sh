@@ -39,6 +39,9 @@ for delivery in inline workers host; do
     try "msgapp with a window of one, $delivery" measures msgapp 200 --delivery $delivery --window 1
     try "msgapp with an odd window, $delivery" measures msgapp 1000 --delivery $delivery --window 7
 done
+try "msgapp over TLS" measures msgapp 20000 --tls
+try "pingpong over TLS" measures pingpong 500 --tls
+try "large entries over TLS" measures msgapp 100 --size 1000000 --window 16 --tls
 try "empty entries" measures msgapp 1000 --size 0
 try "large entries" measures msgapp 100 --size 1000000 --window 16
 try "a heartbeat with a context" measures pingpong 100 --size 1000

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The library shows ferry_ symbols and nothing else, all that ferry.h declares, and keeps to itself: it neither prints
+# The library shows ferry_ symbols and nothing else, all that the headers declare, and keeps to itself: it neither prints
 # nor exits, and has no data that changes.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
@@ -10,18 +10,18 @@ archive=$builddir/.libs/libferry.a
 nm -D --defined-only "$so" | sed 's/.* //; s/@.*//' | sort -u >"$work/exported"
 
 # The functions of a header: what carries the attribute, up to its semicolon.
-cc -E -P -I"$srcdir/include" "$srcdir/include/ferry/ferry.h" | tr '\n' ' ' | tr ';' '\n' |
+cc -E -P -I"$srcdir/include" "$srcdir/include/ferry/ferry.h" "$srcdir/include/ferry/tls.h" | tr '\n' ' ' | tr ';' '\n' |
     grep 'visibility("default")' | sed 's/.*visibility("default")))//' | grep -o 'ferry_[a-z0-9_]* *(' |
     tr -d ' (' | sort -u >"$work/declared"
 
 try "ferry.h declares functions" grep -q ferry_transport_send "$work/declared"
 try "the library exports functions" grep -q ferry_transport_send "$work/exported"
 comm -23 "$work/declared" "$work/exported" >"$work/seen"
-nothing "every function that ferry.h declares is exported"
+nothing "every function that the headers declare is exported"
 grep -vxE 'ferry_[a-z0-9_]+|FERRY_[0-9]+' "$work/exported" >"$work/seen"
 nothing "only ferry_ symbols are exported"
 grep -x 'ferry_.*' "$work/exported" | comm -13 "$work/declared" - >"$work/seen"
-nothing "nothing is exported that ferry.h does not declare"
+nothing "nothing is exported that no header declares"
 
 nm -D --undefined-only "$so" | sed 's/.* //; s/@.*//' | sort -u >"$work/used"
 try "the library uses functions of others" grep -q '^curl_' "$work/used"

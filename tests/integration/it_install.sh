@@ -8,7 +8,7 @@ root=$work/root
 # The make that runs this test must not lend its job slots: they are closed to us.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$srcdir/README.md" >"$work/readme.c"
+awk '/^```c$/ { inside = 1; next } /^```$/ && inside { exit } inside' "$srcdir/README.md" >"$work/readme.c"
 try "the README shows doc/examples/two_members.c as it is" diff -u "$example" "$work/readme.c"
 
 try "make install" make -C "$builddir" install "DESTDIR=$root"

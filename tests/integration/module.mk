@@ -24,7 +24,8 @@ INTEGRATION_TESTS = \
 	it_routes.test \
 	it_sim.test \
 	it_stop.test \
-	it_threads.test
+	it_threads.test \
+	it_tls.test
 check_PROGRAMS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS)
 
@@ -36,4 +37,5 @@ it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
+it_tls_test_SOURCES = tests/integration/it_tls.c
 endif

@@ -57,16 +57,22 @@ static int spawn(const char *program, char *const argv[], int in, int out, pid_t
     return err;
 }
 
-struct go_peer *go_peer_start(const char *program, uint64_t id, uint64_t cluster_id)
+struct go_peer *go_peer_start(const char *program, uint64_t id, uint64_t cluster_id, const struct go_peer_tls *tls)
 {
     struct go_peer *peer = calloc(1, sizeof(*peer));
     int in[2] = {-1, -1}, out[2] = {-1, -1};
     char name[] = "rafthttp-peer", id_flag[] = "-id", cluster_flag[] = "-cluster-id", id_text[24], cluster_text[24];
-    char *const argv[] = {name, id_flag, id_text, cluster_flag, cluster_text, NULL};
+    char cert[160], key[160], ca[160];
+    char *const argv[] = {name, id_flag, id_text, cluster_flag, cluster_text, tls ? cert : NULL, key, ca, NULL};
     int err = ENOMEM;
 
     if (!peer)
         goto fail;
+    if (tls) {
+        snprintf(cert, sizeof(cert), "-cert=%s", tls->cert_file);
+        snprintf(key, sizeof(key), "-key=%s", tls->key_file);
+        snprintf(ca, sizeof(ca), "-ca=%s", tls->ca_file);
+    }
     snprintf(id_text, sizeof(id_text), "%" PRIu64, id);
     snprintf(cluster_text, sizeof(cluster_text), "%" PRIu64, cluster_id);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, in) != 0 ||

@@ -10,8 +10,15 @@
 
 struct go_peer;
 
-/* Start the program.  NULL when that fails; errno says why. */
-struct go_peer *go_peer_start(const char *program, uint64_t id, uint64_t cluster_id);
+/* PEM files for mutual TLS. */
+struct go_peer_tls {
+    const char *cert_file;
+    const char *key_file;
+    const char *ca_file;
+};
+
+/* Start the program; tls NULL: in plain HTTP.  NULL when that fails; errno says why. */
+struct go_peer *go_peer_start(const char *program, uint64_t id, uint64_t cluster_id, const struct go_peer_tls *tls);
 
 /* One line to its standard input, without the newline.  Threads: any; a line is written whole. */
 void go_peer_command(struct go_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));

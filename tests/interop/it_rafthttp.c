@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ferry/tls.h"
+#include "harness/certificates.h"
 #include "harness/rig.h"
 #include "interop/go_peer.h"
 #include "interop/journal.h"
@@ -62,7 +64,8 @@ enum path { PATH_STREAMS, PATH_POSTS_TO_GO, PATH_POSTS_TO_FERRY };
 static struct pair {
     struct ferry_transport *ferry;
     struct go_peer *go;
-    int dead_socket; /* bound, and nobody listens */
+    const struct go_peer_tls *tls; /* NULL: plain HTTP; set before the start */
+    int dead_socket;               /* bound, and nobody listens */
 
     uint64_t go_complete;  /* receipts from the Go side; the main thread's, as the next two */
     bool go_has_sent;      /* it has sent all, and knows the fate of each MsgSnap */
@@ -293,7 +296,7 @@ static bool streams_are_up(void)
 /* Start both members and tell them about each other. */
 static void pair_start(struct ferry_config *cfg, enum path path)
 {
-    const char *const listen[] = {"http://127.0.0.1:0", NULL};
+    const char *const listen[] = {pair.tls ? "https://127.0.0.1:0" : "http://127.0.0.1:0", NULL};
     char dead[64];
     const char *go_url, *ferry_url;
     json_t *event;
@@ -309,7 +312,7 @@ static void pair_start(struct ferry_config *cfg, enum path path)
     cfg->log = on_log;
     ck_assert_int_eq(ferry_transport_new(cfg, &pair.ferry), FERRY_OK);
     ck_assert_int_eq(ferry_transport_start(pair.ferry), FERRY_OK);
-    pair.go = go_peer_start(program, GO_ID, CLUSTER_ID);
+    pair.go = go_peer_start(program, GO_ID, CLUSTER_ID, pair.tls);
     ck_assert_msg(pair.go != NULL, "%s: %s", program, strerror(errno));
     event = await_event("listening");
     go_url = json_string_value(json_object_get(event, "url"));
@@ -639,6 +642,54 @@ START_TEST(every_version_in_the_headers_is_accepted)
 }
 END_TEST
 
+/* Either side serves, dials, shows a certificate and verifies the other's. */
+START_TEST(mutual_tls_carries_everything_both_ways)
+{
+    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
+    const struct certificate_spec ferry_spec = {.common_name = "ferry", .names = "DNS:localhost,IP:127.0.0.1"};
+    const struct certificate_spec go_spec = {.common_name = "go", .names = "IP:127.0.0.1"};
+    struct ferry_config cfg = native_config();
+    struct sequence out = everything(7, FERRY_ID, GO_ID, cfg.form);
+    struct sequence in = everything(8, GO_ID, FERRY_ID, version->form);
+    struct ferry_tls_config tls = FERRY_TLS_CONFIG_INIT;
+    struct certificate ca, of_ferry, of_go;
+    struct go_peer_tls go_tls;
+    struct ferry_tls_counts counts;
+    uint64_t n_snapshots;
+
+    certificates_setup();
+    ca = certificate_make(&ca_spec, NULL);
+    of_ferry = certificate_make(&ferry_spec, &ca);
+    of_go = certificate_make(&go_spec, &ca);
+    tls.ca_file = go_tls.ca_file = certificate_write("ca.pem", &ca, NULL);
+    tls.cert_file = certificate_write("ferry.pem", &of_ferry, NULL);
+    tls.key_file = certificate_write_key("ferry.key", &of_ferry);
+    go_tls.cert_file = certificate_write("go.pem", &of_go, NULL);
+    go_tls.key_file = certificate_write_key("go.key", &of_go);
+    cfg.tls = &tls;
+    pair.tls = &go_tls;
+
+    pair_start(&cfg, PATH_STREAMS);
+    go_expects(&out, SOME, STREAM_WINDOW);
+    ferry_expects(&in, SOME, STREAM_WINDOW);
+    go_sends(&in, SOME, STREAM_WINDOW);
+    n_snapshots = ferry_sends(&out, SOME, STREAM_WINDOW);
+    ferry_got_it_all(SOME, true);
+    go_got_it_all(SOME, true);
+    ferry_accounts_for(SOME, SOME);
+    streams_were_used(n_snapshots);
+    ferry_transport_tls_counts(pair.ferry, &counts);
+    ck_assert_uint_ge(counts.accepted, FERRY_N_STREAMS);
+    ck_assert_uint_ge(counts.dialed, FERRY_N_STREAMS);
+    for (size_t i = 0; i < FERRY_N_TLS_REFUSALS; i++)
+        ck_assert_uint_eq(counts.refused_accepting[i] + counts.refused_dialing[i], 0);
+    certificate_release(&of_go);
+    certificate_release(&of_ferry);
+    certificate_release(&ca);
+    certificates_teardown();
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -657,5 +708,6 @@ int main(int argc, char **argv)
     return rig_main("rafthttp", setup, teardown, streams_carry_everything_from_ferry_to_go,
                     streams_carry_everything_from_go_to_ferry, streams_carry_both_ways_at_once,
                     posts_carry_everything_from_ferry_to_go, posts_carry_everything_from_go_to_ferry,
-                    every_wire_form_is_understood, every_version_in_the_headers_is_accepted, NULL);
+                    every_wire_form_is_understood, every_version_in_the_headers_is_accepted,
+                    mutual_tls_carries_everything_both_ways, NULL);
 }

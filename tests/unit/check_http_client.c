@@ -332,9 +332,9 @@ START_TEST(only_connecting_is_timed)
 }
 END_TEST
 
-START_TEST(only_plain_http_is_called)
+START_TEST(only_http_is_called)
 {
-    const char *const bad[] = {"https://127.0.0.1:1", "ftp://127.0.0.1:1", "file:///etc/passwd", "", "http://[::1"};
+    const char *const bad[] = {"ftp://127.0.0.1:1", "file:///etc/passwd", "", "http://[::1"};
     static const struct fy_call_events none = {NULL, NULL, NULL};
     struct fy_call *call = NULL;
 
@@ -344,6 +344,10 @@ START_TEST(only_plain_http_is_called)
             FERRY_ERR_URL);
         ck_assert_ptr_null(call);
     }
+    ck_assert_int_eq(fy_net_call(http_net, &(struct fy_call_spec){.method = "GET", .url = "https://127.0.0.1:1"}, &none,
+                                 NULL, &call),
+                     FERRY_ERR_TLS_CONFIG);
+    ck_assert_ptr_null(call);
 }
 END_TEST
 
@@ -758,7 +762,7 @@ int main(void)
         a_body_of_known_length_that_is_cut_is_an_end_of_file, a_body_that_is_reset_is_a_reset,
         a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
         a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, only_connecting_is_timed,
-        only_plain_http_is_called, a_name_is_looked_up, a_lookup_that_hangs_ends_in_time_and_holds_up_nobody,
+        only_http_is_called, a_name_is_looked_up, a_lookup_that_hangs_ends_in_time_and_holds_up_nobody,
         a_call_whose_lookup_hangs_is_cancelled_at_once, a_connection_is_kept_for_the_next_call,
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         a_kept_connection_that_died_is_replaced_without_an_error,

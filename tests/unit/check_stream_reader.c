@@ -344,6 +344,7 @@ START_TEST(each_refusal_has_its_words_and_is_retried_slowly)
         {{.status = 204, .version = "3.4.0"}, "unexpected http status 204 \"\""},
         {{.status = 403, .version = "3.4.0"}, "unexpected http status 403 \"\""},
         {{.status = 200}, "the peer's version does not support the stream type (the answer's version is 2.0.0)"},
+        {{.status = 400, .body = "no\n"}, "unexpected http status 400 \"no\""},
         {{.status = 404}, "the peer's version does not support the stream type (the answer's version is 2.0.0)"},
         {{.status = 200, .version = "1.9.9"},
          "the peer's version does not support the stream type (the answer's version is 1.9.9)"},

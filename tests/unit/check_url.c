@@ -15,13 +15,16 @@ START_TEST(a_url_is_scheme_host_and_port)
         const char *host;
         uint16_t port;
         bool is_ipv6;
+        bool is_https;
     } good[] = {
-        {"http://127.0.0.1:2380", "127.0.0.1", 2380, false},
-        {"http://10.0.0.1:0/", "10.0.0.1", 0, false},
-        {"HTTP://Node-1.example.com:65535", "Node-1.example.com", 65535, false},
-        {"http://my_host:00080", "my_host", 80, false},
-        {"http://[::1]:2380", "::1", 2380, true},
-        {"http://[fe80::1:2:3:4]:1/", "fe80::1:2:3:4", 1, true},
+        {"http://127.0.0.1:2380", "127.0.0.1", 2380, false, false},
+        {"http://10.0.0.1:0/", "10.0.0.1", 0, false, false},
+        {"HTTP://Node-1.example.com:65535", "Node-1.example.com", 65535, false, false},
+        {"http://my_host:00080", "my_host", 80, false, false},
+        {"http://[::1]:2380", "::1", 2380, true, false},
+        {"http://[fe80::1:2:3:4]:1/", "fe80::1:2:3:4", 1, true, false},
+        {"https://127.0.0.1:2380", "127.0.0.1", 2380, false, true},
+        {"HttpS://[::1]:2380/", "::1", 2380, true, true},
     };
     struct fy_url url;
 
@@ -30,6 +33,7 @@ START_TEST(a_url_is_scheme_host_and_port)
         ck_assert_str_eq(url.host, good[i].host);
         ck_assert_uint_eq(url.port, good[i].port);
         ck_assert(url.is_ipv6 == good[i].is_ipv6);
+        ck_assert(url.is_https == good[i].is_https);
     }
 }
 END_TEST
@@ -42,7 +46,9 @@ START_TEST(anything_else_is_no_url)
                                       "http:///",
                                       "127.0.0.1:2380",
                                       "ftp://a:1",
-                                      "https://a:1",
+                                      "httpss://a:1",
+                                      "https:/a:1",
+                                      "https://a",
                                       "http://a",
                                       "http://a/",
                                       "http://a:",

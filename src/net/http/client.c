@@ -22,6 +22,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "net/http/client_tls.h"
 #include "net/http/http_internal.h"
 
 #define MAX_HEAD ((size_t)64 << 10)     /* of an answer, with its informational ones */
@@ -50,6 +51,7 @@ struct fy_call {
     void *arg;
     CURL *easy;
     struct curl_slist *headers;
+    struct fy_client_tls tls;
     struct head head;
     bool is_headed;
     bool is_canceled;
@@ -67,6 +69,7 @@ static void free_call(struct fy_call *call)
     assert(!fy_node_is_linked(&call->node));
     if (call->easy)
         curl_easy_cleanup(call->easy);
+    fy_client_tls_release(&call->tls);
     curl_slist_free_all(call->headers);
     free(call->head.text);
     free(call);
@@ -146,6 +149,7 @@ static int deliver_head(struct fy_call *call)
         text += strlen(text) + 1;
     }
     call->is_headed = true;
+    fy_client_tls_on_head(&call->tls, call->easy);
     if (call->events.on_head)
         call->events.on_head(call->arg, &answer);
     free(headers);
@@ -273,7 +277,30 @@ static void on_curl_timer(void *arg)
 
 /* ---- Beginning a call ---- */
 
-static int check_url(const char *text)
+/* What a URL names, as curl reads it: the scheme, and the host without the brackets of an IPv6 address. */
+struct target {
+    bool is_https;
+    char host[256];
+};
+
+static int read_host(CURLU *url, struct target *target)
+{
+    char *host = NULL;
+    int err = FERRY_ERR_URL;
+
+    if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < sizeof(target->host)) {
+        size_t is_bracketed = host[0] == '[';
+
+        (void)snprintf(target->host, sizeof(target->host), "%s", host + is_bracketed);
+        if (is_bracketed)
+            target->host[strcspn(target->host, "%]")] = '\0';
+        err = FERRY_OK;
+    }
+    curl_free(host);
+    return err;
+}
+
+static int read_url(const char *text, struct target *ret_target)
 {
     CURLU *url = curl_url();
     char *scheme = NULL;
@@ -282,8 +309,11 @@ static int check_url(const char *text)
     if (!url)
         return FERRY_ERR_NOMEM;
     if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK && strcmp(scheme, "http") == 0)
-        err = FERRY_OK;
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+        ret_target->is_https = strcmp(scheme, "https") == 0;
+        if (ret_target->is_https || strcmp(scheme, "http") == 0)
+            err = read_host(url, ret_target);
+    }
     curl_free(scheme);
     curl_url_cleanup(url);
     return err;
@@ -402,7 +432,7 @@ static int set_options(struct fy_call *call, const struct fy_call_spec *spec)
     set_plain_options(call, spec);
     if (curl_easy_setopt(call->easy, CURLOPT_URL, spec->url) != CURLE_OK ||
         curl_easy_setopt(call->easy, CURLOPT_PROXY, "") != CURLE_OK ||
-        curl_easy_setopt(call->easy, CURLOPT_PROTOCOLS_STR, "http") != CURLE_OK)
+        curl_easy_setopt(call->easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)
         return FERRY_ERR_NOMEM;
     return is_post ? set_body(call, spec) : FERRY_OK;
 }
@@ -411,11 +441,14 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
                    struct fy_call **ret_call)
 {
     struct fy_http *http = fy_http_of(net);
+    struct target target;
     struct fy_call *call;
-    int err = check_url(spec->url);
+    int err = read_url(spec->url, &target);
 
     if (err)
         return err;
+    if (!target.is_https && !fy_client_tls_allows_plain(http, spec->member))
+        return FERRY_ERR_TLS;
     call = calloc(1, sizeof(*call));
     if (!call)
         return FERRY_ERR_NOMEM;
@@ -425,6 +458,8 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     call->arg = arg;
     call->easy = curl_easy_init();
     err = call->easy ? set_options(call, spec) : FERRY_ERR_NOMEM;
+    if (!err && target.is_https)
+        err = fy_client_tls_init(&call->tls, http, call->easy, target.host, spec->member);
     if (err) {
         free_call(call);
         return err;
@@ -510,6 +545,8 @@ static void finish(struct fy_call *call, CURLcode code)
 
     if (err)
         format_detail(call, code, detail, sizeof(detail));
+    if (err && call->tls.policy && !call->err)
+        err = fy_client_tls_explain(&call->tls, call->easy, code, err, detail, sizeof(detail));
     fy_list_remove(&call->node);
     if (call->events.on_end)
         call->events.on_end(call->arg, err, detail);

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "net/net.h"
 
+struct fy_tls;
+
 struct fy_http_config {
     unsigned write_timeout_ms; /* of an outflow; 0: 5000 */
     unsigned idle_timeout_s;   /* a client that sends nothing, or takes nothing of its reply, for so long is cut off;
@@ -19,6 +21,7 @@ struct fy_http_config {
     unsigned busy_poll_us;     /* spin at most so long before a sleep; adaptive.  0: never */
     size_t max_connections;    /* accepted at one time, on each listener; 0: 1024 */
     const struct fy_log *log;  /* outlives the net */
+    struct fy_tls *tls;        /* for https; outlives the net.  NULL: none */
 };
 
 /* FERRY_OK, FERRY_ERR_NOMEM or FERRY_ERR_SYSTEM.  Starts no thread. */

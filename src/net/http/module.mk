@@ -2,6 +2,8 @@
 
 libferry_core_la_SOURCES += \
 	src/net/http/client.c \
+	src/net/http/client_tls.c \
+	src/net/http/client_tls.h \
 	src/net/http/http.c \
 	src/net/http/http.h \
 	src/net/http/http_internal.h \
@@ -9,4 +11,6 @@ libferry_core_la_SOURCES += \
 	src/net/http/outflow.c \
 	src/net/http/request.c \
 	src/net/http/server.c \
-	src/net/http/server.h
+	src/net/http/server.h \
+	src/net/http/server_tls.c \
+	src/net/http/server_tls.h

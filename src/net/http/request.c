@@ -245,6 +245,11 @@ const char *fy_server_request_header(const struct fy_request *req, const char *n
     return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name); /* the first of several */
 }
 
+bool fy_server_request_is_from(const struct fy_request *req, uint64_t member)
+{
+    return fy_server_tls_is_from(req->conn, member);
+}
+
 void fy_server_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg)
 {
     assert(req->is_live);

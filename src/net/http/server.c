@@ -1,11 +1,13 @@
 /*
  * server - listeners and their connections.
  *
- * The listening socket is ours: it accepts while there is room, and pauses while there is none.  Each connection is
- * given to the listener's libmicrohttpd, which polls it in an epoll set of its own; that set is one descriptor of the
- * loop's.  libmicrohttpd runs when its set is ready, when it has pending work, or when one of its timeouts is due.
+ * The listening socket is ours: it accepts while there is room, and pauses while there is none.  Each connection, when
+ * its client has sent a byte, is given to the listener's libmicrohttpd, which polls it in an epoll set of its own; that
+ * set is one descriptor of the loop's.  libmicrohttpd runs when its set is ready, when it has pending work, or when one
+ * of its timeouts is due.
  *
- * Limits on a client: a head has to be whole in time (one list of connections, oldest first, for one timer), and to fit
+ * Limits on a client: a first byte, or a TLS handshake, has to be there in time, then a head (one list of connections,
+ * oldest first, and one timer for either), and the head has to fit
  * into the connection's memory; between requests, in a body and in a reply libmicrohttpd ends what makes no progress.
  * That memory also bounds a chunk of an outflow.  It is mapped per connection, so what is not used costs nothing: an
  * idle stream touches three pages of it.
@@ -28,6 +30,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/tls/policy.h"
+#include "net/tls/tls.h"
 #include "wire/url.h"
 
 #define CONN_MEMORY ((size_t)128 << 10)
@@ -51,6 +55,12 @@ void fy_conn_await_head(struct fy_conn *conn)
     fy_list_append(&listener->heads, &conn->head_node);
     if (!fy_timer_is_set(&listener->head_timer))
         fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
+}
+
+void fy_conn_opened(struct fy_conn *conn)
+{
+    fy_list_remove(&conn->opening_node);
+    fy_conn_await_head(conn);
 }
 
 void fy_conn_break(struct fy_conn *conn, bool is_hard)
@@ -89,10 +99,52 @@ static int error_of_socket(int fd)
     return err ? FERRY_ERR_RESET : FERRY_ERR_EOF;
 }
 
-/* The client has closed its side, or all of the connection. */
-static void on_client_end(struct fy_watch *watch, uint32_t events)
+static uint64_t opening_timeout_ns(const struct fy_listener *listener)
 {
-    struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
+    const struct fy_http *http = listener->http;
+    struct fy_tls_policy *policy;
+    uint64_t ms;
+
+    if (!listener->is_tls)
+        return http->cfg.idle_timeout_s * FY_NS_PER_S;
+    policy = fy_tls_policy(http->cfg.tls);
+    ms = policy->cfg.handshake_timeout_ms;
+    fy_tls_policy_unref(policy);
+    return ms * FY_NS_PER_MS;
+}
+
+static void await_opening(struct fy_conn *conn)
+{
+    struct fy_listener *listener = conn->listener;
+
+    conn->opened_ns = listener->http->now_ns;
+    fy_list_append(&listener->openings, &conn->opening_node);
+    if (!fy_timer_is_set(&listener->opening_timer))
+        fy_timer_set(&listener->opening_timer, conn->opened_ns + opening_timeout_ns(listener));
+}
+
+static void on_opening_timer(void *arg)
+{
+    struct fy_listener *listener = arg;
+    uint64_t timeout_ns = opening_timeout_ns(listener);
+
+    for (struct fy_node *node; (node = fy_list_first(&listener->openings));) {
+        struct fy_conn *conn = fy_container(node, struct fy_conn, opening_node);
+
+        if (conn->opened_ns + timeout_ns > listener->http->now_ns) {
+            fy_timer_set(&listener->opening_timer, conn->opened_ns + timeout_ns);
+            return;
+        }
+        fy_list_remove(node);
+        if (listener->is_tls)
+            fy_server_tls_expire(conn);
+        fy_conn_break(conn, false); /* its own watch, or libmicrohttpd, sees it */
+    }
+}
+
+/* The client has closed its side, or all of the connection. */
+static void on_client_end(struct fy_conn *conn, uint32_t events)
+{
     struct fy_request *req = conn->req;
     bool is_reset = events & (EPOLLERR | EPOLLHUP);
 
@@ -142,22 +194,37 @@ static void on_accept_timer(void *arg)
     check_room(arg);
 }
 
+/* The connection is gone, and so is what libmicrohttpd knew of it. */
+static void forget(struct fy_conn *conn)
+{
+    struct fy_listener *listener = conn->listener;
+
+    if (fy_node_is_linked(&conn->opening_node))
+        fy_list_remove(&conn->opening_node);
+    if (fy_node_is_linked(&conn->head_node))
+        fy_list_remove(&conn->head_node);
+    fy_list_remove(&conn->node);
+    listener->n_conns--;
+    check_room(listener);
+    fy_server_tls_release(conn);
+    fy_watch_end(listener->http, &conn->watch);
+    fy_watch_bury(listener->http, &conn->watch, conn);
+}
+
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct fy_listener *listener = cls;
-    struct fy_http *http = listener->http;
     struct fy_conn *conn = code == MHD_CONNECTION_NOTIFY_STARTED ? listener->accepted : *context;
 
-    (void)mhd;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = conn;
         listener->accepted = NULL;
-        fy_list_append(&listener->conns, &conn->node);
-        listener->n_conns++;
-        /* Without it (memory is short) a client's end is only seen when something is sent. */
-        (void)fy_watch_start(http, &conn->watch, conn->fd, EPOLLRDHUP | EPOLLET, on_client_end);
-        fy_conn_await_head(conn);
+        conn->is_given = true;
+        if (listener->is_tls)
+            fy_server_tls_begin(conn, mhd);
+        else
+            fy_conn_opened(conn);
         return;
     }
     if (conn->req) { /* libmicrohttpd does not tell if it failed to poll the socket */
@@ -165,13 +232,64 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 
         fy_request_on_completed(listener, NULL, &req, MHD_REQUEST_TERMINATED_WITH_ERROR);
     }
-    if (fy_node_is_linked(&conn->head_node))
-        fy_list_remove(&conn->head_node);
-    fy_list_remove(&conn->node);
-    listener->n_conns--;
-    check_room(listener);
-    fy_watch_end(http, &conn->watch);
-    fy_watch_bury(http, &conn->watch, conn);
+    forget(conn);
+}
+
+/* The same for one that libmicrohttpd never knew. */
+static void close_silent(struct fy_conn *conn)
+{
+    int fd = conn->fd;
+
+    forget(conn);
+    close(fd);
+}
+
+static void give(struct fy_conn *conn)
+{
+    struct fy_listener *listener = conn->listener;
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    if (getpeername(conn->fd, (struct sockaddr *)&addr, &len) != 0) { /* it is gone already */
+        close_silent(conn);
+        return;
+    }
+    if (conn->watch.fn)
+        fy_watch_change(listener->http, &conn->watch, EPOLLRDHUP | EPOLLET);
+    listener->accepted = conn;
+    (void)MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len); /* it closes fd if it fails */
+    listener->is_due = true;
+    if (listener->accepted) {
+        listener->accepted = NULL;
+        pause_accept(listener, errno);
+        forget(conn);
+    }
+}
+
+/* Libmicrohttpd is given a connection when the client has spoken, if it has spoken the right language. */
+static void look_at_first(struct fy_conn *conn)
+{
+    uint8_t first;
+    ssize_t len = recv(conn->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+        if (!conn->watch.fn)
+            give(conn); /* there is no memory for a watch that could tell when it comes */
+    } else if (len <= 0 || !fy_server_tls_check_first(conn, first)) {
+        close_silent(conn);
+    } else {
+        give(conn);
+    }
+}
+
+static void on_conn_event(struct fy_watch *watch, uint32_t events)
+{
+    struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
+
+    if (!conn->is_given)
+        look_at_first(conn);
+    else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
+        on_client_end(conn, events);
 }
 
 static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
@@ -186,13 +304,12 @@ static void accept_one(struct fy_listener *listener, int fd, const struct sockad
     conn->listener = listener;
     conn->fd = fd;
     format_remote(addr, len, conn->remote, sizeof(conn->remote));
-    listener->accepted = conn;
-    (void)MHD_add_connection(listener->daemon, fd, addr, len); /* it closes fd if it fails */
-    if (listener->accepted) {
-        listener->accepted = NULL;
-        free(conn);
-        pause_accept(listener, errno);
-    }
+    fy_list_append(&listener->conns, &conn->node);
+    listener->n_conns++;
+    await_opening(conn);
+    /* Without it (memory is short) a client's end is only seen when something is sent. */
+    (void)fy_watch_start(listener->http, &conn->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_conn_event);
+    look_at_first(conn);
 }
 
 static void on_acceptable(struct fy_watch *watch, uint32_t events)
@@ -245,6 +362,7 @@ static void stop(struct fy_listener *listener)
     assert(fy_list_is_empty(&listener->conns) && fy_list_is_empty(&listener->unsent));
     fy_list_remove(&listener->node);
     fy_timer_unset(&listener->accept_timer);
+    fy_timer_unset(&listener->opening_timer);
     fy_timer_unset(&listener->head_timer);
     fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
@@ -310,9 +428,11 @@ static void on_log(void *cls, const char *format, va_list args) __attribute__((f
 /* What libmicrohttpd says is about single connections, and any client can make it talk. */
 static void on_log(void *cls, const char *format, va_list args)
 {
-    const struct fy_log *log = cls;
+    struct fy_listener *listener = cls;
+    const struct fy_log *log = listener->http->cfg.log;
     char text[256];
 
+    fy_server_tls_on_log(listener);
     if (!log->fn || log->max_level < FERRY_LOG_DEBUG)
         return;
     vsnprintf(text, sizeof(text), format, args);
@@ -372,26 +492,32 @@ static unsigned bound_port(int fd)
 
 static char *format_url(const struct fy_url *url, int fd)
 {
-    size_t size = strlen(url->host) + sizeof("http://[]:65535");
+    size_t size = strlen(url->host) + sizeof("https://[]:65535");
     char *text = malloc(size);
 
     if (text)
-        snprintf(text, size, url->is_ipv6 ? "http://[%s]:%u" : "http://%s:%u", url->host, bound_port(fd));
+        snprintf(text, size, url->is_ipv6 ? "%s://[%s]:%u" : "%s://%s:%u", url->is_https ? "https" : "http", url->host,
+                 bound_port(fd));
     return text;
 }
 
 static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struct fy_http_config *cfg)
 {
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG |
+                     (listener->is_tls ? MHD_USE_TLS : 0u);
+    /* The end of the list in the plain case; a session's own credentials take the place of this callback's. */
+    enum MHD_OPTION tls_option = listener->is_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END;
 
     return MHD_start_daemon(flags, 0, NULL, NULL, fy_request_on_access, listener,           /* */
-                            MHD_OPTION_EXTERNAL_LOGGER, on_log, cfg->log,                   /* comes first */
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, listener,                   /* comes first */
                             MHD_OPTION_CONNECTION_LIMIT, UINT32_MAX,                        /* is ours */
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,                /* */
                             MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_timeout_s,             /* */
                             MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,          /* */
                             MHD_OPTION_NOTIFY_COMPLETED, fy_request_on_completed, listener, /* */
-                            MHD_OPTION_URI_LOG_CALLBACK, fy_request_on_uri, listener, MHD_OPTION_END);
+                            MHD_OPTION_URI_LOG_CALLBACK, fy_request_on_uri, listener,       /* */
+                            tls_option, fy_server_tls_no_certificate,                       /* */
+                            MHD_OPTION_TLS_NO_ALPN, 1, MHD_OPTION_END);
 }
 
 static void init_timers(struct fy_listener *listener)
@@ -399,6 +525,7 @@ static void init_timers(struct fy_listener *listener)
     struct fy_timers *timers = &listener->http->timers;
 
     fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
+    fy_timer_init(&listener->opening_timer, timers, on_opening_timer, listener);
     fy_timer_init(&listener->head_timer, timers, on_head_timer, listener);
     fy_timer_init(&listener->unsent_timer, timers, fy_outflow_on_unsent_timer, listener);
 }
@@ -410,6 +537,7 @@ static void free_half_built(struct fy_listener *listener)
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
     fy_timer_unset(&listener->accept_timer);
+    fy_timer_unset(&listener->opening_timer);
     fy_timer_unset(&listener->head_timer);
     fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
@@ -421,6 +549,7 @@ static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
     struct fy_http *http = listener->http;
 
     init_timers(listener);
+    listener->is_tls = url->is_https;
     listener->url = format_url(url, fd);
     if (!listener->url)
         return FERRY_ERR_NOMEM;
@@ -446,6 +575,7 @@ static struct fy_listener *new_listener(struct fy_http *http, fy_request_fn *fn,
     listener->fn = fn;
     listener->arg = arg;
     fy_list_init(&listener->conns);
+    fy_list_init(&listener->openings);
     fy_list_init(&listener->heads);
     fy_list_init(&listener->unsent);
     return listener;
@@ -469,6 +599,8 @@ int fy_server_listen(struct fy_net *net, const char *url, fy_request_fn *fn, voi
 
     if (err)
         return err;
+    if (parsed.is_https && !http->cfg.tls)
+        return FERRY_ERR_TLS_CONFIG;
     fd = bind_url(&parsed, &cause);
     if (fd < 0) {
         say_cause(&parsed, cause, ret_detail, detail_size);
@@ -504,11 +636,14 @@ void fy_server_listener_close(struct fy_listener *listener)
     fy_watch_end(http, &listener->accept_watch);
     close(listener->accept_watch.fd);
     fy_watch_end(http, &listener->daemon_watch);
-    /* No connection comes or goes meanwhile: that takes a run of libmicrohttpd's. */
-    for (struct fy_node *node = fy_list_first(&listener->conns); node; node = fy_list_next(&listener->conns, node)) {
+    /* No connection that libmicrohttpd has comes or goes meanwhile: that takes a run of it. */
+    for (struct fy_node *node = fy_list_first(&listener->conns), *next; node; node = next) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, node);
 
-        if (conn->req)
+        next = fy_list_next(&listener->conns, node);
+        if (!conn->is_given)
+            close_silent(conn);
+        else if (conn->req)
             fy_request_drop(conn->req, FERRY_ERR_RESET);
     }
     if (!listener->is_running)

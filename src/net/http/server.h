@@ -12,6 +12,7 @@
 #include <microhttpd.h>
 
 #include "net/http/http_internal.h"
+#include "net/http/server_tls.h"
 
 /* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
 #define FY_MAX_SWALLOWED ((size_t)256 << 10)
@@ -30,9 +31,13 @@ struct fy_listener {
     struct fy_list conns; /* struct fy_conn.node */
     size_t n_conns;
     struct fy_conn *accepted; /* on its way into libmicrohttpd */
+    struct fy_conn *shaking;  /* in the TLS handshake that libmicrohttpd was last busy with; NULL: none */
+    bool is_tls;
     bool is_accept_paused;
     struct fy_timer accept_timer; /* ends a pause for want of descriptors or memory */
 
+    struct fy_list openings; /* struct fy_conn.opening_node: no byte yet, or no whole TLS handshake; oldest first */
+    struct fy_timer opening_timer;
     struct fy_list heads; /* struct fy_conn.head_node: no whole head yet, oldest first */
     struct fy_timer head_timer;
     struct fy_list unsent; /* struct fy_outflow.unsent_node: bytes are on their way, oldest first */
@@ -48,11 +53,15 @@ struct fy_conn {
     struct fy_watch watch; /* of the client's end alone; the data are libmicrohttpd's */
     struct fy_listener *listener;
     struct fy_node node; /* listener->conns */
+    struct fy_node opening_node;
+    uint64_t opened_ns; /* when it was accepted */
     struct fy_node head_node;
     uint64_t head_deadline_ns;
+    bool is_given; /* to libmicrohttpd */
     int fd;
     bool is_half_closed; /* the client sends no more */
     struct fy_request *req;
+    struct fy_server_tls tls;
     char remote[64];
 };
 
@@ -79,6 +88,7 @@ struct fy_request {
 
 /* ---- server.c ---- */
 
+void fy_conn_opened(struct fy_conn *conn);              /* HTTP begins on it */
 void fy_conn_await_head(struct fy_conn *conn);          /* in time, or it is broken */
 void fy_conn_break(struct fy_conn *conn, bool is_hard); /* hard: what was sent is lost as well */
 
@@ -103,6 +113,7 @@ const char *fy_server_request_path(const struct fy_request *req);
 const char *fy_server_request_query(const struct fy_request *req);
 const char *fy_server_request_remote(const struct fy_request *req);
 const char *fy_server_request_header(const struct fy_request *req, const char *name);
+bool fy_server_request_is_from(const struct fy_request *req, uint64_t member);
 void fy_server_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                              const void *body, size_t body_len);

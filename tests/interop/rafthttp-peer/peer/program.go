@@ -19,6 +19,9 @@ type Config struct {
 	ID          uint64
 	ClusterID   uint64
 	URL         string
+	CertFile    string // "": plain HTTP
+	KeyFile     string
+	CAFile      string
 	Log         io.Writer // takes the log of the package, one JSON object a line
 	Fatal       chan error
 	Deliver     func(m *Message)
@@ -29,6 +32,7 @@ type Config struct {
 // Transport is one version's rafthttp.Transport.
 type Transport interface {
 	Handler() http.Handler
+	SecureListener(plain net.Listener) (net.Listener, error) // as etcd makes one of Config's files
 	AddPeer(id uint64, url string)
 	Send(msgs []Message)
 	IsActive(id uint64) bool
@@ -69,6 +73,9 @@ func Main(newTransport func(Config) (Transport, error)) {
 	flag.Uint64Var(&p.cfg.ID, "id", 2, "this member's id")
 	flag.Uint64Var(&p.cfg.ClusterID, "cluster-id", 1, "the cluster's id")
 	listen := flag.String("listen", "127.0.0.1:0", "where to serve")
+	flag.StringVar(&p.cfg.CertFile, "cert", "", "this member's certificate: mutual TLS")
+	flag.StringVar(&p.cfg.KeyFile, "key", "", "its key")
+	flag.StringVar(&p.cfg.CAFile, "ca", "", "whom to trust")
 	flag.Parse()
 
 	if err := p.run(*listen, newTransport); err != nil {
@@ -83,6 +90,9 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 		return err
 	}
 	p.cfg.URL = "http://" + listener.Addr().String()
+	if p.cfg.CertFile != "" {
+		p.cfg.URL = "https://" + listener.Addr().String()
+	}
 	p.cfg.Log = (*logWatch)(p)
 	p.cfg.Fatal = make(chan error, 1)
 	p.cfg.Deliver = p.deliver
@@ -98,6 +108,11 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 	}
 	if p.transport, err = newTransport(p.cfg); err != nil {
 		return err
+	}
+	if p.cfg.CertFile != "" {
+		if listener, err = p.transport.SecureListener(listener); err != nil {
+			return err
+		}
 	}
 	handler := p.transport.Handler()
 	go http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

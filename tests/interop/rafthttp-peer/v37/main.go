@@ -3,9 +3,11 @@ package main
 
 import (
 	"context"
+	"net"
 
 	"ferry/interop/peer"
 
+	etcd "go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
 	stats "go.etcd.io/etcd/server/v3/etcdserver/api/v2stats"
@@ -32,8 +34,19 @@ func newTransport(cfg peer.Config) (peer.Transport, error) {
 		zapcore.AddSync(cfg.Log), zapcore.InfoLevel))
 	t := &rafthttp.Transport{Logger: logger, ID: id, URLs: urls, ClusterID: types.ID(cfg.ClusterID), Raft: core{cfg},
 		ServerStats: stats.NewServerStats("", id.String()), LeaderStats: stats.NewLeaderStats(logger, id.String()),
-		ErrorC: cfg.Fatal}
+		ErrorC: cfg.Fatal, TLSInfo: tlsInfo(cfg)}
 	return transport{t}, t.Start()
+}
+
+func tlsInfo(cfg peer.Config) etcd.TLSInfo {
+	if cfg.CertFile == "" {
+		return etcd.TLSInfo{}
+	}
+	return etcd.TLSInfo{CertFile: cfg.CertFile, KeyFile: cfg.KeyFile, TrustedCAFile: cfg.CAFile, ClientCertAuth: true}
+}
+
+func (t transport) SecureListener(plain net.Listener) (net.Listener, error) {
+	return etcd.NewTLSListener(plain, &t.TLSInfo)
 }
 
 func (t transport) AddPeer(id uint64, url string) { t.Transport.AddPeer(types.ID(id), []string{url}) }
