@@ -67,7 +67,9 @@ struct fy_request {
     bool is_begun;     /* the listener's handler has seen it */
     bool is_live;      /* the handler holds it */
     bool is_broken;    /* to end without an answer, or without the rest of it */
+    bool is_past_head; /* the listener's handler has returned */
     bool is_whole;     /* the body has ended */
+    bool is_paused;    /* the handler wants no more of the body now */
     bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
     bool must_linger;  /* it was answered before a body that is too long to be swallowed */
     size_t n_swallowed;
@@ -107,6 +109,8 @@ void fy_server_request_set_events(struct fy_request *req, const struct fy_reques
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                              const void *body, size_t body_len);
 void fy_server_request_abort(struct fy_request *req);
+void fy_server_request_pause_body(struct fy_request *req);
+void fy_server_request_resume_body(struct fy_request *req);
 
 /* ---- outflow.c ---- */
 
