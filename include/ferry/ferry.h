@@ -313,7 +313,8 @@ FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
  * Refuse new work at once, close every connection, and wait until no callback runs and none will.  Queued messages
- * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback.
+ * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside
+ * ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 

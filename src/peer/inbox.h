@@ -19,7 +19,10 @@
 struct fy_inbox;
 struct fy_peer;
 
-/* Called once with what process returned, or FERRY_ERR_CLOSED when the message was thrown away.  Any thread. */
+/*
+ * Called once: FERRY_OK, the core took the message; FERRY_ERR_CANCELED, it did not; any other, it was not asked:
+ * FERRY_ERR_FULL, _CLOSED or _NOMEM.  Any thread.
+ */
 typedef void fy_delivered_fn(void *arg, int result);
 
 struct fy_inbox_item {

@@ -35,7 +35,7 @@ static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy
     if (result != 0 && peer)
         fy_count(&peer->counts.refused, 1);
     if (item->done)
-        item->done(item->done_arg, result);
+        item->done(item->done_arg, result == 0 ? FERRY_OK : FERRY_ERR_CANCELED); /* the core's numbers are its own */
     ferry_message_unref(item->msg);
 }
 

@@ -52,8 +52,7 @@ void fy_delivery_stop(struct fy_delivery *d);
 
 /*
  * Bring msg to the core; takes the reference.  peer: whom it came from, NULL for a stranger.  done (may be NULL) is
- * called once, maybe from inside, with what the core returned, or FERRY_ERR_FULL, _CLOSED or _NOMEM when it was not
- * asked.  The loop.
+ * called once, maybe from inside.  The loop.
  */
 void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
                      fy_delivered_fn *done, void *done_arg);

@@ -162,7 +162,7 @@ static void answer_post(struct posted *posted)
         return;
     }
     switch (posted->result) {
-    case 0:
+    case FERRY_OK:
         fy_request_reply(posted->req, 204, own.headers, own.n, NULL, 0);
         break;
     case FERRY_ERR_FULL:
@@ -170,6 +170,9 @@ static void answer_post(struct posted *posted)
         break;
     case FERRY_ERR_CLOSED:
         refuse(posted->req, 503, &own, "the member is stopping");
+        break;
+    case FERRY_ERR_NOMEM:
+        refuse(posted->req, 503, &own, "out of memory");
         break;
     default:
         refuse(posted->req, 500, &own, "error processing raft message");

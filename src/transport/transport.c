@@ -192,7 +192,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     fy_delivery_attend(&t->delivery, peer);
 }
 
-static void stop_on_loop(struct ferry_transport *t)
+static void stop_peers(struct ferry_transport *t)
 {
     struct fy_peer *peer;
 
@@ -208,10 +208,27 @@ static void stop_on_loop(struct ferry_transport *t)
         fy_inbox_close(&peer->inbox);
         fy_peer_unref(peer);
     }
-    /* after the peers: their streams have ended by themselves, and are not told of a broken connection */
+}
+
+/* After the peers: their streams have ended by themselves, and are not told of a broken connection. */
+static void close_listeners(struct ferry_transport *t)
+{
     for (size_t i = 0; i < t->n_listeners; i++) {
         fy_listener_close(t->listeners[i]);
         t->listeners[i] = NULL;
+    }
+}
+
+/* Leave the loop: one turn to end the streams, which it then sends, and one to close everything. */
+static void leave(struct ferry_transport *t)
+{
+    if (!t->has_stopped_peers) {
+        stop_peers(t);
+        t->has_stopped_peers = true;
+        fy_net_wake(t->local.net);
+    } else {
+        close_listeners(t);
+        fy_http_stop(t->local.net);
     }
 }
 
@@ -232,10 +249,8 @@ static void on_wake(void *arg)
         fy_peer_unref(peer); /* the list's */
     }
     fy_raft_server_attend(t);
-    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread) {
-        stop_on_loop(t);
-        fy_http_stop(t->local.net);
-    }
+    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread)
+        leave(t);
 }
 
 static void *io_main(void *arg)
@@ -372,7 +387,10 @@ static int start_threads(struct ferry_transport *t)
 /* Undo whatever start has done; no thread of the loop runs. */
 static void tear_down(struct ferry_transport *t)
 {
-    stop_on_loop(t);
+    stop_peers(t);
+    if (t->has_own_net && t->local.net && t->mode == FERRY_DELIVER_HOST)
+        fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
+    close_listeners(t);
     on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
@@ -386,7 +404,7 @@ int ferry_transport_start(struct ferry_transport *t)
     int expected = FY_TRANSPORT_NEW;
     int err;
 
-    if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_RUNNING))
+    if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_STARTING))
         return FERRY_ERR_STATE;
     err = make_net(t);
     if (err == FERRY_OK) {
@@ -397,8 +415,10 @@ int ferry_transport_start(struct ferry_transport *t)
         err = keep_bound_urls(t);
     if (err == FERRY_OK)
         err = advertise(t);
-    if (err == FERRY_OK)
+    if (err == FERRY_OK) {
+        atomic_store(&t->state, FY_TRANSPORT_RUNNING); /* the net is there: other threads may come, and callbacks */
         err = start_threads(t);
+    }
     if (err != FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_STOPPED);
         tear_down(t);
@@ -484,6 +504,7 @@ static int check_running(const struct ferry_transport *t)
     case FY_TRANSPORT_RUNNING:
         return FERRY_OK;
     case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING:
         return FERRY_ERR_STATE;
     default:
         return FERRY_ERR_CLOSED;

@@ -21,7 +21,7 @@ struct fy_listener;
 struct fy_net;
 struct fy_peer;
 
-enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
+enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
 
 struct ferry_transport {
     /* const after new */
@@ -48,6 +48,7 @@ struct ferry_transport {
 
     atomic_int state; /* enum fy_transport_state */
     atomic_bool is_stop_wanted;
+    bool has_stopped_peers; /* the loop's: the first half of stop is done */
     atomic_bool was_fatal;
     atomic_uint_fast64_t n_unknown; /* messages for peers that nobody knew */
 

@@ -10,14 +10,16 @@
  * another wire type is malformed.
  *
  * Why not protobuf-c's unpack: it knows no limits (its scratch for long messages, its copies of unknown fields and its
- * merging, which is quadratic, all come out of the allocator), it recurses as deep as the input says, and with views
- * on top of its structs it took several times as long.  The tests hold every message against it.
+ * merging, which is quadratic, all come out of the allocator), it recurses as deep as the input says, and alone it took
+ * half as long again (224 ns for a MsgApp with one small entry in the 3.4 form) as all that is done here, allocation
+ * included (148 ns).  The tests hold every message against it.
  */
 #include "wire/message.h"
 
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/be64.h"
 #include "wire/raftpb.h"

@@ -81,7 +81,7 @@ static inline bool fy_pb_next(struct fy_pb_reader *in, struct fy_pb_field *ret_f
 
     if (!fy_pb_read_varint(&at, &tag) || tag > UINT32_MAX || FY_PB_NUMBER(tag) == 0)
         return false;
-    ret_field->tag = (uint32_t)tag;
+    *ret_field = (struct fy_pb_field){.tag = (uint32_t)tag};
     switch (tag & 7) {
     case FY_PB_VARINT:
         good = fy_pb_read_varint(&at, &ret_field->value);

@@ -20,6 +20,8 @@ libharness_la_SOURCES = \
 	tests/harness/messages.h \
 	tests/harness/patience.c \
 	tests/harness/patience.h \
+	tests/harness/peer_rig.c \
+	tests/harness/peer_rig.h \
 	tests/harness/raw_socket.c \
 	tests/harness/raw_socket.h \
 	tests/harness/recorder.c \

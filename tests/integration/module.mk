@@ -22,6 +22,7 @@ INTEGRATION_TESTS = \
 	it_members.test \
 	it_routes.test \
 	it_sim.test \
+	it_stop.test \
 	it_threads.test
 check_PROGRAMS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS)
@@ -32,5 +33,6 @@ it_hostile_test_SOURCES = tests/integration/it_hostile.c
 it_members_test_SOURCES = tests/integration/it_members.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
+it_stop_test_SOURCES = tests/integration/it_stop.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 endif

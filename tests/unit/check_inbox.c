@@ -3,7 +3,7 @@
  */
 #include <stdlib.h>
 
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 #include "wire/message.h"
 
 static struct fy_inbox inbox;

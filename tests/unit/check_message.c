@@ -277,6 +277,7 @@ START_TEST(malformed_bytes_are_refused_before_anything_is_allocated)
         BYTES(0x4a, 5, 0x12, 3, 0x0a, 1, 0x08),             /* inside a conf state */
         BYTES(0x4a, 6, 0x12, 4, 0x0a, 2, 0x2a, 0x00),       /* auto_leave as bytes */
         BYTES(0x4a, 7, 0x12, 5, 0x0a, 3, 0x0a, 1, 0x80),    /* inside packed voters */
+        BYTES(0x4a, 7, 0x12, 5, 0x0a, 3, 0x0a, 2, 1),       /* packed voters past the end */
         BYTES(0x4a, 9, 0x12, 7, 0x0a, 5, 0x0d, 0, 0, 0, 0), /* voters of fixed size */
         BYTES(0x72, 2, 0x3a, 1),                            /* inside a response */
     };

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 #include "wire/url.h"
 
 #define MSG FERRY_STREAM_MESSAGE

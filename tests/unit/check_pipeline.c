@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 #include "wire/outgoing.h"
 #include "wire/url.h"
 

@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 
 #define MSG FERRY_STREAM_MESSAGE
 #define APP FERRY_STREAM_MSGAPP

@@ -519,15 +519,21 @@ static int error_of(CURL *easy, CURLcode code)
     }
 }
 
-/* Curl says in call->error what it was doing, and keeps the system's reason to itself. */
+/*
+ * What went wrong, for people.  Curl's own text for a connection that was not made tells the address, which the caller
+ * knows, and how many milliseconds it took, which makes each failure look new; the system's reason is what counts.
+ */
 static void format_detail(struct fy_call *call, CURLcode code, char *text, size_t size)
 {
     long os_errno = 0;
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
-    snprintf(text, size, "%s%s%s", call->error[0] ? call->error : curl_easy_strerror(code),
-             code == CURLE_COULDNT_CONNECT && os_errno ? ": " : "",
-             code == CURLE_COULDNT_CONNECT && os_errno ? strerror((int)os_errno) : "");
+    if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
+        return;
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        snprintf(text, size, "no connection within the dial timeout");
+    else
+        snprintf(text, size, "%s", call->error[0] ? call->error : curl_easy_strerror(code));
 }
 
 static void finish(struct fy_call *call, CURLcode code)

@@ -3,7 +3,7 @@
  *
  * Nothing here asserts with ck_assert inside an event: that allocates, which a failing heap does not forgive.
  */
-#include "unit/peer_rig.h"
+#include "harness/peer_rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>
