@@ -4,6 +4,8 @@ if ENABLE_TESTS
 check_LTLIBRARIES += libharness.la
 libharness_la_LIBADD = libraftpb.la $(CHECK_LIBS)
 libharness_la_SOURCES = \
+	tests/harness/cutting_proxy.c \
+	tests/harness/cutting_proxy.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
@@ -27,7 +29,9 @@ libharness_la_SOURCES = \
 	tests/harness/recorder.c \
 	tests/harness/recorder.h \
 	tests/harness/rig.c \
-	tests/harness/rig.h
+	tests/harness/rig.h \
+	tests/harness/snapshots.c \
+	tests/harness/snapshots.h
 endif
 
 # Every allocation of what is linked into a test goes by the failing heap.

@@ -22,6 +22,7 @@ INTEGRATION_TESTS = \
 	it_members.test \
 	it_routes.test \
 	it_sim.test \
+	it_snapshot.test \
 	it_stop.test \
 	it_threads.test
 check_PROGRAMS += $(INTEGRATION_TESTS)
@@ -34,5 +35,6 @@ it_members_test_SOURCES = tests/integration/it_members.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
+it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 endif
