@@ -27,7 +27,8 @@ struct fy_listener {
     void *arg;
     char *url; /* as bound */
 
-    struct fy_list conns; /* struct fy_conn.node */
+    struct fy_list conns;       /* struct fy_conn.node */
+    struct fy_list half_closed; /* struct fy_conn.half_node */
     size_t n_conns;
     struct fy_conn *accepted; /* on its way into libmicrohttpd */
     bool is_accept_paused;
@@ -51,7 +52,8 @@ struct fy_conn {
     struct fy_node head_node;
     uint64_t head_deadline_ns;
     int fd;
-    bool is_half_closed; /* the client sends no more */
+    bool is_half_closed;      /* the client sends no more */
+    struct fy_node half_node; /* listener->half_closed, then */
     struct fy_request *req;
     char remote[64];
 };
