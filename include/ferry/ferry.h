@@ -9,13 +9,13 @@
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
  * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.  The names of
- * hosts, however, are looked up by a short-lived thread each (libcurl's), which may outlast a transport that is freed
- * meanwhile.  Pointers are never NULL unless a function says so.
- * The library writes to no file descriptor but its own, never exits and keeps no global state of its own.
- * Signals: no function may be called from a signal handler.  Ferry's threads block all signals but those of their own
- * faults, and raise no SIGPIPE.
- * fork: a child that does not exec leaves the transport alone, _free included; one that execs inherits no connection.
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one, but
+ * for those that read and store the bodies of snapshots, from the first snapshot on, and a short-lived one of libcurl's
+ * for each host name that is looked up, which may outlast a transport that is freed meanwhile.  Pointers are never NULL
+ * unless a function says so. The library writes to no file descriptor but its own, never exits and keeps no global
+ * state of its own. Signals: no function may be called from a signal handler.  Ferry's threads block all signals but
+ * those of their own faults, and raise no SIGPIPE. fork: a child that does not exec leaves the transport alone, _free
+ * included; one that execs inherits no connection.
  *
  * Growth, as long as the soname stays: enums are appended to.  ferry_config grows at its end, and its size says how
  * much of it the program knows; so does each struct whose size is told to the function that fills it.  What Ferry alone
@@ -226,8 +226,9 @@ struct ferry_core {
     void (*report_unreachable)(void *ctx, uint64_t id);
 
     /*
-     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer, whatever became of it, but for
-     * one that was sent while ferry_transport_stop ran.  NULL: not wanted.
+     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer (ferry_transport_send,
+     * _send_snapshot), whatever became of it, but for one that was sent while ferry_transport_stop ran.  NULL: not
+     * wanted.
      */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
@@ -236,6 +237,54 @@ struct ferry_core {
      * block.  NULL: not wanted.
      */
     void (*report_fatal)(void *ctx, int err);
+};
+
+/* ---- The bodies of snapshots ------------------------------------------------------------------------------------ */
+
+#define FERRY_SIZE_UNKNOWN UINT64_MAX
+
+/*
+ * Where the body of an outgoing snapshot comes from: a part of a file, or a function.  It is read by threads of the
+ * library that may block, one call at a time.
+ */
+struct ferry_snapshot_source {
+    void *ctx;       /* the first argument of read and close */
+    uint64_t size;   /* of the body in bytes; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
+    uint64_t offset; /* of the body in fd */
+    int fd;          /* when read is NULL: a file, read by pread, so that its position does not matter.  Never closed
+                        here, and open until close is called */
+
+    /*
+     * Put up to len bytes into buf.  Returns how many; 0 at the end; a negative FERRY_ERR to fail.  A body of known
+     * size has to end there: a shorter or a longer one fails, before the receiver can take it for complete.
+     */
+    int64_t (*read)(void *ctx, void *buf, size_t len);
+
+    /*
+     * No more will be read.  err: FERRY_OK when the receiver has stored and taken the snapshot, else why not.  Exactly
+     * one call for each ferry_transport_send_snapshot, whatever that returns.  NULL: not wanted.
+     */
+    void (*close)(void *ctx, int err);
+};
+
+/*
+ * Where the bodies of incoming snapshots go.  All functions are called by threads of the library that may block; those
+ * of one body one at a time, those of different bodies also at the same time.  Each returns 0, a FERRY_ERR, or a
+ * (positive) errno, whose text is told to the sender.
+ */
+struct ferry_snapshot_sink {
+    void *ctx; /* the first argument of each */
+
+    /*
+     * A snapshot begins to arrive.  msg is the MsgSnap, lent for the call; size is that of its body, or
+     * FERRY_SIZE_UNKNOWN.  After success exactly one of commit and abort follows, after a failure none.
+     */
+    int (*open)(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body);
+    int (*write)(void *ctx, void *body, const void *data, size_t len);
+    /* The body is whole.  Once this has returned 0 it must survive a crash: the core is told of it.  The last call. */
+    int (*commit)(void *ctx, void *body);
+    /* The body will not be completed, or a write failed: forget it.  The last call. */
+    void (*abort)(void *ctx, void *body);
 };
 
 /* ---- Configuration ---------------------------------------------------------------------------------------------- */
@@ -301,6 +350,20 @@ struct ferry_config {
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener */
 
+    /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
+       DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
+       either they are refused. */
+    struct ferry_snapshot_sink snapshot_sink;
+    const char *snapshot_dir;
+    uint64_t max_snapshot_bytes;   /* of one body that comes */
+    unsigned max_snapshots_in;     /* received at one time */
+    unsigned max_snapshots_out;    /* accepted and not ended at one time, all peers together */
+    uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
+    unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
+                                      seen within twice that */
+    unsigned snapshot_answer_ms;   /* and so has one that was sent whole and is not answered: the receiver stores it
+                                      before it does */
+
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */
     void *log_ctx;
@@ -315,7 +378,9 @@ struct ferry_config {
         .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
         .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
-        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .log_level = FERRY_LOG_INFO,                    \
+        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
+        .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
+        .log_level = FERRY_LOG_INFO,                                                                                   \
     }
 
 /*
@@ -421,6 +486,21 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
 
+/*
+ * Send msg, a MsgSnap, to the member named in its .to, followed by the body that source yields: etcd's POST
+ * /raft/snapshot.  Never blocks, and calls back only to close the source when it fails.
+ *
+ * msg is encoded before the call returns, and source is copied; its callbacks are called from threads of the library
+ * until its close.  A peer is sent one snapshot at a time, beside its streams, on a connection of its own; more wait.
+ * Each accepted snapshot is counted as a message that ends as written or dropped, and reported through
+ * core.report_snapshot, exactly once; ferry_transport_stop and _remove_peer end those under way as failures.
+ * Returns FERRY_OK when it was accepted; else source was closed with the same error and nothing is reported:
+ * FERRY_ERR_INVALID (no MsgSnap, no snapshot in it, or no such source), _NOT_FOUND (nobody has this id), _TOO_LARGE
+ * (msg alone), _FULL (max_snapshots_out or max_send_bytes), _NOMEM, _SYSTEM, _CLOSED, _STATE.
+ */
+FERRY_API int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
+                                            const struct ferry_snapshot_source *source);
+
 /* ---- Looking at it -------------------------------------------------------------------------------------------------
  */
 
@@ -461,6 +541,19 @@ struct ferry_counts {
     uint64_t refused;          /* given to the core, which did not take it */
 };
 
+/* The snapshots of one direction, and how far the latest has got. */
+struct ferry_snapshot_progress {
+    unsigned n_active;    /* under way; at most one to a peer */
+    unsigned n_waiting;   /* to a peer: accepted, not begun */
+    uint64_t n_finished;  /* stored and taken */
+    uint64_t n_failed;    /* all others that have ended */
+    uint64_t index;       /* of the latest: its place in the log */
+    uint64_t since_ms;    /* when it began, Unix time; 0: there was none */
+    uint64_t bytes;       /* of it that have moved, message included */
+    uint64_t total_bytes; /* FERRY_SIZE_UNKNOWN when it is not known */
+    uint64_t bytes_per_s; /* in the last second or so in which bytes moved */
+};
+
 struct ferry_peer_status {
     uint64_t id;
     bool active;              /* etcd's peer status: the last thing tried with this peer worked */
@@ -475,6 +568,9 @@ struct ferry_peer_status {
     size_t queued_messages; /* accepted, not yet written or dropped */
     size_t queued_bytes;
     struct ferry_counts counts;
+
+    struct ferry_snapshot_progress snapshot_out;
+    struct ferry_snapshot_progress snapshot_in;
 
     char last_error[160]; /* why it last became inactive; "" if it never did */
 };

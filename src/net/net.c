@@ -27,6 +27,11 @@ void fy_call_cancel(struct fy_call *call)
         OPS(call)->call_cancel(call);
 }
 
+void fy_call_wake(struct fy_call *call)
+{
+    OPS(call)->call_wake(call);
+}
+
 int fy_net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size)
 {
@@ -77,6 +82,16 @@ bool fy_request_is_from(const struct fy_request *req, uint64_t member)
 void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg)
 {
     OPS(req)->request_set_events(req, events, arg);
+}
+
+void fy_request_pause_body(struct fy_request *req)
+{
+    OPS(req)->request_pause_body(req);
+}
+
+void fy_request_resume_body(struct fy_request *req)
+{
+    OPS(req)->request_resume_body(req);
 }
 
 void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,

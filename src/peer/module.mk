@@ -9,6 +9,8 @@ libferry_core_la_SOURCES += \
 	src/peer/inbox.h \
 	src/peer/local.c \
 	src/peer/local.h \
+	src/peer/pace.c \
+	src/peer/pace.h \
 	src/peer/peer.c \
 	src/peer/peer.h \
 	src/peer/peer_status.c \
@@ -17,6 +19,11 @@ libferry_core_la_SOURCES += \
 	src/peer/pipeline.h \
 	src/peer/refusal.c \
 	src/peer/refusal.h \
+	src/peer/snapshot_lane.c \
+	src/peer/snapshot_lane.h \
+	src/peer/snapshot_meter.c \
+	src/peer/snapshot_meter.h \
+	src/peer/stall.h \
 	src/peer/stream_reader.c \
 	src/peer/stream_reader.h \
 	src/peer/stream_writer.c \

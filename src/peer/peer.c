@@ -36,6 +36,7 @@ int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer
         fy_stream_reader_init(&peer->readers[i], peer, (enum ferry_stream)i);
     }
     fy_pipeline_init(&peer->pipeline, peer);
+    fy_snapshot_lane_init(&peer->snapshots, peer);
     *ret_peer = peer;
     return FERRY_OK;
 }
@@ -47,6 +48,7 @@ void fy_peer_free(struct fy_peer *peer)
         fy_stream_reader_release(&peer->readers[i]);
     }
     fy_pipeline_release(&peer->pipeline);
+    fy_snapshot_lane_release(&peer->snapshots);
     fy_url_picker_release(&peer->picker);
     free(peer->ties.new_urls);
     fy_inbox_release(&peer->inbox);
@@ -82,6 +84,7 @@ void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
         fy_stream_reader_stop(&peer->readers[i]);
     }
     fy_pipeline_stop(&peer->pipeline, reason);
+    fy_snapshot_lane_stop(&peer->snapshots, reason);
     fy_peer_status_stop(&peer->status);
 }
 
@@ -218,6 +221,8 @@ void fy_peer_attend(struct fy_peer *peer)
         fy_stream_writer_wake(&peer->writers[i]);
     if (peer->is_started)
         fy_pipeline_wake(&peer->pipeline);
+    if (peer->is_started || peer->is_stopped)
+        fy_snapshot_lane_wake(&peer->snapshots);
 }
 
 bool fy_peer_is_open(const struct fy_peer *peer)
@@ -247,6 +252,8 @@ static void add_queued(struct fy_channel *ch, struct ferry_peer_status *status)
 
 void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_status)
 {
+    size_t n, n_bytes;
+
     *ret_status = (struct ferry_peer_status){.id = peer->id};
     fy_peer_status_read(&peer->status, ret_status);
     ret_status->paused = atomic_load(&peer->is_paused);
@@ -258,5 +265,9 @@ void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_sta
         add_queued(&peer->writers[i].channel, ret_status);
     }
     add_queued(&peer->pipeline.channel, ret_status);
+    fy_snapshot_lane_read(&peer->snapshots, &n, &n_bytes, &ret_status->snapshot_out);
+    fy_snapshot_meter_read(&peer->snapshots_in, &ret_status->snapshot_in);
+    ret_status->queued_messages += n;
+    ret_status->queued_bytes += n_bytes;
     fy_counts_add_to(&peer->counts, &ret_status->counts);
 }

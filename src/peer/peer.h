@@ -17,6 +17,8 @@
 #include "peer/inbox.h"
 #include "peer/peer_status.h"
 #include "peer/pipeline.h"
+#include "peer/snapshot_lane.h"
+#include "peer/snapshot_meter.h"
 #include "peer/stream_reader.h"
 #include "peer/stream_writer.h"
 #include "peer/url_picker.h"
@@ -52,6 +54,8 @@ struct fy_peer {
     struct fy_stream_writer writers[FERRY_N_STREAMS];
     struct fy_stream_reader readers[FERRY_N_STREAMS];
     struct fy_pipeline pipeline;
+    struct fy_snapshot_lane snapshots;
+    struct fy_snapshot_meter snapshots_in; /* the transport's, which receives them */
 
     struct fy_peer_ties ties; /* the transport's */
 };

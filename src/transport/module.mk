@@ -13,5 +13,7 @@ libferry_core_la_SOURCES += \
 	src/transport/raft_server.h \
 	src/transport/routes.c \
 	src/transport/routes.h \
+	src/transport/snapshot_server.c \
+	src/transport/snapshot_server.h \
 	src/transport/transport.c \
 	src/transport/transport.h

@@ -18,6 +18,7 @@
 #include "peer/peer.h"
 #include "transport/answers.h"
 #include "transport/intake.h"
+#include "transport/snapshot_server.h"
 #include "transport/transport.h"
 #include "wire/message.h"
 
@@ -168,6 +169,7 @@ struct posted {
     struct fy_node node; /* in t->answered */
     struct ferry_transport *t;
     struct fy_request *req; /* the loop's; NULL: the client left */
+    const char *failure;    /* what a 500 says; static */
     int result;             /* the core's, once it is known */
 };
 
@@ -193,7 +195,7 @@ static void answer_post(struct posted *posted)
         refuse(posted->req, 503, &own, "out of memory");
         break;
     default:
-        refuse(posted->req, 500, &own, "error processing raft message");
+        refuse(posted->req, 500, &own, posted->failure);
     }
     free(posted);
 }
@@ -221,8 +223,8 @@ static void on_client_gone(void *arg)
     posted->req = NULL;
 }
 
-static void deliver_post(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
-                         const struct ferry_message *msg)
+void fy_raft_server_deliver(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
+                            const struct ferry_message *msg, const char *failure)
 {
     static const struct fy_request_events events = {.on_gone = on_client_gone};
     struct own_headers own = own_headers(t, false);
@@ -230,12 +232,15 @@ static void deliver_post(struct ferry_transport *t, struct fy_request *req, stru
 
     if (!posted) {
         ferry_message_unref(msg);
-        refuse(req, 503, &own, "out of memory");
+        if (req)
+            refuse(req, 503, &own, "out of memory");
         return;
     }
     posted->t = t;
     posted->req = req;
-    fy_request_set_events(req, &events, posted);
+    posted->failure = failure;
+    if (req)
+        fy_request_set_events(req, &events, posted);
     fy_delivery_put(&t->delivery, peer, msg, on_delivered, posted);
 }
 
@@ -259,15 +264,11 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
         ferry_message_unref(msg);
         refuse(req, 412, &own, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
     } else {
-        deliver_post(t, req, peer, msg);
+        fy_raft_server_deliver(t, req, peer, msg, "error processing raft message");
     }
 }
 
-/*
- * The peer that posted, or NULL for a stranger.  The header tells, not the message: one that is forwarded, such as a
- * MsgTransferLeader, names the member that it began with.
- */
-static struct fy_peer *find_sender(struct ferry_transport *t, struct fy_request *req)
+struct fy_peer *fy_raft_server_find_sender(struct ferry_transport *t, struct fy_request *req)
 {
     const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
     uint64_t id;
@@ -289,7 +290,7 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
         refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
         return;
     }
-    peer = find_sender(t, req);
+    peer = fy_raft_server_find_sender(t, req);
     take_post(t, req, peer, msg, len);
     if (peer)
         fy_peer_unref(peer);
@@ -301,6 +302,14 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
 
     if (check_method(req, "POST") && check_sender(t, req, &own))
         fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
+}
+
+static void serve_snapshot(struct ferry_transport *t, struct fy_request *req)
+{
+    struct own_headers own = own_headers(t, false);
+
+    if (check_method(req, "POST") && check_sender(t, req, &own))
+        fy_snapshot_server_serve(t, req);
 }
 
 /* ---- GET /raft/probing --------------------------------------------------------------------------------------------
@@ -340,6 +349,8 @@ void fy_raft_server_serve(struct ferry_transport *t, struct fy_request *req)
 
     if (strcmp(path, FY_PATH_RAFT) == 0)
         serve_post(t, req);
+    else if (strcmp(path, FY_PATH_SNAPSHOT) == 0)
+        serve_snapshot(t, req);
     else if (starts_with(path, FY_PATH_STREAM "/"))
         serve_stream(t, req);
     else if (strcmp(path, FY_PATH_PROBING) == 0)

@@ -19,6 +19,7 @@
 #include "peer/peer.h"
 #include "transport/config.h"
 #include "transport/raft_server.h"
+#include "transport/snapshot_server.h"
 #include "wire/url.h"
 
 /* ---- The table of peers: under mu ---------------------------------------------------------------------------------
@@ -254,6 +255,7 @@ static void on_wake(void *arg)
         attend(t, peer);
         fy_peer_unref(peer); /* the list's */
     }
+    fy_disk_attend(&t->disk);
     fy_raft_server_attend(t);
     if (atomic_load(&t->is_stop_wanted) && t->has_io_thread)
         leave(t);
@@ -293,6 +295,8 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .ctx = t};
     fy_routes_init(&t->routes, &t->intake);
     fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
+    fy_disk_init(&t->disk);
+    t->local.disk = &t->disk;
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
     fy_list_init(&t->attention);
@@ -374,6 +378,16 @@ static int make_net(struct ferry_transport *t)
     return t->has_own_net ? fy_http_new(&cfg, &t->local.net) : FERRY_OK;
 }
 
+/* What snapshots need: as many disk workers as there may be snapshots, for one that is stuck must not hold another. */
+static int prepare_snapshots(struct ferry_transport *t)
+{
+    unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->local.max_snapshots_out : 0;
+    int err = fy_disk_start(&t->disk, t->local.net, max_threads);
+
+    fy_pace_init(&t->local.snapshot_pace, t->local.net, t->local.snapshot_bytes_per_s);
+    return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
+}
+
 static int start_threads(struct ferry_transport *t)
 {
     int err = FERRY_OK;
@@ -396,6 +410,7 @@ static void tear_down(struct ferry_transport *t)
         fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
     close_listeners(t);
     on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
+    fy_disk_stop(&t->disk); /* before delivery: a snapshot that was stored meanwhile goes to the core */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
@@ -414,8 +429,10 @@ int ferry_transport_start(struct ferry_transport *t)
     err = make_net(t);
     if (err == FERRY_OK) {
         fy_net_set_on_wake(t->local.net, on_wake, t);
-        err = listen_all(t);
+        err = prepare_snapshots(t);
     }
+    if (err == FERRY_OK)
+        err = listen_all(t);
     if (err == FERRY_OK)
         err = keep_bound_urls(t);
     if (err == FERRY_OK)
@@ -450,13 +467,17 @@ void ferry_transport_free(struct ferry_transport *t)
     if (!t)
         return;
     ferry_transport_stop(t);
-    on_wake(t); /* a call that ran beside stop may have left something after it */
+    on_wake(t);             /* a call that ran beside stop may have left something after it */
+    fy_disk_stop(&t->disk); /* likewise */
+    fy_snapshot_server_close(t);
+    fy_pace_release(&t->local.snapshot_pace);
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
     assert(t->intake.used == 0);
     if (t->has_own_net)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);
+    fy_disk_release(&t->disk);
     fy_routes_release(&t->routes);
     pthread_mutex_destroy(&t->mu);
     free(t->listeners);
@@ -684,6 +705,25 @@ int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *
         else
             fy_count(&t->n_unknown, 1);
     }
+    if (peer)
+        fy_peer_unref(peer);
+    return err;
+}
+
+int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
+                                  const struct ferry_snapshot_source *source)
+{
+    struct fy_peer *peer = NULL;
+    int err = check_running(t);
+
+    if (err == FERRY_OK) {
+        peer = fy_transport_find_peer(t, msg->to);
+        err = peer ? fy_snapshot_lane_put(&peer->snapshots, msg, source) : FERRY_ERR_NOT_FOUND;
+    }
+    if (err == FERRY_OK)
+        fy_peer_ask_for_attention(peer);
+    else if (source->close)
+        source->close(source->ctx, err);
     if (peer)
         fy_peer_unref(peer);
     return err;

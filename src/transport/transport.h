@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "base/list.h"
+#include "disk/disk.h"
 #include "ferry/ferry.h"
 #include "peer/local.h"
 #include "transport/delivery.h"
@@ -21,6 +22,7 @@
 struct fy_listener;
 struct fy_net;
 struct fy_peer;
+struct fy_snapshot_dir;
 struct fy_tls;
 
 enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
@@ -39,6 +41,10 @@ struct ferry_transport {
     char **listen_urls;    /* NULL-ended, one block; NULL: none */
     char **advertise_urls; /* the same */
 
+    char *snapshot_dir_path; /* NULL: none */
+    uint64_t max_snapshot_bytes;
+    unsigned max_snapshots_in;
+
     /* const from start to stop */
     struct fy_local local;
     struct fy_listener **listeners;
@@ -49,6 +55,12 @@ struct ferry_transport {
     bool has_io_thread;
     struct fy_delivery delivery;
     struct fy_intake_budget intake; /* the loop's */
+    struct fy_disk disk;
+    struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
+    struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
+
+    unsigned n_snapshots_in; /* the loop's; that are being received */
+    struct fy_log_fold snapshot_fold;
 
     atomic_int state; /* enum fy_transport_state */
     atomic_bool is_stop_wanted;

@@ -6,6 +6,8 @@ libharness_la_LIBADD = libraftpb.la $(CHECK_LIBS)
 libharness_la_SOURCES = \
 	tests/harness/certificates.c \
 	tests/harness/certificates.h \
+	tests/harness/cutting_proxy.c \
+	tests/harness/cutting_proxy.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
@@ -30,6 +32,8 @@ libharness_la_SOURCES = \
 	tests/harness/recorder.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h \
+	tests/harness/snapshots.c \
+	tests/harness/snapshots.h \
 	tests/harness/tls_peer.c \
 	tests/harness/tls_peer.h
 endif

@@ -23,6 +23,8 @@ INTEGRATION_TESTS = \
 	it_members.test \
 	it_routes.test \
 	it_sim.test \
+	it_snapshot.test \
+	it_snapshot_sim.test \
 	it_stop.test \
 	it_threads.test \
 	it_tls.test
@@ -36,6 +38,8 @@ it_members_test_SOURCES = tests/integration/it_members.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
+it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
+it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 endif

@@ -22,7 +22,9 @@
 
 #include "ferry/tls.h"
 #include "harness/certificates.h"
+#include "harness/patience.h"
 #include "harness/rig.h"
+#include "harness/snapshots.h"
 #include "interop/go_peer.h"
 #include "interop/journal.h"
 #include "interop/sequence.h"
@@ -690,6 +692,147 @@ START_TEST(mutual_tls_carries_everything_both_ways)
 }
 END_TEST
 
+/* ---- Snapshots with their bodies ------------------------------------------------------------------------------------
+ */
+
+#define BODY_SEED UINT64_C(99)
+#define BODY_INDEX UINT64_C(0x1234)
+
+static uint64_t body_len(void)
+{
+    return (uint64_t)environment_number("FERRY_INTEROP_MIB", 64) << 20;
+}
+
+static void say_how_long(const char *way, uint64_t begin_ns)
+{
+    printf("# etcd %s, %s: %" PRIu64 " MiB in %.2f s\n", version->name, way, body_len() >> 20,
+           (double)(monotonic_ns() - begin_ns) / 1e9);
+}
+
+START_TEST(a_snapshots_body_goes_from_ferry_to_go)
+{
+    struct ferry_config cfg = native_config();
+    const uint64_t voters[] = {FERRY_ID, GO_ID};
+    struct ferry_snapshot snapshot = {.index = BODY_INDEX, .term = 2, .conf_state = {.voters = voters, .n_voters = 2}};
+    struct ferry_message msg = {
+        .type = FERRY_MSG_SNAP, .from = FERRY_ID, .to = GO_ID, .term = 3, .snapshot = &snapshot};
+    struct ferry_snapshot_source source;
+    uint64_t begin_ns;
+    struct body body;
+    char expected[65];
+    json_t *event;
+    int err;
+
+    pair_start(&cfg, PATH_STREAMS);
+    body_init(&body, BODY_SEED, body_len());
+    source = body_source(&body);
+    begin_ns = monotonic_ns();
+    ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+    await_snapshots(1);
+    say_how_long("from Ferry to Go", begin_ns);
+    ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+    ck_assert_int_eq(err, FERRY_OK);
+    ck_assert_uint_eq(ferry_status().snapshot_out.n_finished, 1);
+    ck_assert_uint_eq(ferry_status().counts.written, 1);
+    go_peer_command(pair.go, "stored %" PRIu64, BODY_INDEX);
+    event = await_event("stored");
+    body_sha256(BODY_SEED, body_len(), expected);
+    ck_assert_uint_eq(number_of(event, "size"), body_len());
+    ck_assert_str_eq(json_string_value(json_object_get(event, "sha256")), expected);
+    json_decref(event);
+    body_release(&body);
+}
+END_TEST
+
+START_TEST(a_snapshots_body_goes_from_go_to_ferry)
+{
+    struct ferry_config cfg = native_config();
+    char dir[] = "/tmp/ferry-interop-XXXXXX", path[64], expected[65], seen[65];
+    uint64_t begin_ns, size;
+    json_t *event;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/%016" PRIx64 ".snap.db", dir, BODY_INDEX);
+    cfg.snapshot_dir = dir;
+    pair_start(&cfg, PATH_STREAMS);
+    begin_ns = monotonic_ns();
+    go_peer_command(pair.go, "body %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, BODY_SEED, body_len(), FERRY_ID,
+                    BODY_INDEX);
+    event = await_event("body_sent");
+    say_how_long("from Go to Ferry", begin_ns);
+    ck_assert(json_is_true(json_object_get(event, "ok")));
+    json_decref(event);
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "snapshot_finish"), 1);
+    ck_assert_uint_eq(number_of(event, "snapshot_failure"), 0);
+    json_decref(event);
+    ck_assert_uint_eq(ferry_status().snapshot_in.n_finished, 1);
+    ck_assert_uint_eq(ferry_status().counts.received, 1);
+    ck_assert(file_sha256(path, seen, &size));
+    body_sha256(BODY_SEED, body_len(), expected);
+    ck_assert_uint_eq(size, body_len());
+    ck_assert_str_eq(seen, expected);
+    (void)unlink(path);
+    ck_assert_int_eq(rmdir(dir), 0); /* nothing else was left there */
+}
+END_TEST
+
+static bool both_failures_are_reported(void)
+{
+    bool are;
+
+    pthread_mutex_lock(&pair.mu);
+    are = pair.snapshots_failed == 2;
+    pthread_mutex_unlock(&pair.mu);
+    return are;
+}
+
+/* A body that ends too soon is a failure to both, and leaves nothing: etcd must see that the connection broke. */
+START_TEST(a_body_that_breaks_off_is_nothing_to_go)
+{
+    struct ferry_config cfg = native_config();
+    struct ferry_snapshot snapshot = {.index = BODY_INDEX, .term = 2};
+    struct ferry_message msg = {
+        .type = FERRY_MSG_SNAP, .from = FERRY_ID, .to = GO_ID, .term = 3, .snapshot = &snapshot};
+
+    pair_start(&cfg, PATH_STREAMS);
+    for (int is_known = 0; is_known < 2; is_known++) {
+        struct ferry_snapshot_source source;
+        struct body body;
+        int err;
+
+        body_init(&body, BODY_SEED, 8 << 20);
+        body.announced = is_known ? body.size : FERRY_SIZE_UNKNOWN;
+        body.fail_at = 4 << 20;
+        source = body_source(&body);
+        ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+        ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+        ck_assert_int_eq(err, FERRY_ERR_SYSTEM);
+        body_release(&body);
+    }
+    for (int is_known = 0; is_known < 2; is_known++) {
+        struct ferry_snapshot_source source;
+        struct body body;
+        json_t *event;
+        int err;
+
+        body_init(&body, BODY_SEED, 1 << 20); /* and the next attempt succeeds */
+        body.announced = is_known ? body.size : FERRY_SIZE_UNKNOWN;
+        source = body_source(&body);
+        ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+        ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+        ck_assert_int_eq(err, FERRY_OK);
+        body_release(&body);
+        go_peer_command(pair.go, "stored %" PRIu64, BODY_INDEX);
+        event = await_event("stored");
+        ck_assert_uint_eq(number_of(event, "size"), 1 << 20);
+        json_decref(event);
+    }
+    ck_assert_uint_eq(ferry_status().snapshot_out.n_failed, 2);
+    await_ready(both_failures_are_reported, "both failures are reported");
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -708,6 +851,7 @@ int main(int argc, char **argv)
     return rig_main("rafthttp", setup, teardown, streams_carry_everything_from_ferry_to_go,
                     streams_carry_everything_from_go_to_ferry, streams_carry_both_ways_at_once,
                     posts_carry_everything_from_ferry_to_go, posts_carry_everything_from_go_to_ferry,
-                    every_wire_form_is_understood, every_version_in_the_headers_is_accepted,
-                    mutual_tls_carries_everything_both_ways, NULL);
+                    a_snapshots_body_goes_from_ferry_to_go, a_snapshots_body_goes_from_go_to_ferry,
+                    a_body_that_breaks_off_is_nothing_to_go, every_wire_form_is_understood,
+                    every_version_in_the_headers_is_accepted, mutual_tls_carries_everything_both_ways, NULL);
 }

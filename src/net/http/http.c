@@ -371,6 +371,7 @@ static void net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void
 const struct fy_net_ops fy_http_ops = {
     .call = fy_client_call,
     .call_cancel = fy_client_cancel,
+    .call_wake = fy_client_wake,
     .listen = fy_server_listen,
     .listener_url = fy_server_listener_url,
     .listener_close = fy_server_listener_close,
@@ -381,6 +382,8 @@ const struct fy_net_ops fy_http_ops = {
     .request_header = fy_server_request_header,
     .request_is_from = fy_server_request_is_from,
     .request_set_events = fy_server_request_set_events,
+    .request_pause_body = fy_server_request_pause_body,
+    .request_resume_body = fy_server_request_resume_body,
     .request_reply = fy_server_request_reply,
     .request_abort = fy_server_request_abort,
     .request_stream = fy_server_outflow_begin,

@@ -469,6 +469,7 @@ static void node_set_on_wake(struct fy_net *net, void (*fn)(void *arg), void *ar
 const struct fy_net_ops fy_sim_ops = {
     .call = fy_sim_call,
     .call_cancel = fy_sim_call_cancel,
+    .call_wake = fy_sim_call_wake,
     .listen = fy_sim_listen,
     .listener_url = fy_sim_listener_url,
     .listener_close = fy_sim_listener_close,
@@ -478,6 +479,8 @@ const struct fy_net_ops fy_sim_ops = {
     .request_remote = fy_sim_request_remote,
     .request_header = fy_sim_request_header,
     .request_set_events = fy_sim_request_set_events,
+    .request_pause_body = fy_sim_request_pause_body,
+    .request_resume_body = fy_sim_request_resume_body,
     .request_reply = fy_sim_request_reply,
     .request_abort = fy_sim_request_abort,
     .request_stream = fy_sim_request_stream,

@@ -22,6 +22,7 @@ type Config struct {
 	CertFile    string // "": plain HTTP
 	KeyFile     string
 	CAFile      string
+	SnapDir     string    // where snapshots that come are stored
 	Log         io.Writer // takes the log of the package, one JSON object a line
 	Fatal       chan error
 	Deliver     func(m *Message)
@@ -35,6 +36,7 @@ type Transport interface {
 	SecureListener(plain net.Listener) (net.Listener, error) // as etcd makes one of Config's files
 	AddPeer(id uint64, url string)
 	Send(msgs []Message)
+	SendSnapshot(m *Message, body io.ReadCloser, size int64) <-chan bool
 	IsActive(id uint64) bool
 	Stop()
 }
@@ -89,6 +91,10 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 	if err != nil {
 		return err
 	}
+	if p.cfg.SnapDir, err = os.MkdirTemp("", "rafthttp-peer-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(p.cfg.SnapDir)
 	p.cfg.URL = "http://" + listener.Addr().String()
 	if p.cfg.CertFile != "" {
 		p.cfg.URL = "https://" + listener.Addr().String()
@@ -143,7 +149,7 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 // command obeys one line; more is false when it was the last.
 func (p *program) command(line string) (more bool, err error) {
 	var s Sequence
-	var count, id, window uint64
+	var count, id, window, index uint64
 	var late int
 	var url string
 
@@ -173,6 +179,16 @@ func (p *program) command(line string) (more bool, err error) {
 				p.acked = count
 			}
 		})
+	case "body":
+		_, err = fmt.Sscanf(line, "body %d %d %d %d", &s.Seed, &count, &id, &index)
+		if err == nil {
+			go p.sendBody(s.Seed, count, id, index)
+		}
+	case "stored":
+		_, err = fmt.Sscanf(line, "stored %d", &index)
+		if err == nil {
+			err = p.stored(index)
+		}
 	case "report":
 		p.report()
 	case "status":

@@ -3,11 +3,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
 
 	"ferry/interop/peer"
 
 	"go.etcd.io/etcd/etcdserver/api/rafthttp"
+	"go.etcd.io/etcd/etcdserver/api/snap"
 	stats "go.etcd.io/etcd/etcdserver/api/v2stats"
 	etcd "go.etcd.io/etcd/pkg/transport"
 	"go.etcd.io/etcd/pkg/types"
@@ -34,7 +36,8 @@ func newTransport(cfg peer.Config) (peer.Transport, error) {
 		zapcore.AddSync(cfg.Log), zapcore.InfoLevel))
 	t := &rafthttp.Transport{Logger: logger, ID: id, URLs: urls, ClusterID: types.ID(cfg.ClusterID), Raft: core{cfg},
 		ServerStats: stats.NewServerStats("", id.String()), LeaderStats: stats.NewLeaderStats(id.String()),
-		ErrorC: cfg.Fatal, TLSInfo: tlsInfo(cfg)}
+		ErrorC: cfg.Fatal, TLSInfo: tlsInfo(cfg),
+		Snapshotter: snap.New(logger, cfg.SnapDir)}
 	return transport{t}, t.Start()
 }
 
@@ -59,6 +62,13 @@ func (t transport) Send(msgs []peer.Message) {
 		out[i] = toEtcd(&msgs[i])
 	}
 	t.Transport.Send(out)
+}
+
+// SendSnapshot sends a snapshot with its body; what it returns tells once whether the other side took it.
+func (t transport) SendSnapshot(m *peer.Message, body io.ReadCloser, size int64) <-chan bool {
+	msg := snap.NewMessage(toEtcd(m), body, size)
+	t.Transport.SendSnapshot(*msg)
+	return msg.CloseNotify()
 }
 
 // core is a Raft core that only records.
