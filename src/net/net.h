@@ -147,7 +147,7 @@ void fy_request_resume_body(struct fy_request *req);
 
 /*
  * Answer with a whole body, which is copied, and let the request go.  headers do not name Content-Length.
- * What is left of the request's body is read (256 KiB at most) so that the client sees the answer.  In the middle of a
+ * What is left of the request's body is read within limits, so that the client sees the answer.  In the middle of a
  * long body the answer is sent at once, and the connection ended.
  */
 void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,

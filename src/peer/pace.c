@@ -50,7 +50,7 @@ static void on_timer(void *arg)
         return;
     user = fy_container(node, struct fy_pace_user, node);
     refill(pace);
-    user->has_turn = true;
+    user->turn_left = pace->n_ready;
     if (!fy_list_is_empty(&pace->waiting)) /* the others' comes when this one's share has grown again */
         fy_timer_set(&pace->timer, fy_net_now_ns(pace->net) + (pace->burst / 2 + 1) * NS_PER_S / pace->bytes_per_s);
     user->on_turn(user->arg);
@@ -78,15 +78,16 @@ size_t fy_pace_take(struct fy_pace *pace, struct fy_pace_user *user, size_t want
     if (pace->bytes_per_s == 0)
         return want;
     refill(pace);
-    if (pace->n_ready == 0 || (!user->has_turn && !fy_list_is_empty(&pace->waiting))) {
+    if (pace->n_ready == 0 || (user->turn_left == 0 && !fy_list_is_empty(&pace->waiting))) {
+        user->turn_left = 0;
         if (!fy_node_is_linked(&user->node))
             fy_list_append(&pace->waiting, &user->node);
         expect_turn(pace);
         return 0;
     }
-    user->has_turn = false;
     n = want < pace->n_ready ? want : (size_t)pace->n_ready;
     pace->n_ready -= n;
+    user->turn_left = user->turn_left > n ? user->turn_left - n : 0;
     return n;
 }
 
@@ -94,7 +95,7 @@ void fy_pace_leave(struct fy_pace *pace, struct fy_pace_user *user)
 {
     if (fy_node_is_linked(&user->node))
         fy_list_remove(&user->node);
-    user->has_turn = false;
+    user->turn_left = 0;
     if (pace->net && fy_list_is_empty(&pace->waiting))
         fy_timer_unset(&pace->timer);
 }

@@ -6,7 +6,6 @@
 #ifndef FY_PEER_PACE_H
 #define FY_PEER_PACE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +28,7 @@ struct fy_pace {
 
 struct fy_pace_user {
     struct fy_node node;
-    bool has_turn;
+    uint64_t turn_left;         /* bytes that it may take before others */
     void (*on_turn)(void *arg); /* there is something to take; never from inside a call */
     void *arg;
 };

@@ -7,18 +7,21 @@ UNIT_TESTS = \
 	check_counts.test \
 	check_decoder.test \
 	check_delivery.test \
+	check_disk.test \
 	check_encoder.test \
 	check_headers.test \
 	check_http_client.test \
 	check_http_loop.test \
 	check_http_server.test \
 	check_http_stream.test \
+	check_http_upload.test \
 	check_inbox.test \
 	check_intake.test \
 	check_latency.test \
 	check_lines.test \
 	check_message.test \
 	check_outgoing.test \
+	check_pace.test \
 	check_peer.test \
 	check_peer_status.test \
 	check_pipeline.test \
@@ -41,18 +44,21 @@ check_config_test_SOURCES = tests/unit/check_config.c
 check_counts_test_SOURCES = tests/unit/check_counts.c
 check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
+check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
 check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
+check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
+check_pace_test_SOURCES = tests/unit/check_pace.c
 check_peer_test_SOURCES = tests/unit/check_peer.c
 check_peer_status_test_SOURCES = tests/unit/check_peer_status.c
 check_pipeline_test_SOURCES = tests/unit/check_pipeline.c

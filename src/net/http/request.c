@@ -25,6 +25,8 @@
 
 #include "net/http/server.h"
 
+#define MAX_LINGERED ((size_t)16 << 20) /* what may be in both kernels' buffers when the client sees the answer */
+
 static struct fy_conn *conn_of(struct MHD_Connection *mhd)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -228,7 +230,7 @@ void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **reque
             req->events.on_gone(req->arg);
     }
     if (req->must_linger && !listener->is_closed)
-        fy_linger(listener->http, conn->fd, FY_MAX_SWALLOWED);
+        fy_linger(listener->http, conn->fd, MAX_LINGERED);
     if (req->out && mhd) /* an outflow's connection is exempt; a next request's is not */
         (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->http->cfg.idle_timeout_s);
     if (req->response)
