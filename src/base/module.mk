@@ -1,7 +1,11 @@
-# base: errors, log, lists.  Knows nothing above it.
+# base: errors, histograms, lists, log, text.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
+	src/base/histogram.c \
+	src/base/histogram.h \
 	src/base/list.h \
 	src/base/log.c \
-	src/base/log.h
+	src/base/log.h \
+	src/base/text.c \
+	src/base/text.h

@@ -15,8 +15,12 @@ libferry_core_la_SOURCES += \
 	src/peer/peer_status.h \
 	src/peer/pipeline.c \
 	src/peer/pipeline.h \
+	src/peer/prober.c \
+	src/peer/prober.h \
 	src/peer/refusal.c \
 	src/peer/refusal.h \
+	src/peer/snapshot_meter.c \
+	src/peer/snapshot_meter.h \
 	src/peer/stream_reader.c \
 	src/peer/stream_reader.h \
 	src/peer/stream_writer.c \

@@ -222,8 +222,10 @@ void fy_delivery_stop(struct fy_delivery *d)
 /* The inbox did not take item. */
 static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
 {
-    if (peer)
+    if (peer) {
         fy_count(&peer->counts.received_dropped, 1);
+        fy_count(&peer->counts.received_failures, err == FERRY_ERR_CLOSED ? 0 : 1);
+    }
     if (item->done)
         item->done(item->done_arg, err);
     ferry_message_unref(item->msg);
@@ -244,7 +246,7 @@ void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct f
         process(d, peer, &item);
         return;
     }
-    err = fy_inbox_put(peer ? &peer->inbox : &d->strangers, item, &queue);
+    err = fy_inbox_put(peer && !atomic_load(&peer->is_remote) ? &peer->inbox : &d->strangers, item, &queue);
     if (err != FERRY_OK)
         refuse(peer, &item, err);
     else if (queue)

@@ -37,7 +37,7 @@ struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
     atomic_bool is_closed;
-    struct fy_inbox strangers; /* POSTs from members that are no peers */
+    struct fy_inbox strangers; /* POSTs from members that are no peers: remotes share it, so that its bound holds */
     struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
 };
 

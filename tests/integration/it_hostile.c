@@ -38,6 +38,7 @@ static struct {
     pthread_cond_t changed;
     bool is_stopping; /* mu */
     uint64_t n_sent;  /* the thread's, and the test's once it is joined */
+    bool is_over;     /* the test's: joined and checked */
 } beat;
 
 static void *beat_run(void *arg)
@@ -74,6 +75,7 @@ static void beat_start(void)
     pthread_condattr_destroy(&attr);
     beat.is_stopping = false;
     beat.n_sent = 0;
+    beat.is_over = false;
     ck_assert_int_eq(pthread_create(&beat.thread, NULL, beat_run, NULL), 0);
 }
 
@@ -82,6 +84,9 @@ static void beat_stop_and_check(void)
 {
     static const enum ferry_message_type types[] = {FERRY_MSG_HEARTBEAT, FERRY_MSG_APP};
 
+    if (beat.is_over)
+        return;
+    beat.is_over = true;
     pthread_mutex_lock(&beat.mu);
     beat.is_stopping = true;
     pthread_cond_signal(&beat.changed);
@@ -430,6 +435,7 @@ START_TEST(a_removed_member_is_told_once)
     };
     int err;
 
+    beat_stop_and_check(); /* a removed member reads nobody's streams any more */
     meet(&server, 1);
     watch(patience_ms(1000));
     part();
@@ -584,6 +590,8 @@ START_TEST(a_post_that_is_not_answered_with_204_has_failed)
         fake_peer_set_script(fake, FAKE_MSGAPP, &refuse);
         fake_peer_set_script(fake, FAKE_MESSAGE, &refuse);
         fake_peer_set_script(fake, FAKE_POST, &script);
+        if (posts[i].is_fatal) /* a removed member reads nobody's streams any more */
+            beat_stop_and_check();
         recorder_clear_reports(&members[0].recorder);
         member_add(&members[0], FIRST_BAD_ID, fake_peer_url(fake));
         member_send(&members[0], &msg);

@@ -31,8 +31,9 @@ static void attach(enum ferry_stream stream)
 static size_t n_queued(struct fy_channel *ch)
 {
     size_t n, n_bytes;
+    uint64_t oldest_ns;
 
-    fy_channel_read(ch, &n, &n_bytes);
+    fy_channel_read(ch, &n, &n_bytes, &oldest_ns);
     return n;
 }
 
