@@ -8,6 +8,8 @@ libharness_la_SOURCES = \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/http_get.c \
+	tests/harness/http_get.h \
 	tests/harness/http_rig.c \
 	tests/harness/http_rig.h \
 	tests/harness/journal.c \
@@ -18,6 +20,8 @@ libharness_la_SOURCES = \
 	tests/harness/message_diff.h \
 	tests/harness/messages.c \
 	tests/harness/messages.h \
+	tests/harness/metrics_page.c \
+	tests/harness/metrics_page.h \
 	tests/harness/patience.c \
 	tests/harness/patience.h \
 	tests/harness/peer_rig.c \

@@ -20,6 +20,8 @@ INTEGRATION_TESTS = \
 	it_exchange.test \
 	it_hostile.test \
 	it_members.test \
+	it_metrics.test \
+	it_remotes.test \
 	it_routes.test \
 	it_sim.test \
 	it_threads.test
@@ -30,6 +32,8 @@ it_blackhole_test_SOURCES = tests/integration/it_blackhole.c
 it_exchange_test_SOURCES = tests/integration/it_exchange.c
 it_hostile_test_SOURCES = tests/integration/it_hostile.c
 it_members_test_SOURCES = tests/integration/it_members.c
+it_metrics_test_SOURCES = tests/integration/it_metrics.c
+it_remotes_test_SOURCES = tests/integration/it_remotes.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
