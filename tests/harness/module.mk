@@ -4,6 +4,8 @@ if ENABLE_TESTS
 check_LTLIBRARIES += libharness.la
 libharness_la_LIBADD = libraftpb.la $(CHECK_LIBS)
 libharness_la_SOURCES = \
+	tests/harness/child.c \
+	tests/harness/child.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
