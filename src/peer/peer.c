@@ -229,8 +229,10 @@ static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
     size_t n_lanes = lanes_for(peer, msg->type, lanes);
     int err = FERRY_ERR_CLOSED;
     bool was_empty = false;
+    uint64_t now_ns;
 
-    msg->queued_ns = fy_net_coarse_ns(peer->local->net);
+    now_ns = fy_net_coarse_ns(peer->local->net);
+    msg->queued_ns = now_ns > 0 ? now_ns : 1; /* 0 says that there is no message */
     for (size_t i = 0; i < n_lanes && err == FERRY_ERR_CLOSED; i++)
         err = fy_channel_put(lanes[i], msg, &was_empty);
     if (err == FERRY_ERR_FULL)
