@@ -490,6 +490,7 @@ START_TEST(the_age_of_a_lane_is_that_of_its_oldest_message)
 {
     rig.on_post = (struct rig_answer){.status = 0}; /* held */
     fy_peer_start(rig.peer);
+    rig_run_ms(1); /* a clock that says 0 is taken for one that says 1 */
     rig_send(FERRY_MSG_SNAP, 1);
     rig_run_ms(250);
     rig_send(FERRY_MSG_SNAP, 2);
