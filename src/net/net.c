@@ -133,9 +133,19 @@ uint64_t fy_net_now_ns(const struct fy_net *net)
     return net->ops->now_ns(net);
 }
 
+uint64_t fy_net_unix_ns(const struct fy_net *net)
+{
+    return net->ops->unix_ns(net);
+}
+
 uint64_t fy_net_unix_ms(const struct fy_net *net)
 {
-    return net->ops->unix_ms(net);
+    return fy_net_unix_ns(net) / 1000000;
+}
+
+uint64_t fy_net_coarse_ns(const struct fy_net *net)
+{
+    return net->ops->coarse_ns(net);
 }
 
 uint64_t fy_net_random(struct fy_net *net)

@@ -185,7 +185,9 @@ void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event
 /* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
 
 uint64_t fy_net_now_ns(const struct fy_net *net);    /* monotonic; cached for one turn of the loop */
-uint64_t fy_net_unix_ms(const struct fy_net *net);   /* the wall clock */
+uint64_t fy_net_unix_ns(const struct fy_net *net);   /* the wall clock */
+uint64_t fy_net_unix_ms(const struct fy_net *net);   /* the same, rounded down */
+uint64_t fy_net_coarse_ns(const struct fy_net *net); /* as now_ns, but from any thread: cheap, some ms behind */
 uint64_t fy_net_random(struct fy_net *net);          /* for jitter, not for secrets */
 struct fy_timers *fy_net_timers(struct fy_net *net); /* fy_timer_set(fy_net_timers(net), ...) */
 
@@ -222,7 +224,8 @@ struct fy_net_ops {
     void (*outflow_end)(struct fy_outflow *out);
     void (*outflow_abort)(struct fy_outflow *out);
     uint64_t (*now_ns)(const struct fy_net *net);
-    uint64_t (*unix_ms)(const struct fy_net *net);
+    uint64_t (*unix_ns)(const struct fy_net *net);
+    uint64_t (*coarse_ns)(const struct fy_net *net);
     uint64_t (*random)(struct fy_net *net);
     struct fy_timers *(*timers)(struct fy_net *net);
     void (*wake)(struct fy_net *net);

@@ -48,6 +48,8 @@ struct fy_local {
     uint64_t read_timeout_ns;
     uint64_t post_timeout_ns;
     uint64_t dial_retry_ns;
+    uint64_t probe_interval_ns; /* 0: none */
+    uint64_t clock_alarm_ns;    /* 0: never */
     size_t max_queue_messages;
     size_t max_queue_bytes;
     size_t max_pipeline_messages;

@@ -17,6 +17,8 @@ libferry_core_la_SOURCES += \
 	src/peer/peer_status.h \
 	src/peer/pipeline.c \
 	src/peer/pipeline.h \
+	src/peer/prober.c \
+	src/peer/prober.h \
 	src/peer/refusal.c \
 	src/peer/refusal.h \
 	src/peer/snapshot_lane.c \

@@ -103,7 +103,7 @@ int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_messa
         atomic_fetch_sub(&peer->local->n_snapshots_out, 1);
         return err;
     }
-    fy_count(&peer->counts.sent, 1);
+    fy_count(&peer->counts.sent[FERRY_CLASS_SNAPSHOT], 1);
     pthread_mutex_lock(&lane->mu);
     fy_list_append(&lane->queue, &snapshot->node); /* also when it is closed: the loop drops it */
     lane->n_waiting++;
@@ -154,7 +154,7 @@ static struct fy_snapshot *leave_current(struct fy_snapshot_lane *lane, bool is_
     fy_timer_unset(&lane->deadline);
     fy_call_cancel(lane->call);
     fy_pace_leave(&lane->peer->local->snapshot_pace, &lane->pace);
-    fy_snapshot_meter_end(&lane->meter, is_finished);
+    fy_snapshot_meter_end(&lane->meter, now_ns(lane), is_finished);
     lane->call = NULL;
     lane->current = NULL;
     return snapshot;
@@ -189,7 +189,7 @@ static void succeed(struct fy_snapshot_lane *lane)
     fy_log(&peer->local->log, FERRY_LOG_INFO, "snapshot", peer->id,
            "snapshot %" PRIu64 " was sent and stored, %" PRIu64 " bytes", snapshot->index, lane->n_given);
     fy_count(&peer->counts.sent_bytes, lane->n_given);
-    fy_count(&peer->counts.written, 1);
+    fy_count(&peer->counts.written[FERRY_CLASS_SNAPSHOT], 1);
     fy_peer_free_message(peer, snapshot->msg);
     fy_peer_status_activate(&peer->status);
     peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FINISH);
@@ -369,6 +369,7 @@ static int start_call(struct fy_snapshot_lane *lane)
                                                          : FRAME_HEAD_LEN + snapshot->msg->packed_len + snapshot->size,
         .own_connection = true,
         .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+        .member = lane->peer->id,
     };
     return fy_net_call(local->net, &spec, &events, lane, &lane->call);
 }

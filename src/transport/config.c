@@ -119,6 +119,9 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->max_connections = cfg->max_connections;
     t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
+    t->max_remotes = cfg->max_remotes;
+    t->serves_metrics = cfg->serve_metrics;
+    t->serves_debug_peers = cfg->serve_debug_peers;
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);
@@ -128,6 +131,8 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
     local->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
     local->dial_retry_ns = MS_TO_NS(cfg->dial_retry_ms);
+    local->probe_interval_ns = MS_TO_NS(cfg->probe_interval_ms);
+    local->clock_alarm_ns = MS_TO_NS(cfg->clock_alarm_ms);
     local->max_queue_messages = cfg->max_queue_messages;
     local->max_queue_bytes = cfg->max_queue_bytes;
     local->max_pipeline_messages = cfg->max_pipeline_messages;

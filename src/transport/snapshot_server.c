@@ -74,7 +74,7 @@ static void arrival_free(struct arrival *arrival, bool is_finished)
     fy_decoder_release(&arrival->decoder);
     ferry_message_unref(arrival->msg);
     if (arrival->peer) {
-        fy_snapshot_meter_end(&arrival->peer->snapshots_in, is_finished);
+        fy_snapshot_meter_end(&arrival->peer->snapshots_in, fy_net_now_ns(arrival->t->local.net), is_finished);
         fy_peer_unref(arrival->peer);
     }
     t->n_snapshots_in--;
@@ -122,7 +122,7 @@ static void hand_to_core(struct arrival *arrival)
     fy_log(&t->local.log, FERRY_LOG_INFO, "snapshot", peer ? peer->id : 0,
            "snapshot %" PRIu64 " came and is stored, %" PRIu64 " bytes", msg->snapshot->index, arrival->n_bytes);
     if (peer) {
-        fy_count(&peer->counts.received, 1);
+        fy_count(&peer->counts.received[FERRY_CLASS_SNAPSHOT], 1);
         fy_count(&peer->counts.received_bytes, arrival->n_bytes);
         fy_peer_ref(peer);
     }

@@ -329,10 +329,16 @@ static uint64_t net_now_ns(const struct fy_net *net)
     return fy_http_of_const(net)->now_ns;
 }
 
-static uint64_t net_unix_ms(const struct fy_net *net)
+static uint64_t net_unix_ns(const struct fy_net *net)
 {
     (void)net;
-    return read_clock_ns(CLOCK_REALTIME) / FY_NS_PER_MS;
+    return read_clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t net_coarse_ns(const struct fy_net *net)
+{
+    (void)net;
+    return read_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 /* splitmix64: any seed is good, and two nets hardly ever share one. */
@@ -391,7 +397,8 @@ const struct fy_net_ops fy_http_ops = {
     .outflow_end = fy_server_outflow_end,
     .outflow_abort = fy_server_outflow_abort,
     .now_ns = net_now_ns,
-    .unix_ms = net_unix_ms,
+    .unix_ns = net_unix_ns,
+    .coarse_ns = net_coarse_ns,
     .random = net_random,
     .timers = net_timers,
     .wake = net_wake,

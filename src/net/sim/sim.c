@@ -435,9 +435,9 @@ static uint64_t node_now_ns(const struct fy_net *net)
     return ((const struct fy_sim_node *)net)->sim->now_ns;
 }
 
-static uint64_t node_unix_ms(const struct fy_net *net)
+static uint64_t node_unix_ns(const struct fy_net *net)
 {
-    return UNIX_MS_AT_START + node_now_ns(net) / FY_SIM_MS;
+    return UNIX_MS_AT_START * FY_SIM_MS + node_now_ns(net);
 }
 
 static uint64_t node_random(struct fy_net *net)
@@ -488,7 +488,8 @@ const struct fy_net_ops fy_sim_ops = {
     .outflow_end = fy_sim_outflow_end,
     .outflow_abort = fy_sim_outflow_abort,
     .now_ns = node_now_ns,
-    .unix_ms = node_unix_ms,
+    .unix_ns = node_unix_ns,
+    .coarse_ns = node_now_ns,
     .random = node_random,
     .timers = node_timers,
     .wake = node_wake,

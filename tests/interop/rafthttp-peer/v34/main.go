@@ -5,9 +5,13 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 
 	"ferry/interop/peer"
 
+	"ferry/interop/peer"
+
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/etcdserver/api/rafthttp"
 	"go.etcd.io/etcd/etcdserver/api/snap"
 	stats "go.etcd.io/etcd/etcdserver/api/v2stats"
@@ -54,6 +58,20 @@ func (t transport) SecureListener(plain net.Listener) (net.Listener, error) {
 
 func (t transport) AddPeer(id uint64, url string) { t.Transport.AddPeer(types.ID(id), []string{url}) }
 
+func (t transport) AddRemote(id uint64, url string) {
+	t.Transport.AddRemote(types.ID(id), []string{url})
+}
+
+func (t transport) Metrics() (families []interface{}, err error) {
+	all, err := prometheus.DefaultGatherer.Gather()
+	for _, family := range all {
+		if strings.HasPrefix(family.GetName(), "etcd_network_") {
+			families = append(families, family)
+		}
+	}
+	return families, err
+}
+
 func (t transport) IsActive(id uint64) bool { return !t.ActiveSince(types.ID(id)).IsZero() }
 
 func (t transport) Send(msgs []peer.Message) {
@@ -82,8 +100,8 @@ func (c core) Process(_ context.Context, m raftpb.Message) error {
 	return nil
 }
 
-func (c core) IsIDRemoved(uint64) bool  { return false }
-func (c core) ReportUnreachable(uint64) { c.cfg.Unreachable() }
+func (c core) IsIDRemoved(id uint64) bool { return c.cfg.IsRemoved(id) }
+func (c core) ReportUnreachable(uint64)   { c.cfg.Unreachable() }
 func (c core) ReportSnapshot(_ uint64, status raft.SnapshotStatus) {
 	c.cfg.Snapshot(status == raft.SnapshotFinish)
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"io"
 	"net"
+	"strings"
 
 	"ferry/interop/peer"
 
+	"github.com/prometheus/client_golang/prometheus"
 	etcd "go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/client/pkg/v3/types"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/rafthttp"
@@ -54,6 +56,20 @@ func (t transport) SecureListener(plain net.Listener) (net.Listener, error) {
 
 func (t transport) AddPeer(id uint64, url string) { t.Transport.AddPeer(types.ID(id), []string{url}) }
 
+func (t transport) AddRemote(id uint64, url string) {
+	t.Transport.AddRemote(types.ID(id), []string{url})
+}
+
+func (t transport) Metrics() (families []interface{}, err error) {
+	all, err := prometheus.DefaultGatherer.Gather()
+	for _, family := range all {
+		if strings.HasPrefix(family.GetName(), "etcd_network_") {
+			families = append(families, family)
+		}
+	}
+	return families, err
+}
+
 func (t transport) IsActive(id uint64) bool { return !t.ActiveSince(types.ID(id)).IsZero() }
 
 func (t transport) Send(msgs []peer.Message) {
@@ -82,8 +98,8 @@ func (c core) Process(_ context.Context, m *raftpb.Message) error {
 	return nil
 }
 
-func (c core) IsIDRemoved(uint64) bool  { return false }
-func (c core) ReportUnreachable(uint64) { c.cfg.Unreachable() }
+func (c core) IsIDRemoved(id uint64) bool { return c.cfg.IsRemoved(id) }
+func (c core) ReportUnreachable(uint64)   { c.cfg.Unreachable() }
 func (c core) ReportSnapshot(_ uint64, status raft.SnapshotStatus) {
 	c.cfg.Snapshot(status == raft.SnapshotFinish)
 }
