@@ -4,6 +4,7 @@
 #include "harness/snapshots.h"
 
 #include <check.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,18 +246,15 @@ void vault_release(struct vault *v)
 static int vault_open(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body)
 {
     struct vault *v = ctx;
-    struct deposit *deposit;
+    struct deposit *deposit = v->open_err ? NULL : calloc(1, sizeof(*deposit));
 
     pthread_mutex_lock(&v->mu);
     v->announced = size;
     v->n_misuses += msg->type == FERRY_MSG_SNAP && msg->snapshot ? 0 : 1;
-    v->n_opened += v->open_err ? 0 : 1;
+    v->n_opened += deposit ? 1 : 0;
     pthread_mutex_unlock(&v->mu);
-    if (v->open_err)
-        return v->open_err;
-    deposit = calloc(1, sizeof(*deposit));
     if (!deposit)
-        abort();
+        return v->open_err ? v->open_err : ENOMEM;
     deposit->is_right = true;
     *ret_body = deposit;
     return 0;

@@ -28,6 +28,7 @@ UNIT_TESTS = \
 	check_refusal.test \
 	check_routes.test \
 	check_sim.test \
+	check_snapshot.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
 	check_timers.test \
@@ -63,6 +64,7 @@ check_progress_test_SOURCES = tests/unit/check_progress.c src/tools/progress.c
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_routes_test_SOURCES = tests/unit/check_routes.c
 check_sim_test_SOURCES = tests/unit/check_sim.c
+check_snapshot_test_SOURCES = tests/unit/check_snapshot.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
