@@ -359,7 +359,8 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
-    fy_body_reader_free(reader);
+    fy_body_reader_close(reader, FERRY_OK);
+    let_it_run();
     body_release(&body);
 
     vault_init(&vault, 4);
