@@ -3,8 +3,8 @@
  *
  * Normal path: what is put gathers in a slot; a full one is handed to a job that writes it, and the next when that is
  * done; commit hands over the last one, and when all are written a job commits.  There is one job, so the sink is
- * called by one thread at a time.  After a write that failed the body is aborted when the writer is let go; a commit
- * that fails is the sink's own to clean up after.
+ * called by one thread at a time.  A write that fails aborts the body in the same job, before anybody is told: a sender
+ * that tries again at once finds the room that it took.  A commit that fails is the sink's own to clean up after.
  */
 #include "disk/body_writer.h"
 
@@ -79,6 +79,8 @@ static void run_write(struct fy_disk_job *job)
 
     writer->step_err =
         writer->sink.write(writer->sink.ctx, writer->body, fy_body_slot(&writer->slots, slot), writer->slots.len[slot]);
+    if (writer->step_err != 0)
+        run_abort(job);
 }
 
 static void run_commit(struct fy_disk_job *job)

@@ -29,7 +29,7 @@ bool fy_body_writer_is_full(const struct fy_body_writer *writer);
 void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len); /* len <= FY_BODY_PIECE_MAX */
 void fy_body_writer_commit(struct fy_body_writer *writer);                               /* nothing is put after it */
 
-/* FERRY_OK, or what the sink said: a FERRY_ERR or an errno.  Nothing more is written then. */
+/* FERRY_OK, or what the sink said: a FERRY_ERR or an errno.  It has the body no more then. */
 int fy_body_writer_error(const struct fy_body_writer *writer);
 bool fy_body_writer_is_stored(const struct fy_body_writer *writer);
 
