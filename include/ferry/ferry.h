@@ -308,7 +308,8 @@ enum ferry_delivery {
     FERRY_DELIVER_WORKERS, /* worker threads call the core; a peer's messages stay in order, and proposals have
                               workers of their own, so that one that blocks delays nothing else */
     FERRY_DELIVER_INLINE,  /* the I/O thread calls the core: the shortest way, for a core that only enqueues */
-    FERRY_DELIVER_HOST     /* Ferry has no thread: the host polls ferry_transport_fd and calls ferry_transport_run */
+    FERRY_DELIVER_HOST     /* Ferry has no loop of its own: the host polls ferry_transport_fd and calls
+                              ferry_transport_run */
 };
 
 /* How messages are encoded.  Every etcd decodes all three; 3.4 is the form that all of them have always met. */
@@ -437,8 +438,9 @@ FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
  * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
- * process per thread at most, however much has arrived.  Queued messages are dropped and counted as
- * FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside ferry_transport_start.
+ * process per thread at most, however much has arrived, and for a read of a source or a call to a sink that runs.
+ * Queued messages are dropped and counted as FERRY_DROP_STOPPED, snapshots under way are ended.  A second call does
+ * nothing.  Never from a callback, nor beside ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 

@@ -96,7 +96,7 @@ static int check_end(const struct fy_body_reader *reader)
     if (!reader->source.read)
         return FERRY_OK;
     n = read_some(reader, &byte, 1);
-    return n > 0 ? FERRY_ERR_TOO_LARGE : (int)n;
+    return n > 0 ? FERRY_ERR_TOO_LARGE : (int)n; /* 0 is FERRY_OK */
 }
 
 static void run_read(struct fy_disk_job *job)
@@ -106,7 +106,8 @@ static void run_read(struct fy_disk_job *job)
     size_t cap = left < FY_BODY_SLOT_SIZE ? (size_t)left : FY_BODY_SLOT_SIZE;
     int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
 
-    assert(n <= (int64_t)cap);
+    if (n > (int64_t)cap)
+        n = FERRY_ERR_INVALID; /* the embedder's read has written beyond the buffer, or says so */
     reader->step.len = n > 0 ? (size_t)n : 0;
     reader->n_read += reader->step.len;
     reader->step.is_end = n == 0 || reader->n_read == reader->source.size;

@@ -3,8 +3,8 @@
  *
  * Normal path: what is put gathers in a slot; a full one is handed to a job that writes it, and the next when that is
  * done; commit hands over the last one, and when all are written a job commits.  There is one job, so the sink is
- * called by one thread at a time.  A write that fails aborts the body in the same job; a commit that fails is the
- * sink's own to clean up after.
+ * called by one thread at a time.  A write that fails aborts the body in the same job, before anybody is told: a sender
+ * that tries again at once finds the room that it took.  A commit that fails is the sink's own to clean up after.
  */
 #include "disk/body_writer.h"
 

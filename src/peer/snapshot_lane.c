@@ -437,6 +437,7 @@ void fy_snapshot_lane_init(struct fy_snapshot_lane *lane, struct fy_peer *peer)
     lane->peer = peer;                         /* the rest is zero */
     (void)pthread_mutex_init(&lane->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&lane->queue);
+    fy_snapshot_meter_init(&lane->meter);
     lane->pace = (struct fy_pace_user){.on_turn = on_turn, .arg = lane};
     fy_timer_init(&lane->deadline, fy_net_timers(peer->local->net), on_deadline, lane);
 }

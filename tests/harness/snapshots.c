@@ -4,6 +4,7 @@
 #include "harness/snapshots.h"
 
 #include <check.h>
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,14 @@ void body_init(struct body *b, uint64_t seed, uint64_t size)
 
 void body_release(struct body *b)
 {
+    struct timespec until = monotonic_in_ms(patience_ms(20000));
+    int err = 0;
+
+    pthread_mutex_lock(&b->mu);
+    while (b->is_lent && err == 0)
+        err = pthread_cond_timedwait(&b->changed, &b->mu, &until);
+    pthread_mutex_unlock(&b->mu);
+    ck_assert_msg(err == 0, "a source was never closed");
     pthread_cond_destroy(&b->changed);
     pthread_mutex_destroy(&b->mu);
 }
@@ -173,6 +182,7 @@ static void body_close(void *ctx, int err)
     struct body *b = ctx;
 
     pthread_mutex_lock(&b->mu);
+    b->is_lent = false;
     b->n_closed++;
     b->close_err = err;
     pthread_cond_broadcast(&b->changed);
@@ -182,6 +192,7 @@ static void body_close(void *ctx, int err)
 struct ferry_snapshot_source body_source(struct body *b)
 {
     b->at = 0;
+    b->is_lent = true;
     return (struct ferry_snapshot_source){
         .ctx = b, .size = b->announced, .fd = -1, .read = body_read, .close = body_close};
 }
@@ -245,18 +256,15 @@ void vault_release(struct vault *v)
 static int vault_open(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body)
 {
     struct vault *v = ctx;
-    struct deposit *deposit;
+    struct deposit *deposit = v->open_err ? NULL : calloc(1, sizeof(*deposit));
 
     pthread_mutex_lock(&v->mu);
     v->announced = size;
     v->n_misuses += msg->type == FERRY_MSG_SNAP && msg->snapshot ? 0 : 1;
-    v->n_opened += v->open_err ? 0 : 1;
+    v->n_opened += deposit ? 1 : 0;
     pthread_mutex_unlock(&v->mu);
-    if (v->open_err)
-        return v->open_err;
-    deposit = calloc(1, sizeof(*deposit));
     if (!deposit)
-        abort();
+        return v->open_err ? v->open_err : ENOMEM;
     deposit->is_right = true;
     *ret_body = deposit;
     return 0;

@@ -34,12 +34,13 @@ struct body {
     pthread_cond_t changed;
     uint64_t hold_at;  /* mu; read waits before it passes this, until it is raised; UINT64_MAX: nowhere */
     bool is_held;      /* mu; it waits now */
+    bool is_lent;      /* mu; a source was made of it, and is not closed yet */
     unsigned n_closed; /* mu */
     int close_err;     /* mu; the last */
 };
 
 void body_init(struct body *b, uint64_t seed, uint64_t size);
-void body_release(struct body *b);
+void body_release(struct body *b); /* waits until it is closed */
 struct ferry_snapshot_source body_source(struct body *b);
 bool body_await_close(struct body *b, unsigned deadline_ms, int *ret_err); /* false: it was not closed in time */
 bool body_await_held(struct body *b, unsigned deadline_ms);

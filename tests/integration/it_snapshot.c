@@ -1247,12 +1247,36 @@ static void answer_heartbeat(void *arg, const struct ferry_message *msg)
 #define MAX_ROUNDS 200000
 #define HEARTBEAT_MS 2
 
+#define N_ALONE 500
+
+/* Sorts them. */
+static uint64_t percentile_99(uint64_t *ns, size_t n)
+{
+    qsort(ns, n, sizeof(ns[0]), by_size);
+    return ns[n * 99 / 100];
+}
+
+/* One heartbeat to the receiver and back, and then a moment's rest. */
+static uint64_t round_trip_ns(void)
+{
+    struct timespec gap = {.tv_nsec = HEARTBEAT_MS * 1000000};
+    struct ferry_message msg = {.type = FERRY_MSG_HEARTBEAT, .from = 1, .to = 2, .term = 6};
+    uint64_t n = recorder_of_type(&sender->recorder, FERRY_MSG_HEARTBEAT_RESP);
+    uint64_t begin_ns = monotonic_ns(), rtt_ns;
+
+    member_send(sender, &msg);
+    ck_assert(recorder_wait_of_type(&sender->recorder, FERRY_MSG_HEARTBEAT_RESP, n + 1, patience_ms(10000)));
+    rtt_ns = monotonic_ns() - begin_ns;
+    (void)nanosleep(&gap, NULL); /* the rate of heartbeats, not a wait for something */
+    return rtt_ns;
+}
+
 START_TEST(heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk)
 {
     static uint64_t rtt_ns[MAX_ROUNDS];
     uint64_t size = environment_number("FERRY_SNAPSHOT_MIB", PATIENCE_SANITIZED ? 16 : 256) * MIB;
-    struct timespec gap = {.tv_nsec = HEARTBEAT_MS * 1000000};
     struct body b;
+    uint64_t limit_ns = 5000000, alone_ns;
     size_t n = 0, before;
     int err;
 
@@ -1262,30 +1286,28 @@ START_TEST(heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk)
     vault.bytes_per_s = environment_number("FERRY_SNAPSHOT_MIB_PER_S", PATIENCE_SANITIZED ? 16 : 128) * MIB;
     start_into_vault();
     members_await_streams(members, 2);
+    for (size_t i = 0; i < N_ALONE; i++)
+        rtt_ns[i] = round_trip_ns();
+    alone_ns = percentile_99(rtt_ns, N_ALONE);
+    if (limit_ns < 4 * alone_ns) /* the machine is busy with other things */
+        limit_ns = 4 * alone_ns;
     before = peak_rss_kib();
     body_init(&b, SEED, size);
     ck_assert_int_eq(send_body(&b, 2), FERRY_OK);
-    while (!body_await_close(&b, 0, &err) && n < MAX_ROUNDS) {
-        struct ferry_message msg = {.type = FERRY_MSG_HEARTBEAT, .from = 1, .to = 2, .term = 6, .commit = n + 1};
-        uint64_t begin_ns = monotonic_ns();
-
-        member_send(sender, &msg);
-        ck_assert(recorder_wait_of_type(&sender->recorder, FERRY_MSG_HEARTBEAT_RESP, n + 1, patience_ms(10000)));
-        rtt_ns[n++] = monotonic_ns() - begin_ns;
-        (void)nanosleep(&gap, NULL);
-    }
+    while (!body_await_close(&b, 0, &err) && n < MAX_ROUNDS)
+        rtt_ns[n++] = round_trip_ns();
     ck_assert(body_await_close(&b, patience_ms(60000), &err));
     ck_assert_int_eq(err, FERRY_OK);
     await_reports(1, 0, patience_ms(10000));
     ck_assert(vault.is_right && vault.size == size);
-    qsort(rtt_ns, n, sizeof(rtt_ns[0]), by_size);
+    (void)percentile_99(rtt_ns, n);
     printf("# %" PRIu64 " MiB beside %zu heartbeats: p50 %" PRIu64 " us, p99 %" PRIu64 " us, most %" PRIu64
-           " us; the peak of memory grew by %zu KiB\n",
-           size / MIB, n, rtt_ns[n / 2] / 1000, rtt_ns[n * 99 / 100] / 1000, rtt_ns[n - 1] / 1000,
+           " us (alone: p99 %" PRIu64 " us); the peak of memory grew by %zu KiB\n",
+           size / MIB, n, rtt_ns[n / 2] / 1000, rtt_ns[n * 99 / 100] / 1000, rtt_ns[n - 1] / 1000, alone_ns / 1000,
            peak_rss_kib() - before);
     ck_assert_uint_gt(n, 50);
     if (!PATIENCE_SANITIZED) {
-        ck_assert_uint_lt(rtt_ns[n * 99 / 100], 5000000);
+        ck_assert_uint_lt(rtt_ns[n * 99 / 100], limit_ns);
         ck_assert_uint_lt(peak_rss_kib() - before, 2 * 8 * 1024);
     }
     body_release(&b);

@@ -341,6 +341,29 @@ START_TEST(a_writer_that_is_let_go_at_any_time_ends_once)
 }
 END_TEST
 
+START_TEST(a_body_is_aborted_before_its_failure_is_told)
+{
+    static uint8_t piece[1000];
+    struct fy_body_writer *writer;
+
+    begin_without_workers();
+    vault_init(&vault, 4);
+    vault.write_err = 28;
+    vault.write_err_at = 0;
+    writer = new_writer();
+    fy_body_writer_put(writer, piece, sizeof(piece));
+    fy_body_writer_commit(writer);
+    while (fy_body_writer_error(writer) == FERRY_OK)
+        ck_assert(fy_sim_step(sim));
+    ck_assert_uint_eq(vault.n_aborts, 1);
+    fy_body_writer_let_go(writer);
+    let_it_run();
+    ck_assert_uint_eq(vault.n_aborts, 1);
+    vault_release(&vault);
+    end_without_workers();
+}
+END_TEST
+
 START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
 {
     struct ferry_snapshot_source source;
@@ -359,7 +382,8 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
-    fy_body_reader_free(reader);
+    fy_body_reader_close(reader, FERRY_OK);
+    let_it_run();
     body_release(&body);
 
     vault_init(&vault, 4);
@@ -386,6 +410,6 @@ int main(void)
                     no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
                     start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
                     the_last_bytes_wait_for_the_end_to_be_seen, a_writer_fills_up_and_has_room_again,
-                    a_writer_that_is_let_go_at_any_time_ends_once, readers_and_writers_are_made_whole_or_not_at_all,
-                    NULL);
+                    a_writer_that_is_let_go_at_any_time_ends_once, a_body_is_aborted_before_its_failure_is_told,
+                    readers_and_writers_are_made_whole_or_not_at_all, NULL);
 }

@@ -9,8 +9,6 @@ import (
 
 	"ferry/interop/peer"
 
-	"ferry/interop/peer"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/etcdserver/api/rafthttp"
 	"go.etcd.io/etcd/etcdserver/api/snap"
