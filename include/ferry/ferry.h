@@ -9,8 +9,18 @@
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
  * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.
- * The library writes to no file descriptor that it was not given, never exits and keeps no global state of its own.
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.  The names of
+ * hosts, however, are looked up by a short-lived thread each (libcurl's), which may outlast a transport that is freed
+ * meanwhile.  Pointers are never NULL unless a function says so.
+ * The library writes to no file descriptor but its own, never exits and keeps no global state of its own.
+ * Signals: no function may be called from a signal handler.  Ferry's threads block all signals but those of their own
+ * faults, and raise no SIGPIPE.
+ * fork: a child that does not exec leaves the transport alone, _free included; one that execs inherits no connection.
+ *
+ * Growth, as long as the soname stays: enums are appended to.  ferry_config grows at its end, and its size says how
+ * much of it the program knows; so does each struct whose size is told to the function that fills it.  What Ferry alone
+ * makes (ferry_http_request, ferry_http_response) may grow at its end, too.  All other structs lie in arrays or inside
+ * another struct of the program's and keep their layout: a new callback, say, will be a field of ferry_config.
  */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
@@ -211,18 +221,24 @@ struct ferry_core {
     /*
      * A message arrived.  msg is borrowed for the call; ferry_message_ref keeps it.  Messages of one stream come in
      * the order in which they were sent; between streams there is no order.  Required.
+     * from is who it says it is from, not who sent it: any client that knows the cluster id may POST a message.
      * Returns 0, or anything else to say that the core did not take it: for a message that came by POST the sender
-     * is then answered with status 500, otherwise the value is only counted.
+     * is then answered with status 500, otherwise it is only counted.
      */
     int (*process)(void *ctx, const struct ferry_message *msg);
 
     /* Was this member removed from the cluster?  NULL: none ever was.  Called on the I/O thread; must not block. */
     bool (*is_id_removed)(void *ctx, uint64_t id);
 
-    /* Messages to id were dropped.  NULL: not wanted.  Bursts are folded into one call. */
+    /*
+     * Messages to id were dropped, for whatever reason but FERRY_DROP_PAUSED and _CUT, which only play it.  NULL: not
+     * wanted.  Bursts are folded into one call.
+     */
     void (*report_unreachable)(void *ctx, uint64_t id);
 
-    /* The fate of one MsgSnap to id: exactly one call for each that ferry_transport_send accepted.  NULL: not wanted.
+    /*
+     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer, whatever became of it, but for
+     * one that was sent while ferry_transport_stop ran.  NULL: not wanted.
      */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
@@ -260,7 +276,7 @@ enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LO
  */
 typedef void ferry_log_fn(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text);
 
-/* Everything about a transport that is fixed at its birth.  Always begin with FERRY_CONFIG_INIT. */
+/* Everything about a transport that is fixed at its birth.  Begin with FERRY_CONFIG_INIT or ferry_config_init. */
 struct ferry_config {
     size_t size; /* of this struct: set by FERRY_CONFIG_INIT, so that it can grow */
 
@@ -276,21 +292,24 @@ struct ferry_config {
     enum ferry_wire_form form;
 
     enum ferry_delivery delivery;
-    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals */
-    unsigned n_propose_workers; /* and for proposals */
+    unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals, 1 to 256 */
+    unsigned n_propose_workers; /* and for proposals, 1 to 256 */
     unsigned busy_poll_us;      /* how long the I/O thread may spin before it sleeps; adaptive; 0: never */
 
+    /* None of these is 0. */
     unsigned dial_timeout_ms;  /* name lookup and connect */
     unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
     unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
     unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
+    /* Nor of these. */
     size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
-    size_t max_queue_bytes;       /* the same queues, in encoded bytes */
+    size_t max_queue_bytes;       /* the same queues, in bytes of memory; an empty one takes any one message */
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
-    size_t max_send_bytes;        /* all outgoing queues of the transport together */
+    size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
+    size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener */
 
     unsigned probe_interval_ms; /* between two probes of a peer; 0: none */
@@ -311,9 +330,20 @@ struct ferry_config {
         .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
         .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
-        .max_connections = 1024, .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true,                  \
-        .serve_debug_peers = true, .log_level = FERRY_LOG_INFO,                                                        \
+        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .probe_interval_ms = 4000, .max_remotes = 16,   \
+        .serve_metrics = true, .serve_debug_peers = true, .log_level = FERRY_LOG_INFO,                                 \
     }
+
+/*
+ * Fill *cfg as FERRY_CONFIG_INIT does, for C++ before C++20 and for other languages.  ferry_config_init is what to
+ * call; the sized one is told how large the program's struct is, which may be older than the library's.
+ */
+FERRY_API void ferry_config_init_sized(struct ferry_config *cfg, size_t size);
+
+static inline void ferry_config_init(struct ferry_config *cfg)
+{
+    ferry_config_init_sized(cfg, sizeof(*cfg));
+}
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
 
@@ -322,7 +352,7 @@ struct ferry_transport;
 /*
  * Make a transport.  Everything in cfg is copied.  Starts no thread and opens no socket.
  * Returns FERRY_OK with *ret_t set; FERRY_ERR_INVALID, _URL, _VERSION_TEXT or _NOMEM with *ret_t untouched.  When
- * cfg.log is set, what was wrong is also said there.
+ * cfg.log is set, what was wrong is also said there, unless cfg.size is, with which nothing in cfg can be trusted.
  */
 FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t);
 
@@ -334,8 +364,9 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
- * Refuse new work at once, close every connection, and wait until no callback runs and none will.  Queued messages
- * are dropped and counted as FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback.
+ * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
+ * process per thread at most, however much has arrived.  Queued messages are dropped and counted as
+ * FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 
@@ -412,7 +443,8 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  * and then by POST, as in etcd.  Order is kept per peer and stream.
  * Each message ends as exactly one of written (handed whole to the connection; for a POST: answered with 204) or
  * dropped for one reason; both are counted (ferry_transport_peer_status, ferry_transport_totals), and drops are
- * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot, after the call has returned.
+ * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot; never from inside the call.  What is
+ * for an id that is no peer's is counted (FERRY_DROP_UNKNOWN_PEER) and not reported.
  * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start.
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
@@ -464,11 +496,11 @@ struct ferry_counts {
     uint64_t written;    /* messages */
     uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
     uint64_t dropped[FERRY_DROP_ROOM];
-    uint64_t received;       /* messages decoded, link heartbeats not counted */
-    uint64_t received_bytes; /* their frames */
-    uint64_t
-        received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
-    uint64_t refused;     /* given to the core, which did not take it */
+    uint64_t received;          /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes;    /* their frames */
+    uint64_t received_dropped;  /* decoded, but not given to the core: its queue was full, the peer is paused, cut or
+                                   gone, or the transport is being stopped */
+    uint64_t refused;           /* given to the core, which did not take it */
     uint64_t received_failures; /* could not be decoded, or the core's queue was full */
     struct ferry_class_counts by_class[FERRY_N_CLASSES];
 };
@@ -564,8 +596,9 @@ struct ferry_peer_status {
 
 /*
  * Fill the first size bytes of *ret_status, so that a program goes on to work with a library whose struct has grown.
- * ferry_transport_peer_status is what to call.  FERRY_ERR_NOT_FOUND for an id that is neither a peer's nor a remote's;
- * FERRY_ERR_INVALID for a size beyond the library's own: the program was built for a newer one.
+ * ferry_transport_peer_status is what to call.  FERRY_ERR_NOT_FOUND for an id that is neither a peer's nor a remote's,
+ * and for every one after stop; FERRY_ERR_INVALID for a size beyond the library's own: the program was built for a newer
+ * one.
  */
 FERRY_API int ferry_transport_peer_status_sized(const struct ferry_transport *t, uint64_t id,
                                                 struct ferry_peer_status *ret_status, size_t size);
@@ -612,16 +645,16 @@ FERRY_API int ferry_transport_mend_peer(struct ferry_transport *t, uint64_t id);
 
 struct ferry_http_request {
     const char *method;
-    const char *path;   /* without the query */
+    const char *path;   /* without the query; %-escapes as they came */
     const char *query;  /* without the '?'; "" when there is none */
     const char *remote; /* the client's address as text */
     struct ferry_bytes body;
 };
 
-/* What a handler answers.  The fields are copied after it returns. */
+/* What a handler answers.  The fields are copied after it returns; what cannot be sent is replaced by a 500. */
 struct ferry_http_response {
-    int status;               /* preset to 200 */
-    const char *content_type; /* preset to "text/plain; charset=utf-8" */
+    int status;               /* preset to 200; 200 to 599 */
+    const char *content_type; /* preset to "text/plain; charset=utf-8"; one line; NULL: not sent */
     struct ferry_bytes body;
     void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
 };

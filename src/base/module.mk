@@ -1,4 +1,4 @@
-# base: errors, histograms, lists, log, text.  Knows nothing above it.
+# base: errors, histograms, lists, log, text, threads.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
@@ -8,4 +8,6 @@ libferry_core_la_SOURCES += \
 	src/base/log.c \
 	src/base/log.h \
 	src/base/text.c \
-	src/base/text.h
+	src/base/text.h \
+	src/base/thread.c \
+	src/base/thread.h

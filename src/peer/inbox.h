@@ -19,7 +19,10 @@
 struct fy_inbox;
 struct fy_peer;
 
-/* Called once with what process returned, or FERRY_ERR_CLOSED when the message was thrown away.  Any thread. */
+/*
+ * Called once: FERRY_OK, the core took the message; FERRY_ERR_CANCELED, it did not; any other, it was not asked:
+ * FERRY_ERR_FULL, _CLOSED or _NOMEM.  Any thread.
+ */
 typedef void fy_delivered_fn(void *arg, int result);
 
 struct fy_inbox_item {
@@ -88,7 +91,7 @@ bool fy_inbox_settle(struct fy_inbox_queue *queue);
 void fy_inbox_read(struct fy_inbox *inbox, struct ferry_queue_status *ret_received,
                    struct ferry_queue_status *ret_proposed);
 
-/* Throw away what is queued, and accept no more.  Reports still pass. */
-void fy_inbox_close(struct fy_inbox *inbox);
+/* Throw away what is queued, and accept no more; how many messages they were.  Reports still pass. */
+size_t fy_inbox_close(struct fy_inbox *inbox);
 
 #endif

@@ -78,6 +78,7 @@ static void wait_to_dial(struct fy_stream_reader *r)
 static void tell_end(struct fy_stream_reader *r, enum ferry_log_level level, const char *what, const char *text)
 {
     unsigned long long n_held;
+    char row[32] = "";
     bool passes;
 
     r->n_failures++;
@@ -85,9 +86,11 @@ static void tell_end(struct fy_stream_reader *r, enum ferry_log_level level, con
         return;
     passes = fy_log_fold_pass(&r->fold, now_ns(r), &n_held);
     (void)snprintf(r->last_failure, sizeof(r->last_failure), "%s", passes ? text : "");
+    if (r->n_failures > 1)
+        (void)snprintf(row, sizeof(row), " (%u in a row)", r->n_failures);
     if (passes)
-        fy_log(&r->peer->local->log, level, "stream", r->peer->id, "%s: %s %s: %s (%u in a row)",
-               fy_stream_name(r->stream), what, r->url.text, text, r->n_failures);
+        fy_log(&r->peer->local->log, level, "stream", r->peer->id, "%s: %s %s: %s%s", fy_stream_name(r->stream), what,
+               r->url.text, text, row);
 }
 
 static void tell_failure(struct fy_stream_reader *r, const char *action, const char *text)
@@ -102,10 +105,13 @@ static void tell_failure(struct fy_stream_reader *r, const char *action, const c
 static void tell_standing(struct fy_stream_reader *r)
 {
     unsigned long long n_held;
+    char after[32] = "";
 
+    if (r->n_failures > 0)
+        (void)snprintf(after, sizeof(after), " after %u failures", r->n_failures);
     if (r->is_proven && fy_log_fold_pass(&r->standing_fold, now_ns(r), &n_held))
-        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s after %u failures",
-               fy_stream_name(r->stream), r->url.text, r->n_failures);
+        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s%s",
+               fy_stream_name(r->stream), r->url.text, after);
     r->is_proven = false;
 }
 

@@ -1,9 +1,9 @@
 /*
  * stream_reader.h - one of a peer's two incoming streams: dial, decode, and dial again.
  *
- * Dials for as long as the peer exists, at a bounded rate with jitter.  Refusals that will not go away by themselves
- * (404, 412, a version that does not serve the stream) are retried more and more slowly, up to sixteen times the retry
- * interval; other failures are not, so that a link that heals is found at once.
+ * Dials for as long as the peer exists, at a bounded rate with jitter.  Refusals - every answer but 200, and a version
+ * that does not serve the stream - are retried more and more slowly, up to sixteen times the retry interval; other
+ * failures are not, so that a link that heals is found at once.
  */
 #ifndef FY_PEER_STREAM_READER_H
 #define FY_PEER_STREAM_READER_H

@@ -12,6 +12,7 @@
 #include "peer/stream_writer.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "peer/local.h"
 #include "peer/peer.h"
@@ -153,11 +154,14 @@ static void tell_attached(struct fy_stream_writer *w, bool replaces)
 {
     const struct fy_local *local = w->peer->local;
     unsigned long long n_held;
+    char held[48] = "";
 
     if (!fy_log_fold_pass(&w->fold, fy_net_now_ns(local->net), &n_held))
         return;
-    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us%s (%llu before not logged)",
-           fy_stream_name(w->stream), replaces ? " by a newer connection" : "", n_held);
+    if (n_held > 0)
+        (void)snprintf(held, sizeof(held), " (%llu more times before)", n_held);
+    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us%s%s",
+           fy_stream_name(w->stream), replaces ? " by a newer connection" : "", held);
 }
 
 void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)

@@ -4,6 +4,7 @@
 #ifndef TOOLS_BENCH_MODE_H
 #define TOOLS_BENCH_MODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ struct bench_mode {
     const char *summary; /* its line of the help */
     uint64_t default_messages;
     size_t default_size;
+    bool has_window; /* --window messages are under way at one time; else one */
     /* 0 with *ret_result filled; -1 when it could not be measured, which was said on standard error. */
     int (*run)(const struct bench_options *options, struct bench_result *ret_result);
 };

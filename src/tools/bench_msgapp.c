@@ -113,5 +113,5 @@ free_run:
     return failed;
 }
 
-const struct bench_mode bench_msgapp = {"msgapp", "MsgApps of one entry each, a window of them under way", 1000000, 64,
-                                        run_msgapp};
+const struct bench_mode bench_msgapp = {
+    "msgapp", "MsgApps of one entry each, a window of them under way", 1000000, 64, true, run_msgapp};

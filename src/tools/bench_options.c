@@ -191,9 +191,14 @@ enum bench_options_outcome bench_options_parse(int argc, char **argv, struct ben
         options.messages = options.mode->default_messages;
     if (!said.size)
         options.size = options.mode->default_size;
+    if (!options.mode->has_window)
+        options.window = 1;
+    if (options.window > options.messages)
+        options.window = options.messages;
     if (options.window * options.size > MAX_BYTES_UNDER_WAY)
-        return wrong(ret_wrong, wrong_size, "--window times --size is more than 4 GiB under way: %" PRIu64 " x %zu",
-                     options.window, options.size);
+        return wrong(ret_wrong, wrong_size,
+                     "--size times --window is more than 4 GiB under way, take a smaller window: %zu x %" PRIu64,
+                     options.size, options.window);
     *ret_options = options;
     return BENCH_OPTIONS_RUN;
 }

@@ -22,19 +22,24 @@
 #define CLUSTER_ID 1
 #define CONNECT_MS 10000
 #define STALL_NS 10000000000u
-#define LOOK_MS 100   /* between two looks at what was lost, while waiting */
+#define LOOK_MS 100 /* between two looks at what was lost, while waiting */
+#define MAX_BACKOFF 63
 #define SPIN_NS 20000 /* a wait begins awake: what it waits for may be nearly there */
 
 struct member {
     struct ferry_transport *transport;
     uint64_t id;
+
+    /* of its loop, with host delivery */
+    unsigned busy_poll_us;
+    unsigned backoff; /* turns not to spin in after the next spin in vain */
+    unsigned n_to_skip;
 };
 
 struct bench_pair {
     struct member one;
     struct member two;
     enum ferry_delivery delivery;
-    unsigned busy_poll_us;
 
     bool hosted; /* two's loop runs in host */
     pthread_t host;
@@ -62,6 +67,7 @@ static int member_start(struct member *member, uint64_t id, const struct bench_o
     int err;
 
     member->id = id;
+    member->busy_poll_us = options->busy_poll_us;
     cfg.id = id;
     cfg.cluster_id = CLUSTER_ID;
     cfg.core.ctx = ctx;
@@ -107,25 +113,40 @@ static bool member_is_connected(const struct member *member, uint64_t peer)
     return true;
 }
 
-/* One turn of a host's loop: wait for the transport, or for wake_fd, as any embedder's loop would, and run it. */
-static void host_turn(struct ferry_transport *t, int wake_fd, int timeout_ms, unsigned busy_poll_us)
+/* Poll without sleeping for a moment, unless that has not caught anything lately.  The number of ready ones. */
+static int spin(struct member *member, struct pollfd *fds, nfds_t n_fds)
 {
-    struct pollfd fds[2] = {{.fd = ferry_transport_fd(t), .events = POLLIN}, {.fd = wake_fd, .events = POLLIN}};
-    int own_ms = ferry_transport_timeout_ms(t);
+    uint64_t until;
     int n_ready;
+
+    if (member->n_to_skip > 0) {
+        member->n_to_skip--;
+        return 0;
+    }
+    until = stopwatch_now_ns() + member->busy_poll_us * UINT64_C(1000);
+    do {
+        n_ready = poll(fds, n_fds, 0);
+    } while (n_ready == 0 && stopwatch_now_ns() < until);
+    if (n_ready != 0)
+        member->backoff = 0;
+    else if (member->backoff < MAX_BACKOFF)
+        member->backoff = 2 * member->backoff + 1;
+    member->n_to_skip = member->backoff;
+    return n_ready;
+}
+
+/* One turn of a host's loop: wait for the transport, or for wake_fd, as any embedder's loop would, and run it. */
+static void host_turn(struct member *member, int wake_fd, int timeout_ms)
+{
+    struct pollfd fds[2] = {{.fd = ferry_transport_fd(member->transport), .events = POLLIN},
+                            {.fd = wake_fd, .events = POLLIN}};
+    int own_ms = ferry_transport_timeout_ms(member->transport);
 
     if (own_ms >= 0 && (timeout_ms < 0 || own_ms < timeout_ms))
         timeout_ms = own_ms;
-    n_ready = poll(fds, 2, 0);
-    if (n_ready == 0 && timeout_ms != 0) {
-        uint64_t until = busy_poll_us > 0 ? stopwatch_now_ns() + busy_poll_us * UINT64_C(1000) : 0;
-
-        while (n_ready == 0 && until > 0 && stopwatch_now_ns() < until)
-            n_ready = poll(fds, 2, 0);
-        if (n_ready == 0)
-            (void)poll(fds, 2, timeout_ms); /* whatever ended it, the loop turns */
-    }
-    (void)ferry_transport_run(t, 0); /* fails only for a transport that is not the host's to run */
+    if (timeout_ms != 0 && spin(member, fds, 2) == 0)
+        (void)poll(fds, 2, timeout_ms);              /* whatever ended it, the loop turns */
+    (void)ferry_transport_run(member->transport, 0); /* fails only for a transport that is not the host's to run */
 }
 
 static void *host_main(void *arg)
@@ -133,7 +154,7 @@ static void *host_main(void *arg)
     struct bench_pair *pair = arg;
 
     while (progress_fall_asleep(&pair->end, 1)) {
-        host_turn(pair->two.transport, pair->end.wake_fd, -1, pair->busy_poll_us);
+        host_turn(&pair->two, pair->end.wake_fd, -1);
         progress_wake_up(&pair->end);
     }
     return NULL;
@@ -171,7 +192,6 @@ int bench_pair_open(const struct bench_options *options, void *ctx,
         return -1;
     }
     pair->delivery = options->delivery;
-    pair->busy_poll_us = options->busy_poll_us;
     *ret_pair = pair; /* process may be called from here on */
     if (member_start(&pair->one, 1, options, ctx, process_one) ||
         member_start(&pair->two, 2, options, ctx, process_two) || member_meet(&pair->one, &pair->two) ||
@@ -249,7 +269,7 @@ static void wait_a_while(struct bench_pair *pair, struct progress *progress, uin
 
     if (pair->delivery == FERRY_DELIVER_HOST) {
         if (progress_fall_asleep(progress, count)) {
-            host_turn(pair->one.transport, progress->wake_fd, LOOK_MS, pair->busy_poll_us);
+            host_turn(&pair->one, progress->wake_fd, LOOK_MS);
             progress_wake_up(progress);
         }
         return;

@@ -92,5 +92,5 @@ free_data:
     return failed;
 }
 
-const struct bench_mode bench_pingpong = {"pingpong", "a heartbeat and its answer, one round at a time", 100000, 0,
-                                          run_pingpong};
+const struct bench_mode bench_pingpong = {
+    "pingpong", "a heartbeat and its answer, one round at a time", 100000, 0, false, run_pingpong};

@@ -28,6 +28,8 @@
 #define EXIT_INTERRUPTED 130
 #define EXIT_WRONG_USE 2
 
+#define USAGE "usage: ferry-demo\nThree members talk, lose one of them, and get it back; about twelve seconds.\n"
+
 struct story {
     struct demo_cluster cluster;
     uint64_t started_ns;
@@ -361,10 +363,13 @@ int main(int argc, char **argv)
 
     if (argc == 1)
         return tell_the_story();
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(USAGE, stdout);
+        return EXIT_SUCCESS;
+    }
     if (argc == 5 && strcmp(argv[1], "--member") == 0 && number_parse(argv[2], 1, DEMO_N_MEMBERS, &id) &&
         number_parse(argv[3], 1, UINT32_MAX, &life))
         return demo_member_main(id, life, argv[4]);
-    fprintf(stderr,
-            "usage: ferry-demo\nThree members talk, lose one of them, and get it back; about twelve seconds.\n");
+    fputs(USAGE, stderr);
     return EXIT_WRONG_USE;
 }

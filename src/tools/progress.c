@@ -51,6 +51,6 @@ void progress_wake_up(struct progress *progress)
 {
     eventfd_t ignored;
 
-    atomic_store(&progress->wanted, PROGRESS_NOTHING);
-    (void)eventfd_read(progress->wake_fd, &ignored); /* fails when nobody woke us: the time was over */
+    if (atomic_exchange(&progress->wanted, PROGRESS_NOTHING) == PROGRESS_NOTHING)
+        (void)eventfd_read(progress->wake_fd, &ignored); /* fails when the raiser that woke us has yet to write */
 }

@@ -36,7 +36,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
         cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
         return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
     if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
-        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_connections == 0)
+        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
+        cfg->max_connections == 0)
         return fail(t, FERRY_ERR_INVALID, "a limit (max_...) is 0");
     return FERRY_OK;
 }
@@ -52,6 +53,22 @@ static int copy_version(const struct ferry_transport *t, const char *name, const
     return *ret_text ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
+/* A list of URLs was not taken: name the one that is none, if that is why. */
+static int fail_urls(const struct ferry_transport *t, int err, const char *name, const char *const *urls)
+{
+    for (; err == FERRY_ERR_URL && *urls; urls++) {
+        char **copy = NULL;
+        int one_err = fy_urls_copy((const char *const[]){*urls, NULL}, &copy);
+
+        free(copy);
+        if (one_err == FERRY_ERR_URL) {
+            fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "%s: \"%s\": %s", name, *urls, ferry_strerror(err));
+            return err;
+        }
+    }
+    return fail(t, err, name);
+}
+
 /* Those to listen on keep their order, by which their bound forms are asked for; those to advertise take etcd's. */
 static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
@@ -60,10 +77,10 @@ static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport 
     if (cfg->listen_urls && cfg->listen_urls[0])
         err = fy_urls_copy_in_order(cfg->listen_urls, &t->listen_urls);
     if (err != FERRY_OK)
-        return fail(t, err, "listen_urls");
+        return fail_urls(t, err, "listen_urls", cfg->listen_urls);
     if (cfg->advertise_urls && cfg->advertise_urls[0])
         err = fy_urls_copy(cfg->advertise_urls, &t->advertise_urls);
-    return err == FERRY_OK ? FERRY_OK : fail(t, err, "advertise_urls");
+    return err == FERRY_OK ? FERRY_OK : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
 }
 
 static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)
@@ -80,6 +97,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->max_remotes = cfg->max_remotes;
     t->serves_metrics = cfg->serve_metrics;
     t->serves_debug_peers = cfg->serve_debug_peers;
+    t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);
@@ -118,6 +136,17 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
         err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
                            &local->min_version);
     return err == FERRY_OK ? copy_all_urls(&cfg, t) : err;
+}
+
+void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
+{
+    const struct ferry_config init = FERRY_CONFIG_INIT;
+
+    if (size < sizeof(init.size))
+        return;
+    memset(cfg, 0, size); /* a newer program's struct is longer: ferry_transport_new will say so */
+    memcpy(cfg, &init, size < sizeof(init) ? size : sizeof(init));
+    cfg->size = size;
 }
 
 void fy_config_release(struct ferry_transport *t)

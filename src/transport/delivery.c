@@ -8,9 +8,9 @@
 #include "transport/delivery.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "peer/peer.h"
 
 #define BATCH 64
@@ -27,15 +27,32 @@ static void report(const struct fy_delivery *d, const struct fy_peer *peer, cons
         core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FAILURE);
 }
 
+/* The core does not get item. */
+static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
+{
+    if (peer) {
+        fy_count(&peer->counts.received_dropped, 1);
+        fy_count(&peer->counts.received_failures, err == FERRY_ERR_CLOSED ? 0 : 1);
+    }
+    if (item->done)
+        item->done(item->done_arg, err);
+    ferry_message_unref(item->msg);
+}
+
 /* Ask the core to take a message, say what it answered, and let go of the reference. */
 static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy_inbox_item *item)
 {
-    int result = d->core->process(d->core->ctx, item->msg);
+    int result;
 
+    if (atomic_load(&d->is_closing)) { /* whatever a slow core has before it: stop waits for one call at most */
+        refuse(peer, item, FERRY_ERR_CLOSED);
+        return;
+    }
+    result = d->core->process(d->core->ctx, item->msg);
     if (result != 0 && peer)
         fy_count(&peer->counts.refused, 1);
     if (item->done)
-        item->done(item->done_arg, result);
+        item->done(item->done_arg, result == 0 ? FERRY_OK : FERRY_ERR_CANCELED); /* the core's numbers are its own */
     ferry_message_unref(item->msg);
 }
 
@@ -109,23 +126,18 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int pool_start(struct fy_worker_pool *pool, unsigned n)
+static int pool_start(struct fy_worker_pool *pool, const char *name, unsigned n)
 {
-    sigset_t all, before;
     int err = FERRY_OK;
 
     pool->threads = calloc(n, sizeof(*pool->threads));
     if (!pool->threads)
         return FERRY_ERR_NOMEM;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; err == FERRY_OK && pool->n_threads < n; pool->n_threads++) {
-        if (pthread_create(&pool->threads[pool->n_threads], NULL, worker_main, pool) != 0) {
-            err = FERRY_ERR_SYSTEM;
-            break;
-        }
+    while (err == FERRY_OK && pool->n_threads < n) {
+        err = fy_thread_start(&pool->threads[pool->n_threads], name, worker_main, pool);
+        if (err == FERRY_OK)
+            pool->n_threads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -203,32 +215,32 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
     if (n_workers == 0 && n_propose_workers == 0)
         return FERRY_OK;
     d->has_workers = true;
-    err = pool_start(&d->pools[FY_INBOX_RECEIVE], n_workers);
+    err = pool_start(&d->pools[FY_INBOX_RECEIVE], "ferry-receive", n_workers);
     if (err == FERRY_OK)
-        err = pool_start(&d->pools[FY_INBOX_PROPOSE], n_propose_workers);
+        err = pool_start(&d->pools[FY_INBOX_PROPOSE], "ferry-propose", n_propose_workers);
     if (err != FERRY_OK)
         fy_delivery_stop(d);
     return err;
 }
 
+void fy_delivery_close(struct fy_delivery *d)
+{
+    atomic_store(&d->is_closing, true);
+}
+
 void fy_delivery_stop(struct fy_delivery *d)
 {
+    fy_delivery_close(d);
     atomic_store(&d->is_closed, true);
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         pool_stop(&d->pools[i]);
-    fy_inbox_close(&d->strangers);
+    (void)fy_inbox_close(&d->strangers); /* strangers have no account */
 }
 
-/* The inbox did not take item. */
-static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
+void fy_delivery_silence(struct fy_delivery *d)
 {
-    if (peer) {
-        fy_count(&peer->counts.received_dropped, 1);
-        fy_count(&peer->counts.received_failures, err == FERRY_ERR_CLOSED ? 0 : 1);
-    }
-    if (item->done)
-        item->done(item->done_arg, err);
-    ferry_message_unref(item->msg);
+    assert(atomic_load(&d->is_closed));
+    d->is_silent = true;
 }
 
 void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
@@ -238,7 +250,7 @@ void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct f
     struct fy_inbox_queue *queue = NULL;
     int err;
 
-    if (atomic_load(&d->is_closed)) {
+    if (atomic_load(&d->is_closing)) {
         refuse(peer, &item, FERRY_ERR_CLOSED);
         return;
     }
@@ -281,7 +293,8 @@ void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer)
     if (d->has_workers || !fy_inbox_is_scheduled(queue))
         return;
     (void)fy_inbox_take(queue, NULL, 0, &reports);
-    report(d, peer, &reports);
+    if (!d->is_silent)
+        report(d, peer, &reports);
     if (fy_inbox_settle(queue)) /* the core caused new ones: with the next turn, so that other work comes in between */
         fy_peer_ask_for_attention(peer);
 }

@@ -36,8 +36,10 @@ struct fy_worker_pool {
 struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
-    atomic_bool is_closed;
-    struct fy_inbox strangers; /* POSTs from members that are no peers: remotes share it, so that its bound holds */
+    atomic_bool is_closing;        /* no message is brought to the core any more */
+    atomic_bool is_closed;         /* and no report is taken */
+    bool is_silent;                /* the loop's: the core is called no more */
+    struct fy_inbox strangers;     /* POSTs from members that are no peers: remotes share it, so that its bound holds */
     struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
 };
 
@@ -47,13 +49,21 @@ void fy_delivery_release(struct fy_delivery *d); /* stopped */
 /* Start workers; n of 0 and 0: none, deliver on the loop.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs. */
 int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers);
 
+/* From now on the core gets no message, only reports: one that is with the core is the last.  Any thread. */
+void fy_delivery_close(struct fy_delivery *d);
+
 /* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);
 
 /*
+ * From now on fy_delivery_attend lets go of reports instead of bringing them.  For the time after stop: a caller of
+ * send may have looked at the transport before it was stopped, and report only now.  The loop, or when it is over.
+ */
+void fy_delivery_silence(struct fy_delivery *d);
+
+/*
  * Bring msg to the core; takes the reference.  peer: whom it came from, NULL for a stranger.  done (may be NULL) is
- * called once, maybe from inside, with what the core returned, or FERRY_ERR_FULL, _CLOSED or _NOMEM when it was not
- * asked.  The loop.
+ * called once, maybe from inside.  The loop.
  */
 void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
                      fy_delivered_fn *done, void *done_arg);

@@ -207,7 +207,7 @@ static void answer_post(struct posted *posted)
         return;
     }
     switch (posted->result) {
-    case 0:
+    case FERRY_OK:
         fy_request_reply(posted->req, 204, own.headers, own.n, NULL, 0);
         break;
     case FERRY_ERR_FULL:
@@ -215,6 +215,9 @@ static void answer_post(struct posted *posted)
         break;
     case FERRY_ERR_CLOSED:
         refuse(posted->req, 503, &own, "the member is stopping");
+        break;
+    case FERRY_ERR_NOMEM:
+        refuse(posted->req, 503, &own, "out of memory");
         break;
     default:
         refuse(posted->req, 500, &own, "error processing raft message");
@@ -351,7 +354,7 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
         return;
     if (from && fy_id_parse(from, &id) == FERRY_OK)
         learn_sender(t, req, id);
-    fy_intake_start(req, t->local.max_message_bytes, on_post, t);
+    fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
 }
 
 /* ---- GET /raft/probing --------------------------------------------------------------------------------------------

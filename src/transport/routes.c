@@ -21,8 +21,9 @@ struct route {
     char path[]; /* ends in '/': all below it */
 };
 
-void fy_routes_init(struct fy_routes *routes)
+void fy_routes_init(struct fy_routes *routes, struct fy_intake_budget *budget)
 {
+    routes->budget = budget;
     fy_list_init(&routes->list);
 }
 
@@ -77,6 +78,15 @@ int fy_routes_add(struct fy_routes *routes, const char *path, ferry_http_fn *fn,
     return FERRY_OK;
 }
 
+/* Informational statuses do not end a request, and a header is one line. */
+static bool can_be_sent(const struct ferry_http_response *response)
+{
+    const char *type = response->content_type;
+
+    return response->status >= 200 && response->status <= 599 && (!type || !strpbrk(type, "\r\n")) &&
+           (response->body.data || response->body.len == 0);
+}
+
 static void on_request(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
 {
     const struct route *route = arg;
@@ -91,9 +101,13 @@ static void on_request(void *arg, struct fy_request *req, const uint8_t *data, s
     struct fy_header header;
 
     route->fn(route->ctx, &request, &response);
-    header = (struct fy_header){"Content-Type", response.content_type};
-    fy_request_reply(req, response.status, &header, response.content_type ? 1 : 0, response.body.data,
-                     response.body.len);
+    if (can_be_sent(&response)) {
+        header = (struct fy_header){"Content-Type", response.content_type};
+        fy_request_reply(req, response.status, &header, response.content_type ? 1 : 0, response.body.data,
+                         response.body.len);
+    } else {
+        fy_answer_text(req, 500, NULL, 0, "the handler's answer cannot be sent");
+    }
     if (response.free_body)
         response.free_body((void *)(uintptr_t)response.body.data);
 }
@@ -103,7 +117,7 @@ void fy_routes_serve(const struct fy_routes *routes, struct fy_request *req)
     struct route *route = find(routes, fy_request_path(req), false);
 
     if (route)
-        fy_intake_start(req, MAX_BODY, on_request, route);
+        fy_intake_start(req, routes->budget, MAX_BODY, on_request, route);
     else
         fy_answer_not_found(req);
 }

@@ -9,10 +9,10 @@
 #include "transport/transport.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "peer/peer.h"
@@ -133,6 +133,13 @@ static void on_request(void *arg, struct fy_request *req)
         fy_routes_serve(&t->routes, req);
 }
 
+/* The peer goes: nothing passes in either direction from now on. */
+static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    fy_peer_stop(peer, reason);
+    fy_count(&peer->counts.received_dropped, fy_inbox_close(&peer->inbox));
+}
+
 /* Do for one peer what others left to do. */
 static void attend(struct ferry_transport *t, struct fy_peer *peer)
 {
@@ -149,8 +156,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     if (new_urls)
         fy_peer_update(peer, new_urls);
     if (is_leaving && !peer->is_stopped) {
-        fy_peer_stop(peer, FERRY_DROP_REMOVED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_REMOVED);
         fy_delivery_attend(&t->delivery, peer);
         fy_peer_unref(peer); /* the table's */
         return;
@@ -181,7 +187,7 @@ static void silence_all(struct ferry_transport *t)
     }
 }
 
-static void stop_on_loop(struct ferry_transport *t)
+static void stop_peers(struct ferry_transport *t)
 {
     struct fy_peer *peer;
 
@@ -195,14 +201,30 @@ static void stop_on_loop(struct ferry_transport *t)
         pthread_mutex_unlock(&t->mu);
         if (!peer)
             break;
-        fy_peer_stop(peer, FERRY_DROP_STOPPED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_STOPPED);
         fy_peer_unref(peer);
     }
-    /* after the peers: their streams have ended by themselves, and are not told of a broken connection */
+}
+
+/* After the peers: their streams have ended by themselves, and are not told of a broken connection. */
+static void close_listeners(struct ferry_transport *t)
+{
     for (size_t i = 0; i < t->n_listeners; i++) {
         fy_listener_close(t->listeners[i]);
         t->listeners[i] = NULL;
+    }
+}
+
+/* Leave the loop: one turn to end the streams, which it then sends, and one to close everything. */
+static void leave(struct ferry_transport *t)
+{
+    if (!t->has_stopped_peers) {
+        stop_peers(t);
+        t->has_stopped_peers = true;
+        fy_net_wake(t->local.net);
+    } else {
+        close_listeners(t);
+        fy_http_stop(t->local.net);
     }
 }
 
@@ -225,10 +247,8 @@ static void on_wake(void *arg)
         fy_peer_unref(peer); /* the list's */
     }
     fy_raft_server_attend(t);
-    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread) {
-        stop_on_loop(t);
-        fy_http_stop(t->local.net);
-    }
+    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread)
+        leave(t);
 }
 
 static void *io_main(void *arg)
@@ -263,7 +283,7 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .snapshot = up_snapshot,
                                       .fatal = up_fatal,
                                       .ctx = t};
-    fy_routes_init(&t->routes);
+    fy_routes_init(&t->routes, &t->intake);
     fy_snapshot_meter_init(&t->stranger_snapshots);
     fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
@@ -276,6 +296,8 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
 
 int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport **ret_t)
 {
+    if (!cfg || !ret_t)
+        return FERRY_ERR_INVALID;
     return transport_new(cfg, NULL, ret_t);
 }
 
@@ -346,31 +368,30 @@ static int make_net(struct ferry_transport *t)
 
 static int start_threads(struct ferry_transport *t)
 {
-    sigset_t all, before;
-    int failed, err = FERRY_OK;
+    int err = FERRY_OK;
 
     if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
         return FERRY_OK;
     if (t->mode == FERRY_DELIVER_WORKERS)
         err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers);
-    if (err != FERRY_OK)
-        return err;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&t->io_thread, NULL, io_main, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    t->has_io_thread = !failed;
-    return failed ? FERRY_ERR_SYSTEM : FERRY_OK;
+    if (err == FERRY_OK)
+        err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
+    t->has_io_thread = err == FERRY_OK;
+    return err;
 }
 
 /* Undo whatever start has done; no thread of the loop runs. */
 static void tear_down(struct ferry_transport *t)
 {
-    stop_on_loop(t);
+    stop_peers(t);
+    if (t->has_own_net && t->local.net && t->mode == FERRY_DELIVER_HOST)
+        fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
+    close_listeners(t);
     on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
+    fy_delivery_silence(&t->delivery);
     if (t->local.net)
         fy_net_set_on_wake(t->local.net, NULL, NULL);
 }
@@ -380,7 +401,7 @@ int ferry_transport_start(struct ferry_transport *t)
     int expected = FY_TRANSPORT_NEW;
     int err;
 
-    if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_RUNNING))
+    if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_STARTING))
         return FERRY_ERR_STATE;
     err = make_net(t);
     if (err == FERRY_OK) {
@@ -393,22 +414,21 @@ int ferry_transport_start(struct ferry_transport *t)
         err = keep_bound_urls(t);
     if (err == FERRY_OK)
         err = advertise(t);
-    if (err == FERRY_OK)
+    if (err == FERRY_OK) {
+        atomic_store(&t->state, FY_TRANSPORT_RUNNING); /* the net is there: other threads may come, and callbacks */
         err = start_threads(t);
+    }
     if (err != FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_STOPPED);
         tear_down(t);
-        free(t->bound_urls);
-        t->bound_urls = NULL;
     }
     return err;
 }
 
 void ferry_transport_stop(struct ferry_transport *t)
 {
-    int before = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
-
-    if (before != FY_TRANSPORT_RUNNING)
+    fy_delivery_close(&t->delivery); /* first, so that no message comes after the first call that is refused */
+    if (atomic_exchange(&t->state, FY_TRANSPORT_STOPPED) != FY_TRANSPORT_RUNNING)
         return;
     if (t->has_io_thread) {
         atomic_store(&t->is_stop_wanted, true);
@@ -427,6 +447,7 @@ void ferry_transport_free(struct ferry_transport *t)
     on_wake(t); /* a call that ran beside stop may have left something after it */
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
+    assert(t->intake.used == 0);
     if (t->has_own_net)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);
@@ -442,7 +463,13 @@ void ferry_transport_free(struct ferry_transport *t)
 
 const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)
 {
-    return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
+    switch (atomic_load(&t->state)) {
+    case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING: /* they are still being bound */
+        return NULL;
+    default:
+        return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
+    }
 }
 
 /* ---- FERRY_DELIVER_HOST -------------------------------------------------------------------------------------------
@@ -481,6 +508,7 @@ static int check_running(const struct ferry_transport *t)
     case FY_TRANSPORT_RUNNING:
         return FERRY_OK;
     case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING:
         return FERRY_ERR_STATE;
     default:
         return FERRY_ERR_CLOSED;

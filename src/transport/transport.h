@@ -16,6 +16,7 @@
 #include "peer/local.h"
 #include "peer/snapshot_meter.h"
 #include "transport/delivery.h"
+#include "transport/intake.h"
 #include "transport/peer_table.h"
 #include "transport/routes.h"
 
@@ -23,7 +24,7 @@ struct fy_listener;
 struct fy_net;
 struct fy_peer;
 
-enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
+enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
 
 struct ferry_transport {
     /* const after new */
@@ -50,9 +51,11 @@ struct ferry_transport {
     pthread_t io_thread;
     bool has_io_thread;
     struct fy_delivery delivery;
+    struct fy_intake_budget intake; /* the loop's */
 
     atomic_int state; /* enum fy_transport_state */
     atomic_bool is_stop_wanted;
+    bool has_stopped_peers;                   /* the loop's: the first half of stop is done */
     atomic_bool was_fatal;                    /* the cluster has removed this member */
     bool is_silenced;                         /* the loop's; and every peer knows it */
     atomic_uint_fast64_t n_unknown;           /* messages for peers that nobody knew */

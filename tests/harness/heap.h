@@ -13,8 +13,8 @@ void heap_teardown(void); /* asserts that nothing allocated since setup is still
 void heap_fail_at(long nth);
 int heap_has_failed(void); /* since heap_fail_at */
 
-long heap_live(void);         /* blocks */
-size_t heap_largest(void);    /* bytes of the largest single allocation asked for since heap_setup or heap_reset_largest */
+long heap_live(void);      /* blocks */
+size_t heap_largest(void); /* bytes of the largest single allocation asked for since heap_setup or heap_reset_largest */
 void heap_reset_largest(void);
 
 #endif

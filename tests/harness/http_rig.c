@@ -23,7 +23,7 @@ static void on_log(void *ctx, enum ferry_log_level level, const char *id, uint64
     fprintf(stderr, "# %d %s: %s\n", (int)level, id, text);
 }
 
-static size_t count_fds(void)
+size_t http_count_fds(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     size_t n = 0;
@@ -48,7 +48,7 @@ const struct fy_http_config *http_default_config(void)
 void http_setup_with(const struct fy_http_config *cfg)
 {
     heap_setup();
-    n_fds = count_fds();
+    n_fds = http_count_fds();
     ck_assert_int_eq(fy_http_new(cfg, &http_net), FERRY_OK);
 }
 
@@ -61,7 +61,7 @@ void http_teardown(void)
 {
     fy_http_free(http_net);
     http_net = NULL;
-    ck_assert_uint_eq(count_fds(), n_fds);
+    ck_assert_uint_eq(http_count_fds(), n_fds);
     heap_teardown();
 }
 

@@ -50,6 +50,9 @@ const struct fy_http_config *http_default_config(void);
 
 uint64_t http_clock_ns(void);
 
+/* How many descriptors are open; http_teardown asserts that none was left behind. */
+size_t http_count_fds(void);
+
 /* Turn the net until the condition holds, for 10 s at most. */
 #define HTTP_UNTIL(condition)                                                                                          \
     do {                                                                                                               \

@@ -149,13 +149,6 @@ void recorder_clear(struct recorder *r)
     let_go(r);
     r->n_messages = 0;
     memset(r->n_of_type, 0, sizeof(r->n_of_type));
-    pthread_mutex_unlock(&r->mu);
-    recorder_clear_reports(r);
-}
-
-void recorder_clear_reports(struct recorder *r)
-{
-    pthread_mutex_lock(&r->mu);
     memset(r->unreachable_id, 0, sizeof(r->unreachable_id));
     memset(r->n_unreachable, 0, sizeof(r->n_unreachable));
     r->n_snapshots = 0;

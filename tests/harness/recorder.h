@@ -49,8 +49,7 @@ void recorder_init(struct recorder *r);
 void recorder_release(struct recorder *r); /* lets go of what was kept; the transport is gone or stopped */
 struct ferry_core recorder_core(struct recorder *r);
 
-void recorder_clear(struct recorder *r);         /* forget what was received and reported */
-void recorder_clear_reports(struct recorder *r); /* only the latter */
+void recorder_clear(struct recorder *r); /* forget what was received and reported */
 void recorder_hold_proposals(struct recorder *r, bool hold);
 void recorder_set_answer(struct recorder *r, int answer);
 void recorder_set_removed(struct recorder *r, uint64_t id);

@@ -352,8 +352,8 @@ START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
         ck_assert_uint_eq(member_totals(&members[i]).received_dropped, 0);
         ck_assert_uint_eq(recorder_messages(&members[i].recorder), 2 * run.n_rounds);
     }
-    check_hole(&run);
     hole_close(&hole);
+    check_hole(&run);
 
     qsort(run.call_us, run.n_calls, sizeof(*run.call_us), by_value);
     p99_us = run.call_us[run.n_calls * 99 / 100];
@@ -364,13 +364,14 @@ START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
                 "queued %zu, rss +%zu, %u dials by the hole\n",
                 (unsigned long long)run.n_rounds, run.call_us[run.n_calls / 2], p99_us, p999_us, run.longest_us,
                 run.longest_block_us, run.most_queued, run.most_rss, atomic_load(&hole.n_dials));
-    ck_assert_uint_lt(p99_us, patience_ms(P99_US));
-    ck_assert_uint_lt(p999_us, patience_ms(P999_US));
     ck_assert_uint_lt(run.longest_block_us, patience_ms(LONGEST_US));
     ck_assert_uint_gt(run.most_queued, QUEUE_BYTES / 2); /* the hole did fill its queues */
     ck_assert_uint_le(run.most_queued, BUDGET);
-    if (!PATIENCE_SANITIZED) /* a sanitizer's own memory is not ours */
+    if (!PATIENCE_SANITIZED) { /* a sanitizer's own memory and delays are not ours */
+        ck_assert_uint_lt(p99_us, P99_US);
+        ck_assert_uint_lt(p999_us, P999_US);
         ck_assert_uint_lt(run.most_rss, BUDGET + RSS_SLACK);
+    }
     free(run.call_us);
 }
 END_TEST

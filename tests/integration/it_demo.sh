@@ -30,6 +30,9 @@ interrupted()
 }
 try "an interrupted demo ends at once, and with it its members" interrupted
 
+"$demo" --help >"$work/seen" 2>"$work/err" && grep -q usage "$work/seen" && [ ! -s "$work/err" ]
+result $? "the demo says how it is used"
+
 "$demo" --frobnicate >"$work/seen" 2>&1
 test $? -eq 2
 result $? "the demo refuses arguments"

@@ -23,10 +23,10 @@ compile_header_as_cxx() # HEADER STANDARD
 }
 
 # shellcheck disable=SC2086  # words
-compile_config_as_cxx()
+compile_config_as_cxx() # STATEMENT STANDARD
 {
-    printf '#include "ferry/ferry.h"\nferry_config cfg = FERRY_CONFIG_INIT;\n' |
-        g++ -std=c++20 -Wall -Werror $includes -x c++ -fsyntax-only -
+    printf '#include "ferry/ferry.h"\nvoid f() {\n%s\n(void)cfg; }\n' "$1" |
+        g++ "-std=$2" -pedantic -Wall -Werror $includes -x c++ -fsyntax-only -
 }
 
 cd "$srcdir" || exit 1
@@ -37,7 +37,8 @@ if command -v g++ >/dev/null; then
     for header in $(find include -name '*.h' | sort); do
         try "$header compiles as C++" compile_header_as_cxx "${header#*/}" c++11
     done
-    try "FERRY_CONFIG_INIT compiles as C++20" compile_config_as_cxx
+    try "FERRY_CONFIG_INIT compiles as C++20" compile_config_as_cxx 'ferry_config cfg = FERRY_CONFIG_INIT;' c++20
+    try "ferry_config_init compiles as C++11" compile_config_as_cxx 'ferry_config cfg; ferry_config_init(&cfg);' c++11
 else
     skip "the public headers compile as C++" "there is no g++"
 fi

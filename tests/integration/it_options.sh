@@ -52,5 +52,7 @@ refuses -x -x
 refuses leftover --json leftover
 accepts --busy-poll-us --help
 accepts pingpong --help
+accepts dropped --messages 2 --size 4194304 # the window of 2048 is not under way
+accepts dropped --mode pingpong --messages 2 --size 4194304
 accepts ferry-bench --version
 finish

@@ -2,8 +2,10 @@
  * it_threads - everything at once from many threads, for the thread sanitizer to watch.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ferry/ferry.h"
 #include "harness/member.h"
@@ -233,9 +235,36 @@ START_TEST(stop_comes_while_many_threads_send)
 }
 END_TEST
 
+static atomic_bool has_transport;
+
+static void *await_url(void *arg)
+{
+    const char *url = NULL;
+
+    while (!atomic_load(&has_transport))
+        sched_yield();
+    while (!url)
+        url = ferry_transport_listen_url(members[0].t, 0);
+    ck_assert_int_eq(strncmp(url, "http://127.0.0.1:", 17), 0);
+    return arg;
+}
+
+START_TEST(a_thread_may_ask_for_the_url_while_another_starts)
+{
+    pthread_t asker;
+
+    ck_assert_int_eq(pthread_create(&asker, NULL, await_url, NULL), 0);
+    ck_assert_int_eq(ferry_transport_new(&members[0].config, &members[0].t), FERRY_OK);
+    atomic_store(&has_transport, true);
+    ck_assert_int_eq(ferry_transport_start(members[0].t), FERRY_OK);
+    ck_assert_int_eq(pthread_join(asker, NULL), 0);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main("threads", setup, teardown, many_threads_send_through_workers,
                     many_threads_send_while_peers_come_and_go, many_threads_send_while_peers_come_and_go_inline,
-                    references_are_counted_across_threads, stop_comes_while_many_threads_send, NULL);
+                    references_are_counted_across_threads, stop_comes_while_many_threads_send,
+                    a_thread_may_ask_for_the_url_while_another_starts, NULL);
 }

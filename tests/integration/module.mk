@@ -3,6 +3,7 @@
 # The build itself and the tools, by shell scripts.
 if ENABLE_TESTS
 BUILD_TESTS = \
+	tests/integration/it_architecture.sh \
 	tests/integration/it_bench.sh \
 	tests/integration/it_demo.sh \
 	tests/integration/it_exports.sh \
@@ -25,6 +26,7 @@ INTEGRATION_TESTS = \
 	it_remotes.test \
 	it_routes.test \
 	it_sim.test \
+	it_stop.test \
 	it_threads.test
 check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
 TESTS += $(INTEGRATION_TESTS)
@@ -38,5 +40,6 @@ it_prometheus_SOURCES = tests/integration/it_prometheus.c
 it_remotes_test_SOURCES = tests/integration/it_remotes.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
+it_stop_test_SOURCES = tests/integration/it_stop.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 endif

@@ -21,6 +21,8 @@ endif
 
 EXTRA_DIST += \
 	tests/interop/README.md \
+	tests/interop/compare.sh \
+	tests/interop/rafthttp-bench/main.go \
 	tests/interop/build-go.sh \
 	tests/interop/it_rafthttp.sh \
 	tests/interop/it_rafthttp_3.4.sh \

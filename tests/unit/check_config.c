@@ -95,6 +95,7 @@ START_TEST(a_good_configuration_is_copied)
     ck_assert_uint_eq(t->local.max_pipeline_messages, 64);
     ck_assert_uint_eq(t->local.max_send_bytes, 256u << 20);
     ck_assert_uint_eq(t->local.max_message_bytes, 512u << 20);
+    ck_assert_uint_eq(t->intake.max, 1u << 30);
     ck_assert_uint_eq(t->max_connections, 1024);
     ck_assert_uint_eq(t->n_workers, 2);
     ck_assert_uint_eq(t->n_propose_workers, 2);
@@ -148,6 +149,7 @@ START_TEST(each_number_is_checked)
     check_refused(max_pipeline_messages, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_send_bytes, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_message_bytes, 0, FERRY_ERR_INVALID, "limit");
+    check_refused(max_receive_bytes, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_connections, 0, FERRY_ERR_INVALID, "limit");
 }
 END_TEST
@@ -175,8 +177,37 @@ START_TEST(urls_must_be_urls)
 {
     static const char *const bad[] = {"http://a:1", "http://a:1/path", NULL};
 
-    check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls");
-    check_refused(advertise_urls, bad, FERRY_ERR_URL, "advertise_urls");
+    check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls: \"http://a:1/path\"");
+    check_refused(advertise_urls, bad, FERRY_ERR_URL, "advertise_urls: \"http://a:1/path\"");
+}
+END_TEST
+
+START_TEST(a_config_is_preset_for_a_program_of_any_age)
+{
+    const struct ferry_config init = FERRY_CONFIG_INIT;
+    const size_t old_size = offsetof(struct ferry_config, max_message_bytes);
+    _Alignas(struct ferry_config) unsigned char room[sizeof(struct ferry_config) + 8];
+    struct ferry_config preset;
+
+    memset(&preset, 0xff, sizeof(preset));
+    ferry_config_init(&preset);
+    ck_assert_uint_eq(preset.size, sizeof(preset));
+    ck_assert_str_eq(preset.server_version, init.server_version);
+    ck_assert_uint_eq(preset.max_receive_bytes, init.max_receive_bytes);
+    ck_assert_int_eq(preset.log_level, init.log_level);
+    ck_assert_ptr_null(preset.log_ctx);
+
+    memset(&preset, 0xff, sizeof(preset));
+    ferry_config_init_sized(&preset, old_size);
+    ck_assert_uint_eq(preset.size, old_size);
+    ck_assert_uint_eq(preset.max_send_bytes, init.max_send_bytes);
+    ck_assert_uint_eq(preset.max_message_bytes, SIZE_MAX); /* the program has no such field */
+
+    memset(room, 0xff, sizeof(room));
+    ferry_config_init_sized((struct ferry_config *)(void *)room, sizeof(room));
+    memcpy(&preset.size, room, sizeof(preset.size));
+    ck_assert_uint_eq(preset.size, sizeof(room));
+    ck_assert_uint_eq(room[sizeof(room) - 1], 0);
 }
 END_TEST
 
@@ -241,6 +272,7 @@ int main(void)
 {
     return rig_main("config", setup, teardown, a_good_configuration_is_copied, no_urls_stay_none,
                     each_number_is_checked, workers_are_not_looked_at_where_there_are_none, versions_must_be_versions,
-                    urls_must_be_urls, the_size_tells_the_age_of_the_program, urls_are_joined_by_commas,
+                    urls_must_be_urls, a_config_is_preset_for_a_program_of_any_age,
+                    the_size_tells_the_age_of_the_program, urls_are_joined_by_commas,
                     apply_survives_every_failed_allocation, NULL);
 }

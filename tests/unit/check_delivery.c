@@ -177,7 +177,7 @@ START_TEST(what_the_core_says_is_told_and_counted)
     process_result = 7;
     fy_delivery_put(&delivery, rig.peer, rig_decoded(FERRY_MSG_APP, 1, 0), on_done, &done_result);
     ck_assert_uint_eq(n_done, 1);
-    ck_assert_int_eq(done_result, 7);
+    ck_assert_int_eq(done_result, FERRY_ERR_CANCELED); /* not the 7 that the core returned */
     ck_assert_uint_eq(rig_status().counts.refused, 1);
     ck_assert_uint_eq(rig_status().counts.received_dropped, 0);
     fy_delivery_put(&delivery, NULL, rig_decoded(FERRY_MSG_APP, 1, 0), on_done, &done_result); /* a stranger */
@@ -223,7 +223,34 @@ START_TEST(after_stop_the_core_is_not_called)
 }
 END_TEST
 
+START_TEST(after_close_the_core_gets_reports_and_no_message)
+{
+    fy_delivery_close(&delivery);
+    fy_delivery_put(&delivery, rig.peer, rig_decoded(FERRY_MSG_APP, 1, 0), on_done, &done_result);
+    ck_assert_uint_eq(n_told, 0);
+    ck_assert_uint_eq(n_done, 1);
+    ck_assert_int_eq(done_result, FERRY_ERR_CLOSED);
+    ck_assert_uint_eq(rig_status().counts.received_dropped, 1);
+    fy_delivery_report_unreachable(&delivery, rig.peer);
+    fy_delivery_attend(&delivery, rig.peer);
+    ck_assert_uint_eq(n_unreachable[rig.peer->id], 1);
+}
+END_TEST
+
 /* ---- By workers ---- */
+
+START_TEST(a_report_that_comes_too_late_is_let_go)
+{
+    fy_delivery_report_unreachable(&delivery, rig.peer); /* by a sender that saw the transport run */
+    fy_delivery_report_snapshot(&delivery, rig.peer, FERRY_SNAPSHOT_FAILURE);
+    fy_delivery_stop(&delivery);
+    fy_delivery_silence(&delivery);
+    fy_delivery_attend(&delivery, rig.peer); /* when the transport is freed */
+    ck_assert_uint_eq(n_unreachable[RIG_THEM], 0);
+    ck_assert_uint_eq(n_failure[RIG_THEM], 0);
+    ck_assert(!fy_inbox_is_scheduled(&rig.peer->inbox.queues[FY_INBOX_RECEIVE]));
+}
+END_TEST
 
 START_TEST(a_peers_messages_stay_in_order_whatever_the_number_of_workers)
 {
@@ -343,7 +370,33 @@ START_TEST(stop_waits_for_the_core_and_calls_it_no_more)
 }
 END_TEST
 
+/* A report is brought before the messages that wait with it, so a second one comes when those are done with. */
+static void see_what_waits_done_with(void)
+{
+    for (size_t n = 1; n <= 2; n++) {
+        fy_delivery_report_unreachable(&delivery, rig.peer);
+        wait_until(n_unreachable[rig.peer->id] == n);
+    }
+}
+
+START_TEST(after_close_workers_bring_none_of_the_messages_that_wait)
+{
+    start(1, 1);
+    put_gated(rig.peer, FERRY_MSG_APP);
+    wait_until(n_at_gate == 1);
+    put(FERRY_MSG_APP, 1);
+    put(FERRY_MSG_APP, 2);
+    fy_delivery_close(&delivery);
+    open_gate();
+    see_what_waits_done_with();
+    fy_delivery_stop(&delivery);
+    ck_assert_uint_eq(n_told, 1);
+    ck_assert_uint_eq(rig_status().counts.received_dropped, 2);
+}
+END_TEST
+
 START_TEST(stop_brings_the_reports_that_wait)
+
 {
     pthread_t thread;
 
@@ -440,14 +493,15 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("delivery", setup, teardown, without_workers_the_core_is_called_at_once,
-                    what_the_core_says_is_told_and_counted, without_workers_reports_wait_for_the_loops_next_turn,
-                    a_core_without_report_callbacks_is_not_called, after_stop_the_core_is_not_called,
-                    a_peers_messages_stay_in_order_whatever_the_number_of_workers,
-                    a_proposal_that_blocks_delays_nothing_else, a_busy_peer_does_not_starve_another,
-                    a_full_queue_refuses_and_counts, workers_bring_reports_also_while_messages_come,
-                    stop_waits_for_the_core_and_calls_it_no_more, stop_brings_the_reports_that_wait,
-                    a_strangers_message_takes_the_same_way, strangers_that_still_wait_at_stop_are_told,
-                    a_peer_lives_while_a_worker_has_its_queue, start_survives_every_failed_allocation,
-                    put_survives_every_failed_allocation, NULL);
+    return rig_main(
+        "delivery", setup, teardown, without_workers_the_core_is_called_at_once, what_the_core_says_is_told_and_counted,
+        without_workers_reports_wait_for_the_loops_next_turn, a_core_without_report_callbacks_is_not_called,
+        after_close_the_core_gets_reports_and_no_message, after_stop_the_core_is_not_called,
+        a_report_that_comes_too_late_is_let_go, a_peers_messages_stay_in_order_whatever_the_number_of_workers,
+        a_proposal_that_blocks_delays_nothing_else, a_busy_peer_does_not_starve_another,
+        a_full_queue_refuses_and_counts, workers_bring_reports_also_while_messages_come,
+        stop_waits_for_the_core_and_calls_it_no_more, after_close_workers_bring_none_of_the_messages_that_wait,
+        stop_brings_the_reports_that_wait, a_strangers_message_takes_the_same_way,
+        strangers_that_still_wait_at_stop_are_told, a_peer_lives_while_a_worker_has_its_queue,
+        start_survives_every_failed_allocation, put_survives_every_failed_allocation, NULL);
 }

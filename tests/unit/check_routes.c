@@ -11,11 +11,13 @@
 #include "harness/rig.h"
 #include "net/net.h"
 #include "net/sim/sim.h"
+#include "transport/intake.h"
 
 static struct fy_sim *sim;
 static struct fy_net *client, *server;
 static struct fy_listener *listener;
 static struct fy_routes routes;
+static struct fy_intake_budget budget = {.max = (size_t)1 << 30};
 
 /* ---- Handlers ---- */
 
@@ -140,7 +142,7 @@ static void setup(void)
     client = fy_sim_node_net(node);
     ck_assert_int_eq(fy_sim_add_node(sim, "server", &node), FERRY_OK);
     server = fy_sim_node_net(node);
-    fy_routes_init(&routes);
+    fy_routes_init(&routes, &budget);
     ck_assert_int_eq(fy_net_listen(server, "http://server:80", on_request, &routes, &listener, detail, sizeof(detail)),
                      FERRY_OK);
     n_freed = 0;
@@ -150,6 +152,7 @@ static void teardown(void)
 {
     fy_listener_close(listener);
     fy_routes_release(&routes);
+    ck_assert_uint_eq(budget.used, 0);
     fy_sim_free(sim);
     heap_teardown();
 }
@@ -242,7 +245,43 @@ START_TEST(the_handlers_answer_is_copied_and_freed_once)
 }
 END_TEST
 
+static void answer_as_told(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    (void)req;
+    *res = *(const struct ferry_http_response *)ctx;
+}
+
+START_TEST(an_answer_that_cannot_be_sent_becomes_a_500)
+{
+    static const struct ferry_http_response bad[] = {
+        {.status = 0},
+        {.status = -5},
+        {.status = 100},
+        {.status = 199},
+        {.status = 600},
+        {.status = 200, .content_type = "a\r\nX: b"},
+        {.status = 200, .content_type = "a\n"},
+        {.status = 200, .body = {.data = NULL, .len = 10}},
+    };
+    struct ferry_http_response told;
+
+    ck_assert_int_eq(fy_routes_add(&routes, "/a", answer_as_told, &told), FERRY_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        told = bad[i];
+        told.free_body = free_counted;
+        ask("GET", "/a", NULL, 0);
+        ck_assert_msg(got.status == 500, "%zu: %d", i, got.status);
+    }
+    ck_assert_int_eq(n_freed, 8);
+    told = (struct ferry_http_response){.status = 599};
+    ask("GET", "/a", NULL, 0);
+    ck_assert_int_eq(got.status, 599);
+    ck_assert_str_eq(got.content_type, "(absent)");
+}
+END_TEST
+
 START_TEST(bodies_are_limited_to_a_mebibyte)
+
 {
     const size_t max = 1u << 20;
     uint8_t *body = malloc(max + 1);
@@ -314,7 +353,7 @@ int main(void)
     return rig_main("routes", setup, teardown, only_absolute_paths_that_are_not_rafts_can_be_routed,
                     a_path_is_routed_once, the_longest_match_wins, what_nobody_routed_is_not_found,
                     a_handler_sees_the_request, the_handlers_answer_is_copied_and_freed_once,
-                    bodies_are_limited_to_a_mebibyte,
+                    an_answer_that_cannot_be_sent_becomes_a_500, bodies_are_limited_to_a_mebibyte,
                     a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind,
                     add_survives_every_failed_allocation, serving_survives_every_failed_allocation, NULL);
 }

@@ -321,6 +321,7 @@ START_TEST(a_dial_that_fails_moves_to_the_next_url)
     ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_BOTH), 1);
     run_until_get(2);
     ck_assert_uint_eq(rig.gets[1].port, 81); /* a stream that broke says nothing about its URL */
+    ck_assert_uint_eq(n_dials(), 3);
 }
 END_TEST
 

@@ -99,7 +99,6 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("timers", setup, NULL, timers_fire_in_order_of_deadline_and_then_of_setting,
-                    only_due_timers_fire, one_due_timer_is_fired_at_a_time,
-                    setting_and_unsetting_at_random_keeps_the_order, NULL);
+    return rig_main("timers", setup, NULL, timers_fire_in_order_of_deadline_and_then_of_setting, only_due_timers_fire,
+                    one_due_timer_is_fired_at_a_time, setting_and_unsetting_at_random_keeps_the_order, NULL);
 }

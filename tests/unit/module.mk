@@ -15,6 +15,7 @@ UNIT_TESTS = \
 	check_http_server.test \
 	check_http_stream.test \
 	check_inbox.test \
+	check_intake.test \
 	check_latency.test \
 	check_lines.test \
 	check_message.test \
@@ -31,6 +32,7 @@ UNIT_TESTS = \
 	check_stream_reader.test \
 	check_stream_writer.test \
 	check_text.test \
+	check_thread.test \
 	check_timers.test \
 	check_url.test \
 	check_url_picker.test \
@@ -51,6 +53,7 @@ check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
+check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_message_test_SOURCES = tests/unit/check_message.c
@@ -67,6 +70,7 @@ check_sim_test_SOURCES = tests/unit/check_sim.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
 check_text_test_SOURCES = tests/unit/check_text.c
+check_thread_test_SOURCES = tests/unit/check_thread.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c

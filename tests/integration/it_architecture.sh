@@ -1,0 +1,42 @@
+#!/bin/sh
+# The house is as its map says: every source file stands in doc/architecture.md, and includes point down only.
+. "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
+
+map=$srcdir/doc/architecture.md
+(cd "$srcdir" && find src include raftpb -name '*.[ch]' -o -name '*.proto') | sort >"$work/files"
+
+try "there are source files" grep -q src/peer/peer.c "$work/files"
+while read -r file; do
+    name=$(basename "$file")
+    grep -qwF -e "$name" -e "${name%.*}" "$map" || echo "$file"
+done <"$work/files" >"$work/seen"
+nothing "every source file stands in doc/architecture.md"
+
+# Each folder and those that it may include from, besides ferry.h and itself.
+allowed()
+{
+    case $1 in
+    src/base) echo base ;;
+    src/wire) echo base wire ;;
+    src/net/*) echo base wire/url.h net ;;
+    src/net) echo base net ;;
+    src/peer) echo base wire net/net.h net/timers.h peer ;;
+    src/transport) echo base wire net peer transport ;;
+    src/tools) echo tools ;;
+    *) echo nothing ;;
+    esac
+}
+
+while read -r file; do
+    may=$(allowed "$(dirname "$file")")
+    sed -n 's/^#include "\([^"]*\)".*/\1/p' "$srcdir/$file" | while read -r included; do
+        case $included in ferry/* | config.h | */raft.pb-c.h) continue ;; esac
+        good=no
+        for place in $may; do
+            case $included in "$place" | "$place"/*) good=yes ;; esac
+        done
+        [ $good = yes ] || echo "$file includes $included"
+    done
+done <"$work/files" >"$work/seen"
+nothing "includes point down the house only"
+finish
