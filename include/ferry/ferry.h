@@ -276,6 +276,7 @@ struct ferry_config {
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
     size_t max_send_bytes;        /* all outgoing queues of the transport together */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
+    size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener */
 
     enum ferry_log_level log_level;
@@ -290,7 +291,7 @@ struct ferry_config {
         .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
         .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
-        .max_connections = 1024, .log_level = FERRY_LOG_INFO,                                                          \
+        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .log_level = FERRY_LOG_INFO,                    \
     }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
@@ -416,11 +417,11 @@ struct ferry_counts {
     uint64_t written;    /* messages */
     uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
     uint64_t dropped[FERRY_N_DROP_REASONS];
-    uint64_t received;       /* messages decoded, link heartbeats not counted */
-    uint64_t received_bytes; /* their frames */
-    uint64_t
-        received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused or cut */
-    uint64_t refused;     /* given to the core, which did not take it */
+    uint64_t received;         /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes;   /* their frames */
+    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, or the peer is paused, cut or
+                                  gone */
+    uint64_t refused;          /* given to the core, which did not take it */
 };
 
 struct ferry_peer_status {

@@ -23,7 +23,7 @@ void fy_inbox_init(struct fy_inbox *inbox, struct fy_peer *peer, size_t max_mess
 
 void fy_inbox_release(struct fy_inbox *inbox)
 {
-    fy_inbox_close(inbox);
+    (void)fy_inbox_close(inbox); /* whoever counts has closed it before */
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         free(inbox->queues[i].ring);
     pthread_mutex_destroy(&inbox->mu);
@@ -180,8 +180,10 @@ bool fy_inbox_settle(struct fy_inbox_queue *queue)
     return again;
 }
 
-void fy_inbox_close(struct fy_inbox *inbox)
+size_t fy_inbox_close(struct fy_inbox *inbox)
 {
+    size_t n = 0;
+
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++) {
         struct fy_inbox_queue *queue = &inbox->queues[i];
 
@@ -198,6 +200,8 @@ void fy_inbox_close(struct fy_inbox *inbox)
             if (item.done)
                 item.done(item.done_arg, FERRY_ERR_CLOSED);
             ferry_message_unref(item.msg);
+            n++;
         }
     }
+    return n;
 }

@@ -36,7 +36,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
         cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
         return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
     if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
-        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_connections == 0)
+        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
+        cfg->max_connections == 0)
         return fail(t, FERRY_ERR_INVALID, "a limit (max_...) is 0");
     return FERRY_OK;
 }
@@ -77,6 +78,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->busy_poll_us = cfg->busy_poll_us;
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->max_connections = cfg->max_connections;
+    t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);

@@ -8,9 +8,9 @@
 #include "transport/delivery.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "peer/peer.h"
 
 #define BATCH 64
@@ -109,23 +109,18 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-static int pool_start(struct fy_worker_pool *pool, unsigned n)
+static int pool_start(struct fy_worker_pool *pool, const char *name, unsigned n)
 {
-    sigset_t all, before;
     int err = FERRY_OK;
 
     pool->threads = calloc(n, sizeof(*pool->threads));
     if (!pool->threads)
         return FERRY_ERR_NOMEM;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    for (; err == FERRY_OK && pool->n_threads < n; pool->n_threads++) {
-        if (pthread_create(&pool->threads[pool->n_threads], NULL, worker_main, pool) != 0) {
-            err = FERRY_ERR_SYSTEM;
-            break;
-        }
+    while (err == FERRY_OK && pool->n_threads < n) {
+        err = fy_thread_start(&pool->threads[pool->n_threads], name, worker_main, pool);
+        if (err == FERRY_OK)
+            pool->n_threads++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return err;
 }
 
@@ -203,9 +198,9 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
     if (n_workers == 0 && n_propose_workers == 0)
         return FERRY_OK;
     d->has_workers = true;
-    err = pool_start(&d->pools[FY_INBOX_RECEIVE], n_workers);
+    err = pool_start(&d->pools[FY_INBOX_RECEIVE], "ferry-receive", n_workers);
     if (err == FERRY_OK)
-        err = pool_start(&d->pools[FY_INBOX_PROPOSE], n_propose_workers);
+        err = pool_start(&d->pools[FY_INBOX_PROPOSE], "ferry-propose", n_propose_workers);
     if (err != FERRY_OK)
         fy_delivery_stop(d);
     return err;
@@ -216,7 +211,13 @@ void fy_delivery_stop(struct fy_delivery *d)
     atomic_store(&d->is_closed, true);
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         pool_stop(&d->pools[i]);
-    fy_inbox_close(&d->strangers);
+    (void)fy_inbox_close(&d->strangers); /* strangers have no account */
+}
+
+void fy_delivery_silence(struct fy_delivery *d)
+{
+    assert(atomic_load(&d->is_closed));
+    d->is_silent = true;
 }
 
 /* The inbox did not take item. */
@@ -279,7 +280,8 @@ void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer)
     if (d->has_workers || !fy_inbox_is_scheduled(queue))
         return;
     (void)fy_inbox_take(queue, NULL, 0, &reports);
-    report(d, peer, &reports);
+    if (!d->is_silent)
+        report(d, peer, &reports);
     if (fy_inbox_settle(queue)) /* the core caused new ones: with the next turn, so that other work comes in between */
         fy_peer_ask_for_attention(peer);
 }

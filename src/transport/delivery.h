@@ -37,6 +37,7 @@ struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
     atomic_bool is_closed;
+    bool is_silent;            /* the loop's: the core is called no more */
     struct fy_inbox strangers; /* POSTs from members that are no peers */
     struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
 };
@@ -49,6 +50,12 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
 
 /* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);
+
+/*
+ * From now on fy_delivery_attend lets go of reports instead of bringing them.  For the time after stop: a caller of
+ * send may have looked at the transport before it was stopped, and report only now.  The loop, or when it is over.
+ */
+void fy_delivery_silence(struct fy_delivery *d);
 
 /*
  * Bring msg to the core; takes the reference.  peer: whom it came from, NULL for a stranger.  done (may be NULL) is

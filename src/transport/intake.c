@@ -1,5 +1,9 @@
 /*
  * intake - a buffer that grows with what arrives, never by what was announced.
+ *
+ * Each buffer takes its room from the budget before it grows.  One that may not grow, for whatever reason, is given up
+ * at once: what still comes of its body is thrown away, and the answer waits for the body's end, where clients look for
+ * it.  So a client holds no more of the budget than it has sent twice over, and nothing once it was refused.
  */
 #include "transport/intake.h"
 
@@ -13,35 +17,57 @@
 
 struct fy_intake {
     struct fy_request *req;
+    struct fy_intake_budget *budget;
     size_t max_len;
     fy_intake_fn *fn;
     void *arg;
     uint8_t *data;
     size_t len;
-    size_t n_room;
-    int err; /* of the body; the rest is thrown away */
+    size_t n_room; /* <= max_len; taken from the budget */
+    int err;       /* of the body; the rest is thrown away */
 };
+
+static void drop_data(struct fy_intake *intake)
+{
+    intake->budget->used -= intake->n_room;
+    free(intake->data);
+    intake->data = NULL;
+    intake->len = intake->n_room = 0;
+}
 
 static void intake_free(struct fy_intake *intake)
 {
-    free(intake->data);
+    drop_data(intake);
     free(intake);
+}
+
+/* Room for size bytes in all, which are no more than max_len: twice what there is, if that is allowed. */
+static size_t next_room(const struct fy_intake *intake, size_t size)
+{
+    size_t n_room = intake->n_room ? intake->n_room : FIRST_ROOM;
+
+    while (n_room < size && n_room <= intake->max_len / 2)
+        n_room *= 2;
+    return n_room < size || n_room > intake->max_len ? intake->max_len : n_room;
 }
 
 static int reserve(struct fy_intake *intake, size_t len)
 {
-    size_t n_room = intake->n_room ? intake->n_room : FIRST_ROOM;
+    struct fy_intake_budget *budget = intake->budget;
+    size_t n_room;
     uint8_t *data;
 
     if (len > intake->max_len - intake->len)
         return FERRY_ERR_TOO_LARGE;
-    while (n_room - intake->len < len)
-        n_room *= 2;
-    if (n_room == intake->n_room)
+    if (len <= intake->n_room - intake->len)
         return FERRY_OK;
+    n_room = next_room(intake, intake->len + len);
+    if (n_room - intake->n_room > budget->max - budget->used)
+        return FERRY_ERR_FULL;
     data = realloc(intake->data, n_room);
     if (!data)
         return FERRY_ERR_NOMEM;
+    budget->used += n_room - intake->n_room;
     intake->data = data;
     intake->n_room = n_room;
     return FERRY_OK;
@@ -51,10 +77,13 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_intake *intake = arg;
 
-    if (intake->err == FERRY_OK)
-        intake->err = reserve(intake, len);
     if (intake->err != FERRY_OK)
         return;
+    intake->err = reserve(intake, len);
+    if (intake->err != FERRY_OK) {
+        drop_data(intake);
+        return;
+    }
     memcpy(intake->data + intake->len, data, len);
     intake->len += len;
 }
@@ -65,6 +94,8 @@ static void on_body_end(void *arg)
 
     if (intake->err == FERRY_ERR_TOO_LARGE)
         fy_answer_text(intake->req, 413, NULL, 0, "request body too large");
+    else if (intake->err == FERRY_ERR_FULL)
+        fy_answer_text(intake->req, 503, NULL, 0, "too many request bodies at once");
     else if (intake->err != FERRY_OK)
         fy_answer_text(intake->req, 503, NULL, 0, "out of memory");
     else
@@ -79,7 +110,8 @@ static void on_gone(void *arg)
 
 static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
 
-void fy_intake_start(struct fy_request *req, size_t max_len, fy_intake_fn *fn, void *arg)
+void fy_intake_start(struct fy_request *req, struct fy_intake_budget *budget, size_t max_len, fy_intake_fn *fn,
+                     void *arg)
 {
     struct fy_intake *intake = calloc(1, sizeof(*intake));
 
@@ -88,6 +120,7 @@ void fy_intake_start(struct fy_request *req, size_t max_len, fy_intake_fn *fn, v
         return;
     }
     intake->req = req;
+    intake->budget = budget;
     intake->max_len = max_len;
     intake->fn = fn;
     intake->arg = arg;

@@ -1,5 +1,5 @@
 /*
- * intake.h - the body of a request, gathered up to a limit.
+ * intake.h - the body of a request, gathered up to a limit of its own and a budget of all.
  */
 #ifndef FY_TRANSPORT_INTAKE_H
 #define FY_TRANSPORT_INTAKE_H
@@ -9,13 +9,20 @@
 
 #include "net/net.h"
 
+/* The memory of all bodies that are being gathered.  The loop's. */
+struct fy_intake_budget {
+    size_t max;  /* const after init */
+    size_t used; /* <= max */
+};
+
 /*
  * The body is whole: req is handed over, data lives for the call only.  Not called when the body was too large (the
- * request was answered with 413), memory ran out (503) or the client left.
+ * request was answered with 413), when memory ran out or the budget was spent (503), or the client left.
  */
 typedef void fy_intake_fn(void *arg, struct fy_request *req, const uint8_t *data, size_t len);
 
-/* Gather the body of req, which is taken, and call fn. */
-void fy_intake_start(struct fy_request *req, size_t max_len, fy_intake_fn *fn, void *arg);
+/* Gather the body of req, which is taken, and call fn.  budget outlives the request. */
+void fy_intake_start(struct fy_request *req, struct fy_intake_budget *budget, size_t max_len, fy_intake_fn *fn,
+                     void *arg);
 
 #endif

@@ -282,7 +282,7 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
     struct own_headers own = own_headers(t, false);
 
     if (check_method(req, "POST") && check_sender(t, req, &own))
-        fy_intake_start(req, t->local.max_message_bytes, on_post, t);
+        fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
 }
 
 /* ---- GET /raft/probing --------------------------------------------------------------------------------------------

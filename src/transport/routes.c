@@ -21,8 +21,9 @@ struct route {
     char path[]; /* ends in '/': all below it */
 };
 
-void fy_routes_init(struct fy_routes *routes)
+void fy_routes_init(struct fy_routes *routes, struct fy_intake_budget *budget)
 {
+    routes->budget = budget;
     fy_list_init(&routes->list);
 }
 
@@ -103,7 +104,7 @@ void fy_routes_serve(const struct fy_routes *routes, struct fy_request *req)
     struct route *route = find(routes, fy_request_path(req), false);
 
     if (route)
-        fy_intake_start(req, MAX_BODY, on_request, route);
+        fy_intake_start(req, routes->budget, MAX_BODY, on_request, route);
     else
         fy_answer_not_found(req);
 }

@@ -9,13 +9,15 @@
 #include "base/list.h"
 #include "ferry/ferry.h"
 
+struct fy_intake_budget;
 struct fy_request;
 
 struct fy_routes {
-    struct fy_list list; /* const after start */
+    struct fy_list list;             /* const after start */
+    struct fy_intake_budget *budget; /* of the requests' bodies */
 };
 
-void fy_routes_init(struct fy_routes *routes);
+void fy_routes_init(struct fy_routes *routes, struct fy_intake_budget *budget);
 void fy_routes_release(struct fy_routes *routes);
 
 /* See ferry_transport_handle: FERRY_OK, FERRY_ERR_INVALID, _EXISTS or _NOMEM. */

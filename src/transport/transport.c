@@ -9,10 +9,10 @@
 #include "transport/transport.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "peer/peer.h"
@@ -164,6 +164,13 @@ static void on_request(void *arg, struct fy_request *req)
         fy_routes_serve(&t->routes, req);
 }
 
+/* The peer goes: nothing passes in either direction from now on. */
+static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    fy_peer_stop(peer, reason);
+    fy_count(&peer->counts.received_dropped, fy_inbox_close(&peer->inbox));
+}
+
 /* Do for one peer what others left to do. */
 static void attend(struct ferry_transport *t, struct fy_peer *peer)
 {
@@ -180,8 +187,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     if (new_urls)
         fy_peer_update(peer, new_urls);
     if (is_leaving && !peer->is_stopped) {
-        fy_peer_stop(peer, FERRY_DROP_REMOVED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_REMOVED);
         fy_delivery_attend(&t->delivery, peer);
         fy_peer_unref(peer); /* the table's */
         return;
@@ -204,8 +210,7 @@ static void stop_peers(struct ferry_transport *t)
         pthread_mutex_unlock(&t->mu);
         if (!peer)
             break;
-        fy_peer_stop(peer, FERRY_DROP_STOPPED);
-        fy_inbox_close(&peer->inbox);
+        stop_peer(peer, FERRY_DROP_STOPPED);
         fy_peer_unref(peer);
     }
 }
@@ -285,7 +290,7 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .snapshot = up_snapshot,
                                       .fatal = up_fatal,
                                       .ctx = t};
-    fy_routes_init(&t->routes);
+    fy_routes_init(&t->routes, &t->intake);
     fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
@@ -367,21 +372,16 @@ static int make_net(struct ferry_transport *t)
 
 static int start_threads(struct ferry_transport *t)
 {
-    sigset_t all, before;
-    int failed, err = FERRY_OK;
+    int err = FERRY_OK;
 
     if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
         return FERRY_OK;
     if (t->mode == FERRY_DELIVER_WORKERS)
         err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers);
-    if (err != FERRY_OK)
-        return err;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&t->io_thread, NULL, io_main, t);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    t->has_io_thread = !failed;
-    return failed ? FERRY_ERR_SYSTEM : FERRY_OK;
+    if (err == FERRY_OK)
+        err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
+    t->has_io_thread = err == FERRY_OK;
+    return err;
 }
 
 /* Undo whatever start has done; no thread of the loop runs. */
@@ -395,6 +395,7 @@ static void tear_down(struct ferry_transport *t)
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
+    fy_delivery_silence(&t->delivery);
     if (t->local.net)
         fy_net_set_on_wake(t->local.net, NULL, NULL);
 }
@@ -451,6 +452,7 @@ void ferry_transport_free(struct ferry_transport *t)
     on_wake(t); /* a call that ran beside stop may have left something after it */
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
+    assert(t->intake.used == 0);
     if (t->has_own_net)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);

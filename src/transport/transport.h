@@ -15,6 +15,7 @@
 #include "ferry/ferry.h"
 #include "peer/local.h"
 #include "transport/delivery.h"
+#include "transport/intake.h"
 #include "transport/routes.h"
 
 struct fy_listener;
@@ -45,6 +46,7 @@ struct ferry_transport {
     pthread_t io_thread;
     bool has_io_thread;
     struct fy_delivery delivery;
+    struct fy_intake_budget intake; /* the loop's */
 
     atomic_int state; /* enum fy_transport_state */
     atomic_bool is_stop_wanted;

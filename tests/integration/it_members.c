@@ -587,6 +587,33 @@ START_TEST(a_full_propose_queue_drops_and_counts)
 }
 END_TEST
 
+static bool second_dropped_ten(void *arg)
+{
+    (void)arg;
+    return member_totals(&members[1]).received_dropped == 10;
+}
+
+START_TEST(what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped)
+{
+    struct ferry_message proposal = {.type = FERRY_MSG_PROP, .from = 1, .to = 2};
+
+    members[1].config.n_propose_workers = 1;
+    recorder_hold_proposals(&members[1].recorder, true);
+    start_and_connect(2);
+    member_send(&members[0], &proposal);
+    ck_assert(recorder_wait_held(&members[1].recorder, 1, patience_ms(5000)));
+    for (int i = 0; i < 10; i++)
+        member_send(&members[0], &proposal);
+    members_await_rest(members, 2);
+    send_and_await(0, 1); /* it came behind them all */
+    ck_assert_int_eq(ferry_transport_remove_peer(members[1].t, 1), FERRY_OK);
+    ck_assert_msg(members_wait(members, 2, second_dropped_ten, NULL, patience_ms(5000)), "%llu",
+                  (unsigned long long)member_totals(&members[1]).received_dropped);
+    recorder_hold_proposals(&members[1].recorder, false);
+    ck_assert(recorder_wait_of_type(&members[1].recorder, FERRY_MSG_PROP, 1, patience_ms(5000)));
+}
+END_TEST
+
 /* ---- Calls from inside a callback ----------------------------------------------------------------------------------
  */
 
@@ -700,15 +727,16 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("members", setup, teardown, a_bad_configuration_is_refused_and_explained, a_taken_port_is_named,
-                    the_second_of_two_listen_urls_fails_and_nothing_is_left, two_listen_urls_both_serve,
-                    before_start_and_after_stop_things_are_refused, a_transport_that_never_started_is_freed,
-                    a_hundred_transports_leave_nothing_behind, every_failed_allocation_at_birth_is_survived,
-                    peers_that_cannot_be_are_refused, a_member_restarts_on_another_port,
-                    of_several_urls_the_one_that_lives_is_found, a_removed_peer_is_gone_and_can_come_back,
-                    all_peers_are_removed_at_once, a_paused_transport_drops_in_both_directions,
-                    a_cut_peer_is_cut_off_alone, a_removed_id_hears_so_and_tells_its_core_once,
-                    a_core_that_holds_proposals_delays_no_other_message, held_proposals_by_post_delay_no_other_message,
-                    a_full_propose_queue_drops_and_counts, a_callback_may_call_anything_but_stop,
-                    a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);
+    return rig_main(
+        "members", setup, teardown, a_bad_configuration_is_refused_and_explained, a_taken_port_is_named,
+        the_second_of_two_listen_urls_fails_and_nothing_is_left, two_listen_urls_both_serve,
+        before_start_and_after_stop_things_are_refused, a_transport_that_never_started_is_freed,
+        a_hundred_transports_leave_nothing_behind, every_failed_allocation_at_birth_is_survived,
+        peers_that_cannot_be_are_refused, a_member_restarts_on_another_port,
+        of_several_urls_the_one_that_lives_is_found, a_removed_peer_is_gone_and_can_come_back,
+        all_peers_are_removed_at_once, a_paused_transport_drops_in_both_directions, a_cut_peer_is_cut_off_alone,
+        a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
+        held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
+        what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped, a_callback_may_call_anything_but_stop,
+        a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);
 }

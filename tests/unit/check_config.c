@@ -95,6 +95,7 @@ START_TEST(a_good_configuration_is_copied)
     ck_assert_uint_eq(t->local.max_pipeline_messages, 64);
     ck_assert_uint_eq(t->local.max_send_bytes, 256u << 20);
     ck_assert_uint_eq(t->local.max_message_bytes, 512u << 20);
+    ck_assert_uint_eq(t->intake.max, 1u << 30);
     ck_assert_uint_eq(t->max_connections, 1024);
     ck_assert_uint_eq(t->n_workers, 2);
     ck_assert_uint_eq(t->n_propose_workers, 2);
@@ -148,6 +149,7 @@ START_TEST(each_number_is_checked)
     check_refused(max_pipeline_messages, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_send_bytes, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_message_bytes, 0, FERRY_ERR_INVALID, "limit");
+    check_refused(max_receive_bytes, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_connections, 0, FERRY_ERR_INVALID, "limit");
 }
 END_TEST

@@ -225,6 +225,19 @@ END_TEST
 
 /* ---- By workers ---- */
 
+START_TEST(a_report_that_comes_too_late_is_let_go)
+{
+    fy_delivery_report_unreachable(&delivery, rig.peer); /* by a sender that saw the transport run */
+    fy_delivery_report_snapshot(&delivery, rig.peer, FERRY_SNAPSHOT_FAILURE);
+    fy_delivery_stop(&delivery);
+    fy_delivery_silence(&delivery);
+    fy_delivery_attend(&delivery, rig.peer); /* when the transport is freed */
+    ck_assert_uint_eq(n_unreachable[RIG_THEM], 0);
+    ck_assert_uint_eq(n_failure[RIG_THEM], 0);
+    ck_assert(!fy_inbox_is_scheduled(&rig.peer->inbox.queues[FY_INBOX_RECEIVE]));
+}
+END_TEST
+
 START_TEST(a_peers_messages_stay_in_order_whatever_the_number_of_workers)
 {
     enum { N = 1000 };
@@ -440,14 +453,14 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("delivery", setup, teardown, without_workers_the_core_is_called_at_once,
-                    what_the_core_says_is_told_and_counted, without_workers_reports_wait_for_the_loops_next_turn,
-                    a_core_without_report_callbacks_is_not_called, after_stop_the_core_is_not_called,
-                    a_peers_messages_stay_in_order_whatever_the_number_of_workers,
-                    a_proposal_that_blocks_delays_nothing_else, a_busy_peer_does_not_starve_another,
-                    a_full_queue_refuses_and_counts, workers_bring_reports_also_while_messages_come,
-                    stop_waits_for_the_core_and_calls_it_no_more, stop_brings_the_reports_that_wait,
-                    a_strangers_message_takes_the_same_way, strangers_that_still_wait_at_stop_are_told,
-                    a_peer_lives_while_a_worker_has_its_queue, start_survives_every_failed_allocation,
-                    put_survives_every_failed_allocation, NULL);
+    return rig_main(
+        "delivery", setup, teardown, without_workers_the_core_is_called_at_once, what_the_core_says_is_told_and_counted,
+        without_workers_reports_wait_for_the_loops_next_turn, a_core_without_report_callbacks_is_not_called,
+        after_stop_the_core_is_not_called, a_report_that_comes_too_late_is_let_go,
+        a_peers_messages_stay_in_order_whatever_the_number_of_workers, a_proposal_that_blocks_delays_nothing_else,
+        a_busy_peer_does_not_starve_another, a_full_queue_refuses_and_counts,
+        workers_bring_reports_also_while_messages_come, stop_waits_for_the_core_and_calls_it_no_more,
+        stop_brings_the_reports_that_wait, a_strangers_message_takes_the_same_way,
+        strangers_that_still_wait_at_stop_are_told, a_peer_lives_while_a_worker_has_its_queue,
+        start_survives_every_failed_allocation, put_survives_every_failed_allocation, NULL);
 }

@@ -1,13 +1,22 @@
 /*
  * check_http_client - calls, against servers that are plain sockets and do as the test says.
  */
+#include "config.h" /* _GNU_SOURCE, for RTLD_NEXT */
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "harness/heap.h"
 #include "harness/http_rig.h"
+#include "harness/patience.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
 
@@ -353,6 +362,110 @@ END_TEST
 
 /* ---- Connections and their reuse ---- */
 
+/* ---- A name server that does not answer ---- */
+
+#define STUCK_HOST "stuck.test"
+#define STUCK_MS 5000 /* it gives up after that, so that a loop that waits for it is found to be late */
+
+static struct {
+    pthread_mutex_t mu;
+    pthread_cond_t changed;
+    unsigned n_stuck; /* mu; lookups under way */
+    bool is_open;     /* mu; they may end */
+} lookup = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+/* Takes the C library's place, for curl too. */
+int getaddrinfo(const char *restrict node, const char *restrict service, const struct addrinfo *restrict hints,
+                struct addrinfo **restrict ret_list)
+{
+    typedef int lookup_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    struct timespec until = monotonic_in_ms(STUCK_MS);
+    union {
+        void *symbol;
+        lookup_fn *fn;
+    } real = {.symbol = dlsym(RTLD_NEXT, "getaddrinfo")};
+    int err = 0;
+
+    if (!node || strcmp(node, STUCK_HOST) != 0)
+        return real.fn(node, service, hints, ret_list);
+    pthread_mutex_lock(&lookup.mu);
+    lookup.n_stuck++;
+    while (!lookup.is_open && err == 0)
+        err = pthread_cond_clockwait(&lookup.changed, &lookup.mu, CLOCK_MONOTONIC, &until);
+    lookup.n_stuck--;
+    pthread_mutex_unlock(&lookup.mu);
+    return EAI_AGAIN;
+}
+
+static bool is_looking_up(void)
+{
+    bool is_stuck;
+
+    pthread_mutex_lock(&lookup.mu);
+    is_stuck = lookup.n_stuck > 0;
+    pthread_mutex_unlock(&lookup.mu);
+    return is_stuck;
+}
+
+static size_t count_threads(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    size_t n = 0;
+
+    ck_assert_ptr_nonnull(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* Let the lookup's thread end, for it has a descriptor that the rig would miss. */
+static void end_lookup(size_t n_threads)
+{
+    pthread_mutex_lock(&lookup.mu);
+    lookup.is_open = true;
+    pthread_cond_broadcast(&lookup.changed);
+    pthread_mutex_unlock(&lookup.mu);
+    HTTP_UNTIL(count_threads() == n_threads);
+}
+
+static void begin_stuck_call(unsigned connect_timeout_ms)
+{
+    seen_call_start(&seen, &(struct fy_call_spec){.method = "GET",
+                                                  .url = "http://" STUCK_HOST ":1/",
+                                                  .own_connection = true,
+                                                  .connect_timeout_ms = connect_timeout_ms});
+    HTTP_UNTIL(is_looking_up());
+}
+
+START_TEST(a_lookup_that_hangs_ends_in_time_and_holds_up_nobody)
+{
+    size_t n_threads = count_threads();
+    uint64_t begin_ns = http_clock_ns();
+
+    begin_stuck_call(100);
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_TIMEOUT);
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, STUCK_MS * UINT64_C(1000000));
+    ck_assert(is_looking_up());
+    end_lookup(n_threads);
+}
+END_TEST
+
+START_TEST(a_call_whose_lookup_hangs_is_cancelled_at_once)
+{
+    size_t n_threads = count_threads();
+    uint64_t begin_ns = http_clock_ns();
+
+    begin_stuck_call(60000);
+    fy_call_cancel(seen.call);
+    seen.call = NULL;
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, STUCK_MS * UINT64_C(1000000));
+    ck_assert(is_looking_up());
+    end_lookup(n_threads);
+}
+END_TEST
+
 START_TEST(a_connection_is_kept_for_the_next_call)
 {
     begin_get(false);
@@ -437,6 +550,33 @@ START_TEST(a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one)
 END_TEST
 
 /* ---- Cancelling ---- */
+
+/* Is it a socket whose other end is what fd names? */
+static bool is_other_end(int candidate)
+{
+    struct sockaddr_storage far = {.ss_family = AF_UNSPEC}, near = {.ss_family = AF_UNSPEC};
+    socklen_t far_len = sizeof(far), near_len = sizeof(near);
+
+    return getpeername(candidate, (struct sockaddr *)&far, &far_len) == 0 &&
+           getsockname(fd, (struct sockaddr *)&near, &near_len) == 0 && far_len == near_len && candidate != fd &&
+           memcmp(&far, &near, far_len) == 0;
+}
+
+/* A program that the host starts would hold the connection open when we have closed it, or have died. */
+START_TEST(a_connection_is_not_left_to_other_programs)
+{
+    size_t n_seen = 0;
+
+    begin_get(true);
+    for (int candidate = 0; candidate < 256; candidate++) {
+        if (is_other_end(candidate)) {
+            ck_assert_int_eq(fcntl(candidate, F_GETFD), FD_CLOEXEC);
+            n_seen++;
+        }
+    }
+    ck_assert_uint_eq(n_seen, 1);
+}
+END_TEST
 
 START_TEST(a_server_that_never_answers_is_left_by_cancelling)
 {
@@ -618,12 +758,14 @@ int main(void)
         a_body_of_known_length_that_is_cut_is_an_end_of_file, a_body_that_is_reset_is_a_reset,
         a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
         a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, only_connecting_is_timed,
-        only_plain_http_is_called, a_name_is_looked_up, a_connection_is_kept_for_the_next_call,
+        only_plain_http_is_called, a_name_is_looked_up, a_lookup_that_hangs_ends_in_time_and_holds_up_nobody,
+        a_call_whose_lookup_hangs_is_cancelled_at_once, a_connection_is_kept_for_the_next_call,
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
-        a_server_that_never_answers_is_left_by_cancelling, a_call_may_be_cancelled_before_the_loop_turns,
-        calls_may_be_cancelled_in_on_head, calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end,
-        a_call_may_begin_in_on_head, a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
+        a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
+        a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
+        calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
+        a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
         an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -11,11 +11,13 @@
 #include "harness/rig.h"
 #include "net/net.h"
 #include "net/sim/sim.h"
+#include "transport/intake.h"
 
 static struct fy_sim *sim;
 static struct fy_net *client, *server;
 static struct fy_listener *listener;
 static struct fy_routes routes;
+static struct fy_intake_budget budget = {.max = (size_t)1 << 30};
 
 /* ---- Handlers ---- */
 
@@ -140,7 +142,7 @@ static void setup(void)
     client = fy_sim_node_net(node);
     ck_assert_int_eq(fy_sim_add_node(sim, "server", &node), FERRY_OK);
     server = fy_sim_node_net(node);
-    fy_routes_init(&routes);
+    fy_routes_init(&routes, &budget);
     ck_assert_int_eq(fy_net_listen(server, "http://server:80", on_request, &routes, &listener, detail, sizeof(detail)),
                      FERRY_OK);
     n_freed = 0;
@@ -150,6 +152,7 @@ static void teardown(void)
 {
     fy_listener_close(listener);
     fy_routes_release(&routes);
+    ck_assert_uint_eq(budget.used, 0);
     fy_sim_free(sim);
     heap_teardown();
 }

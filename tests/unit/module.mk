@@ -14,6 +14,7 @@ UNIT_TESTS = \
 	check_http_server.test \
 	check_http_stream.test \
 	check_inbox.test \
+	check_intake.test \
 	check_latency.test \
 	check_lines.test \
 	check_message.test \
@@ -27,6 +28,7 @@ UNIT_TESTS = \
 	check_sim.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
+	check_thread.test \
 	check_timers.test \
 	check_url.test \
 	check_url_picker.test \
@@ -46,6 +48,7 @@ check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
+check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_message_test_SOURCES = tests/unit/check_message.c
@@ -59,6 +62,7 @@ check_routes_test_SOURCES = tests/unit/check_routes.c
 check_sim_test_SOURCES = tests/unit/check_sim.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
+check_thread_test_SOURCES = tests/unit/check_thread.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
