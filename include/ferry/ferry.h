@@ -279,6 +279,14 @@ struct ferry_config {
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener */
 
+    /*
+     * Packets of a peer's that do not come for so long, or do not get there, mean that the link is lost: its streams
+     * are given up and dialled anew.  Judged by TCP's acknowledgements, so the peer's program has no part in it.  A
+     * link that stands still for longer than three quarters of this while nothing is wrong with it needs more; 0: off,
+     * and silence is found by read_timeout_ms alone.  At least 500.
+     */
+    unsigned link_timeout_ms;
+
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */
     void *log_ctx;
@@ -291,7 +299,8 @@ struct ferry_config {
         .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
         .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
-        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .log_level = FERRY_LOG_INFO,                    \
+        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .link_timeout_ms = 2000,                        \
+        .log_level = FERRY_LOG_INFO,                                                                                   \
     }
 
 /* ---- Life ------------------------------------------------------------------------------------------------------- */
@@ -424,6 +433,15 @@ struct ferry_counts {
     uint64_t refused;          /* given to the core, which did not take it */
 };
 
+/* Which ways are open between this member and a peer. */
+enum ferry_link {
+    FERRY_LINK_NONE,    /* nothing arrives; whether anything gets there cannot be known then */
+    FERRY_LINK_BOTH,    /* we read from the peer, and it reads from us */
+    FERRY_LINK_ONLY_IN, /* the peer is heard, but nothing gets there: our packets are not acknowledged, or it does not
+                           read from us */
+    FERRY_LINK_ONLY_OUT /* the peer reads from us, but we cannot read from it */
+};
+
 struct ferry_peer_status {
     uint64_t id;
     bool active;              /* etcd's peer status: the last thing tried with this peer worked */
@@ -434,6 +452,7 @@ struct ferry_peer_status {
     bool writer_attached[FERRY_N_STREAMS]; /* the peer has dialled us: we can write */
     bool reader_attached[FERRY_N_STREAMS]; /* we have dialled the peer: we can read */
     uint64_t dials[FERRY_N_STREAMS];       /* attempts since the peer was added */
+    enum ferry_link link;                  /* when all streams are gone: as it was when they were lost */
 
     size_t queued_messages; /* accepted, not yet written or dropped */
     size_t queued_bytes;

@@ -36,6 +36,7 @@ int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer
         fy_stream_reader_init(&peer->readers[i], peer, (enum ferry_stream)i);
     }
     fy_pipeline_init(&peer->pipeline, peer);
+    fy_link_init(&peer->link, peer);
     *ret_peer = peer;
     return FERRY_OK;
 }
@@ -71,6 +72,7 @@ void fy_peer_start(struct fy_peer *peer)
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_reader_start(&peer->readers[i]);
     fy_pipeline_wake(&peer->pipeline);
+    fy_link_start(&peer->link);
 }
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
@@ -82,6 +84,7 @@ void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
         fy_stream_reader_stop(&peer->readers[i]);
     }
     fy_pipeline_stop(&peer->pipeline, reason);
+    fy_link_stop(&peer->link);
     fy_peer_status_stop(&peer->status);
 }
 
@@ -257,6 +260,7 @@ void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_sta
         ret_status->dials[i] = atomic_load(&peer->readers[i].dials);
         add_queued(&peer->writers[i].channel, ret_status);
     }
+    ret_status->link = fy_link_state(&peer->link);
     add_queued(&peer->pipeline.channel, ret_status);
     fy_counts_add_to(&peer->counts, &ret_status->counts);
 }

@@ -15,6 +15,7 @@
 #include "ferry/ferry.h"
 #include "peer/counts.h"
 #include "peer/inbox.h"
+#include "peer/link.h"
 #include "peer/peer_status.h"
 #include "peer/pipeline.h"
 #include "peer/stream_reader.h"
@@ -52,6 +53,7 @@ struct fy_peer {
     struct fy_stream_writer writers[FERRY_N_STREAMS];
     struct fy_stream_reader readers[FERRY_N_STREAMS];
     struct fy_pipeline pipeline;
+    struct fy_link link;
 
     struct fy_peer_ties ties; /* the transport's */
 };

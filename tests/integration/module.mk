@@ -21,6 +21,7 @@ INTEGRATION_TESTS = \
 	it_exchange.test \
 	it_hostile.test \
 	it_members.test \
+	it_netns.test \
 	it_routes.test \
 	it_sim.test \
 	it_stop.test \
@@ -32,6 +33,7 @@ it_blackhole_test_SOURCES = tests/integration/it_blackhole.c
 it_exchange_test_SOURCES = tests/integration/it_exchange.c
 it_hostile_test_SOURCES = tests/integration/it_hostile.c
 it_members_test_SOURCES = tests/integration/it_members.c
+it_netns_test_SOURCES = tests/integration/it_netns.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c

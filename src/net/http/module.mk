@@ -9,4 +9,5 @@ libferry_core_la_SOURCES += \
 	src/net/http/outflow.c \
 	src/net/http/request.c \
 	src/net/http/server.c \
-	src/net/http/server.h
+	src/net/http/server.h \
+	src/net/http/vitals.c
