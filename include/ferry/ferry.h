@@ -277,7 +277,8 @@ struct ferry_config {
     size_t max_send_bytes;        /* all outgoing queues of the transport together */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener */
+    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
+                                     that carries no request is closed, the oldest first */
 
     /*
      * Packets of a peer's that do not come for so long, or do not get there, mean that the link is lost: its streams

@@ -25,6 +25,7 @@ INTEGRATION_TESTS = \
 	it_routes.test \
 	it_sim.test \
 	it_stop.test \
+	it_strangers.test \
 	it_threads.test
 check_PROGRAMS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS)
@@ -37,5 +38,6 @@ it_netns_test_SOURCES = tests/integration/it_netns.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
+it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 endif

@@ -33,6 +33,9 @@
 #define CONN_MEMORY ((size_t)128 << 10)
 #define MAX_ACCEPTED_AT_ONCE 16
 #define ACCEPT_PAUSE_MS 100
+#define MIN_SILENCE_MS 100 /* before a connection may be closed for another: a peer has sent its head by then */
+#define ROOM_INTERVAL_MS 2 /* between two such */
+#define MAX_BODY_MS 10000  /* likewise, in the body of a request */
 
 /* ---- Connections ---- */
 
@@ -47,6 +50,7 @@ void fy_conn_await_head(struct fy_conn *conn)
 
     if (fy_node_is_linked(&conn->head_node)) /* a request that failed in its head was just completed */
         fy_list_remove(&conn->head_node);
+    conn->since_ns = listener->http->now_ns;
     conn->head_deadline_ns = listener->http->now_ns + head_timeout_ms(listener->http) * FY_NS_PER_MS;
     fy_list_append(&listener->heads, &conn->head_node);
     if (!fy_timer_is_set(&listener->head_timer))
@@ -116,50 +120,79 @@ static void format_remote(const struct sockaddr *addr, socklen_t len, char *text
         snprintf(text, size, addr->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+static void rest(struct fy_listener *listener)
+{
+    listener->is_accept_paused = true;
+    fy_watch_change(listener->http, &listener->accept_watch, 0);
+}
+
+static void resume(struct fy_listener *listener)
+{
+    if (!listener->is_accept_paused || listener->is_closed)
+        return;
+    listener->is_accept_paused = false;
+    fy_watch_change(listener->http, &listener->accept_watch, EPOLLIN);
+}
+
+static bool is_full(const struct fy_listener *listener)
+{
+    return listener->n_conns >= listener->http->cfg.max_connections;
+}
+
+static bool is_older_than(const struct fy_listener *listener, uint64_t since_ns, uint64_t ms)
+{
+    return listener->http->now_ns - since_ns >= ms * FY_NS_PER_MS;
+}
+
 /*
  * The connection that can best be missed: the oldest that never had a whole head, then the oldest between two requests,
- * then the oldest whose body still trickles in.  Never one that carries a stream, or that waits for its answer.
+ * then one whose body has been coming for longer than any peer waits.  Never one that carries a stream, nor one that
+ * waits for its answer.  NULL: none.
  */
 static struct fy_conn *find_victim(struct fy_listener *listener)
 {
-    struct fy_conn *victim = NULL;
+    struct fy_conn *between = NULL;
 
     for (struct fy_node *node = fy_list_first(&listener->heads); node; node = fy_list_next(&listener->heads, node)) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
 
+        if (!is_older_than(listener, conn->since_ns, MIN_SILENCE_MS))
+            break; /* and so are all behind it */
         if (!conn->was_heard)
             return conn;
-        victim = victim ? victim : conn;
+        between = between ? between : conn;
     }
-    for (struct fy_node *node = fy_list_first(&listener->conns); node && !victim;
-         node = fy_list_next(&listener->conns, node)) {
+    if (between)
+        return between;
+    for (struct fy_node *node = fy_list_first(&listener->conns); node; node = fy_list_next(&listener->conns, node)) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, node);
+        const struct fy_request *req = conn->req;
 
-        if (conn->req && conn->req->is_begun && !conn->req->is_whole && !conn->req->out && !conn->is_leaving)
-            victim = conn;
+        if (req && req->is_begun && !req->is_whole && !req->out && !req->is_broken &&
+            is_older_than(listener, conn->since_ns, MAX_BODY_MS))
+            return conn;
     }
-    return victim;
+    return NULL;
 }
 
 /*
- * Does the listener have room?  Otherwise its socket rests until a connection closes, and one that can be missed is
- * closed for that: whoever fills the listener with connections that say nothing loses them, and keeps nobody out.
+ * Somebody waits, and the listener is full.  One that can be missed is closed for him, so that whoever fills the
+ * listener with connections that say nothing keeps nobody out.  One by one, for a crowd that comes again at once would
+ * otherwise have us do nothing else.
  */
-static void check_room(struct fy_listener *listener)
+static void make_room(struct fy_listener *listener)
 {
-    bool is_full = listener->n_conns >= listener->http->cfg.max_connections;
-    struct fy_conn *victim;
+    struct fy_conn *victim = find_victim(listener);
 
-    if (is_full == listener->is_accept_paused || listener->is_closed)
-        return;
-    listener->is_accept_paused = is_full;
-    fy_watch_change(listener->http, &listener->accept_watch, is_full ? 0 : EPOLLIN);
-    victim = is_full ? find_victim(listener) : NULL;
+    rest(listener);
+    fy_timer_set(&listener->accept_timer,
+                 fy_http_deadline_ns(listener->http, victim ? ROOM_INTERVAL_MS : MIN_SILENCE_MS));
     if (!victim)
         return;
     if (fy_node_is_linked(&victim->head_node))
         fy_list_remove(&victim->head_node);
-    victim->is_leaving = true;
+    if (victim->req)
+        victim->req->is_broken = true;
     fy_conn_break(victim, false);
 }
 
@@ -168,14 +201,13 @@ static void pause_accept(struct fy_listener *listener, int cause)
 {
     fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s", listener->url,
            strerror(cause));
-    listener->is_accept_paused = true;
-    fy_watch_change(listener->http, &listener->accept_watch, 0);
+    rest(listener);
     fy_timer_set(&listener->accept_timer, fy_http_deadline_ns(listener->http, ACCEPT_PAUSE_MS));
 }
 
 static void on_accept_timer(void *arg)
 {
-    check_room(arg);
+    resume(arg);
 }
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
@@ -205,7 +237,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
         fy_list_remove(&conn->head_node);
     fy_list_remove(&conn->node);
     listener->n_conns--;
-    check_room(listener);
+    if (!is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
+        resume(listener);
     fy_watch_end(http, &conn->watch);
     fy_watch_bury(http, &conn->watch, conn);
 }
@@ -240,12 +273,15 @@ static void on_acceptable(struct fy_watch *watch, uint32_t events)
     for (int i = 0; i < MAX_ACCEPTED_AT_ONCE && !listener->is_accept_paused; i++) {
         struct sockaddr_storage addr;
         socklen_t len = sizeof(addr);
-        int fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd;
 
+        if (is_full(listener)) {
+            make_room(listener);
+            return;
+        }
+        fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             accept_one(listener, fd, (struct sockaddr *)&addr, len);
-            if (!listener->is_accept_paused)
-                check_room(listener);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             pause_accept(listener, errno);
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {

@@ -50,10 +50,10 @@ struct fy_conn {
     struct fy_node node; /* listener->conns */
     struct fy_node head_node;
     uint64_t head_deadline_ns;
+    uint64_t since_ns; /* awaiting a head, or when the last head was whole */
     int fd;
     bool is_half_closed; /* the client sends no more */
     bool was_heard;      /* it had a whole head once */
-    bool is_leaving;     /* broken, to make room */
     struct fy_request *req;
     char remote[64];
 };
