@@ -9,13 +9,13 @@
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
  * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one.  The names of
- * hosts, however, are looked up by a short-lived thread each (libcurl's), which may outlast a transport that is freed
- * meanwhile.  Pointers are never NULL unless a function says so.
- * The library writes to no file descriptor but its own, never exits and keeps no global state of its own.
- * Signals: no function may be called from a signal handler.  Ferry's threads block all signals but those of their own
- * faults, and raise no SIGPIPE.
- * fork: a child that does not exec leaves the transport alone, _free included; one that execs inherits no connection.
+ * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one, but
+ * for those that read and store the bodies of snapshots, from the first snapshot on, and a short-lived one of libcurl's
+ * for each host name that is looked up, which may outlast a transport that is freed meanwhile.  Pointers are never NULL
+ * unless a function says so. The library writes to no file descriptor but its own, never exits and keeps no global
+ * state of its own. Signals: no function may be called from a signal handler.  Ferry's threads block all signals but
+ * those of their own faults, and raise no SIGPIPE. fork: a child that does not exec leaves the transport alone, _free
+ * included; one that execs inherits no connection.
  *
  * Growth, as long as the soname stays: enums are appended to.  ferry_config grows at its end, and its size says how
  * much of it the program knows; so does each struct whose size is told to the function that fills it.  What Ferry alone
@@ -193,6 +193,19 @@ FERRY_API void ferry_message_unref(const struct ferry_message *msg);
 /* "MsgApp" and so on, as etcd writes them; "MsgUnknown" outside the list.  Threads: any, at any time. */
 FERRY_API const char *ferry_message_type_name(enum ferry_message_type type);
 
+/* What messages are told apart by when they are counted. */
+enum ferry_message_class {
+    FERRY_CLASS_CONTROL,  /* heartbeats, votes, reads, and all that is none of the others */
+    FERRY_CLASS_APPEND,   /* MsgApp, MsgAppResp */
+    FERRY_CLASS_PROPOSAL, /* MsgProp */
+    FERRY_CLASS_SNAPSHOT, /* MsgSnap */
+    FERRY_N_CLASSES
+};
+
+/* The class of a type, and "control" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API enum ferry_message_class ferry_message_type_class(enum ferry_message_type type);
+FERRY_API const char *ferry_message_class_name(enum ferry_message_class message_class);
+
 /* ---- The Raft core under which Ferry is put --------------------------------------------------------------------- */
 
 enum ferry_snapshot_result {
@@ -226,16 +239,67 @@ struct ferry_core {
     void (*report_unreachable)(void *ctx, uint64_t id);
 
     /*
-     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer, whatever became of it, but for
-     * one that was sent while ferry_transport_stop ran.  NULL: not wanted.
+     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer (ferry_transport_send,
+     * _send_snapshot), whatever became of it, but for one that was sent while ferry_transport_stop ran.  NULL: not
+     * wanted.
      */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
     /*
-     * The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED).  Called once, on the I/O thread; must not
-     * block.  NULL: not wanted.
+     * The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED): a peer answered a stream with 410 or a POST
+     * with 403.  Called once, on the I/O thread; must not block.  NULL: not wanted.  From then on the transport dials
+     * and posts to nobody (FERRY_DROP_MEMBER_REMOVED); streams that stand go on until the peers end them.  It waits to
+     * be stopped, and only a new one can join again.
      */
     void (*report_fatal)(void *ctx, int err);
+};
+
+/* ---- The bodies of snapshots ------------------------------------------------------------------------------------ */
+
+#define FERRY_SIZE_UNKNOWN UINT64_MAX
+
+/*
+ * Where the body of an outgoing snapshot comes from: a part of a file, or a function.  It is read by threads of the
+ * library that may block, one call at a time.
+ */
+struct ferry_snapshot_source {
+    void *ctx;       /* the first argument of read and close */
+    uint64_t size;   /* of the body in bytes; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
+    uint64_t offset; /* of the body in fd */
+    int fd;          /* when read is NULL: a file, read by pread, so that its position does not matter.  Never closed
+                        here, and open until close is called */
+
+    /*
+     * Put up to len bytes into buf.  Returns how many; 0 at the end; a negative FERRY_ERR to fail.  A body of known
+     * size has to end there: a shorter or a longer one fails, before the receiver can take it for complete.
+     */
+    int64_t (*read)(void *ctx, void *buf, size_t len);
+
+    /*
+     * No more will be read.  err: FERRY_OK when the receiver has stored and taken the snapshot, else why not.  Exactly
+     * one call for each ferry_transport_send_snapshot, whatever that returns.  NULL: not wanted.
+     */
+    void (*close)(void *ctx, int err);
+};
+
+/*
+ * Where the bodies of incoming snapshots go.  All functions are called by threads of the library that may block; those
+ * of one body one at a time, those of different bodies also at the same time.  Each returns 0, a FERRY_ERR, or a
+ * (positive) errno, whose text is told to the sender.
+ */
+struct ferry_snapshot_sink {
+    void *ctx; /* the first argument of each */
+
+    /*
+     * A snapshot begins to arrive.  msg is the MsgSnap, lent for the call; size is that of its body, or
+     * FERRY_SIZE_UNKNOWN.  After success exactly one of commit and abort follows, after a failure none.
+     */
+    int (*open)(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body);
+    int (*write)(void *ctx, void *body, const void *data, size_t len);
+    /* The body is whole.  Once this has returned 0 it must survive a crash: the core is told of it.  The last call. */
+    int (*commit)(void *ctx, void *body);
+    /* The body will not be completed, or a write failed: forget it.  The last call. */
+    void (*abort)(void *ctx, void *body);
 };
 
 /* ---- Configuration ---------------------------------------------------------------------------------------------- */
@@ -244,7 +308,8 @@ enum ferry_delivery {
     FERRY_DELIVER_WORKERS, /* worker threads call the core; a peer's messages stay in order, and proposals have
                               workers of their own, so that one that blocks delays nothing else */
     FERRY_DELIVER_INLINE,  /* the I/O thread calls the core: the shortest way, for a core that only enqueues */
-    FERRY_DELIVER_HOST     /* Ferry has no thread: the host polls ferry_transport_fd and calls ferry_transport_run */
+    FERRY_DELIVER_HOST     /* Ferry has no loop of its own: the host polls ferry_transport_fd and calls
+                              ferry_transport_run */
 };
 
 /* How messages are encoded.  Every etcd decodes all three; 3.4 is the form that all of them have always met. */
@@ -301,6 +366,26 @@ struct ferry_config {
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener */
 
+    /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
+       DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
+       either they are refused. */
+    struct ferry_snapshot_sink snapshot_sink;
+    const char *snapshot_dir;
+    uint64_t max_snapshot_bytes;   /* of one body that comes */
+    unsigned max_snapshots_in;     /* received at one time */
+    unsigned max_snapshots_out;    /* accepted and not ended at one time, all peers together */
+    uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
+    unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
+                                      seen within twice that */
+    unsigned snapshot_answer_ms;   /* and so has one that was sent whole and is not answered: the receiver stores it
+                                      before it does */
+
+    unsigned probe_interval_ms; /* between two probes of a peer; 0: none */
+    unsigned clock_alarm_ms;    /* warn when a peer's clock differs from ours by more; 0: never */
+    size_t max_remotes;         /* members learned from their requests alone, at one time; 0: none is learned */
+    bool serve_metrics;         /* GET /metrics: ferry_metrics_write; a route of the embedder's comes first */
+    bool serve_debug_peers;     /* GET /debug/peers: all of ferry_peer_status, as JSON; likewise */
+
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */
     void *log_ctx;
@@ -315,7 +400,10 @@ struct ferry_config {
         .busy_poll_us = 50, .dial_timeout_ms = 2000, .read_timeout_ms = 5000, .write_timeout_ms = 5000,                \
         .post_timeout_ms = 10000, .dial_retry_ms = 100, .max_queue_messages = 4096, .max_queue_bytes = 64u << 20,      \
         .max_pipeline_messages = 64, .max_send_bytes = (size_t)256 << 20, .max_message_bytes = (size_t)512 << 20,      \
-        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .log_level = FERRY_LOG_INFO,                    \
+        .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
+        .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
+        .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true, .serve_debug_peers = true,                \
+        .log_level = FERRY_LOG_INFO,                                                                                   \
     }
 
 /*
@@ -350,8 +438,9 @@ FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
  * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
- * process per thread at most, however much has arrived.  Queued messages are dropped and counted as
- * FERRY_DROP_STOPPED.  A second call does nothing.  Never from a callback, nor beside ferry_transport_start.
+ * process per thread at most, however much has arrived, and for a read of a source or a call to a sink that runs.
+ * Queued messages are dropped and counted as FERRY_DROP_STOPPED, snapshots under way are ended.  A second call does
+ * nothing.  Never from a callback, nor beside ferry_transport_start.
  */
 FERRY_API void ferry_transport_stop(struct ferry_transport *t);
 
@@ -383,22 +472,35 @@ FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
  */
 
 /*
- * Add a member and begin to dial it.  urls: NULL-ended, at least one, http or https://host:port each.
- * Copied.  Returns FERRY_OK; FERRY_ERR_EXISTS (nothing changes); FERRY_ERR_INVALID for id 0 or the own id;
- * FERRY_ERR_URL, _NOMEM, _CLOSED; _TLS_CONFIG for an https URL when ferry_config.tls was NULL; _STATE before start.
+ * Add a member and begin to dial it.  urls: NULL-ended, at least one, http or https://host:port each.  Copied.
+ * A remote of that id becomes the peer: what is on its way to it goes on, and it is no remote any more.
+ * Returns FERRY_OK; FERRY_ERR_EXISTS (nothing changes); FERRY_ERR_INVALID for id 0 or the own id; FERRY_ERR_URL,
+ * _NOMEM, _CLOSED; _TLS_CONFIG for an https URL when ferry_config.tls was NULL; _STATE before start.
  */
 FERRY_API int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
 
 /*
- * Replace a member's URLs.  Streams that stand stay where they are (as in etcd); the next dial uses the new list, and
- * a stream that is waiting to dial does so at once.  FERRY_ERR_NOT_FOUND for an unknown id.
+ * Add a member that can be answered but is no peer yet: messages to it go by POST, nothing is dialled or probed, and
+ * the core is not told of messages that its queue does not hold (a MsgSnap's fate it is told in any case).  Meant for
+ * a member that has just joined and does not know the whole cluster.  Members that present the right cluster id and
+ * their URLs in a request become remotes by themselves, max_remotes of them at a time; one more takes the place of the
+ * one that has been silent for longest, if that is at least half a minute.  None is learned for which is_id_removed.
+ * Errors as add_peer's; FERRY_ERR_EXISTS when it is a remote or a peer.
+ */
+FERRY_API int ferry_transport_add_remote(struct ferry_transport *t, uint64_t id, const char *const *urls);
+
+/*
+ * Replace a member's or a remote's URLs.  Streams that stand stay where they are (as in etcd); the next dial uses the
+ * new list, a stream that is waiting to dial does so at once, and so does the probe.  FERRY_ERR_NOT_FOUND for an
+ * unknown id.
  */
 FERRY_API int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
 
 /*
  * Forget a member: queued messages to it are dropped (FERRY_DROP_REMOVED), its connections closed.  Returns before the
  * connections are closed; no message to it is accepted after the return, and one that is being delivered may still
- * be.  FERRY_ERR_NOT_FOUND for an unknown id, which changes nothing.
+ * be.  A remote is forgotten in the same way; _all_peers leaves remotes alone, as etcd does.  FERRY_ERR_NOT_FOUND for
+ * an unknown id, which changes nothing.
  */
 FERRY_API int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id);
 FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
@@ -421,6 +523,21 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
 
+/*
+ * Send msg, a MsgSnap, to the member named in its .to, followed by the body that source yields: etcd's POST
+ * /raft/snapshot.  Never blocks, and calls back only to close the source when it fails.
+ *
+ * msg is encoded before the call returns, and source is copied; its callbacks are called from threads of the library
+ * until its close.  A peer is sent one snapshot at a time, beside its streams, on a connection of its own; more wait.
+ * Each accepted snapshot is counted as a message that ends as written or dropped, and reported through
+ * core.report_snapshot, exactly once; ferry_transport_stop and _remove_peer end those under way as failures.
+ * Returns FERRY_OK when it was accepted; else source was closed with the same error and nothing is reported:
+ * FERRY_ERR_INVALID (no MsgSnap, no snapshot in it, or no such source), _NOT_FOUND (nobody has this id), _TOO_LARGE
+ * (msg alone), _FULL (max_snapshots_out or max_send_bytes), _NOMEM, _SYSTEM, _CLOSED, _STATE.
+ */
+FERRY_API int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
+                                            const struct ferry_snapshot_source *source);
+
 /* ---- Looking at it -------------------------------------------------------------------------------------------------
  */
 
@@ -437,7 +554,8 @@ FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry
     X(CUT, "cut", "the peer is cut off for a test")                                                                    \
     X(REMOVED, "removed", "the peer was removed while it was queued")                                                  \
     X(STOPPED, "stopped", "the transport was stopped while it was queued")                                             \
-    X(UNKNOWN_PEER, "unknown_peer", "no peer has this id")
+    X(UNKNOWN_PEER, "unknown_peer", "no peer has this id")                                                             \
+    X(MEMBER_REMOVED, "member_removed", "the cluster has removed this member")
 
 #define FERRY_DROP_ENUM(reason, name, text) FERRY_DROP_##reason,
 enum ferry_drop_reason { FERRY_DROP_MAP(FERRY_DROP_ENUM) FERRY_N_DROP_REASONS };
@@ -448,19 +566,99 @@ FERRY_API const char *ferry_drop_reason_name(enum ferry_drop_reason reason);
 
 enum ferry_stream { FERRY_STREAM_MSGAPP, FERRY_STREAM_MESSAGE, FERRY_N_STREAMS };
 
-/* Sums since the peer was added.  sent == written + the sum of dropped + queued, at every moment of rest. */
+/* The room that structs have for reasons: new ones do not move what follows. */
+#define FERRY_DROP_ROOM 24
+
+struct ferry_class_counts {
+    uint64_t sent;
+    uint64_t written;
+    uint64_t received;
+    uint64_t dropped[FERRY_DROP_ROOM];
+};
+
+/*
+ * Sums since the peer was added (a peer that was a remote: since it was that).
+ * sent == written + the sum of dropped + queued, at every moment of rest.
+ */
 struct ferry_counts {
     uint64_t sent;       /* messages given to ferry_transport_send */
     uint64_t written;    /* messages */
     uint64_t sent_bytes; /* frames of written messages, link heartbeats not counted */
-    uint64_t dropped[FERRY_N_DROP_REASONS];
-    uint64_t received;         /* messages decoded, link heartbeats not counted */
-    uint64_t received_bytes;   /* their frames */
-    uint64_t received_dropped; /* decoded, but not given to the core: its queue was full, the peer is paused, cut or
-                                  gone, or the transport is being stopped */
-    uint64_t refused;          /* given to the core, which did not take it */
+    uint64_t dropped[FERRY_DROP_ROOM];
+    uint64_t received;          /* messages decoded, link heartbeats not counted */
+    uint64_t received_bytes;    /* their frames */
+    uint64_t received_dropped;  /* decoded, but not given to the core: its queue was full, the peer is paused, cut or
+                                   gone, or the transport is being stopped */
+    uint64_t refused;           /* given to the core, which did not take it */
+    uint64_t received_failures; /* could not be decoded, or the core's queue was full */
+    struct ferry_class_counts by_class[FERRY_N_CLASSES];
 };
 
+/* The snapshots of one direction, and how far the latest has got. */
+struct ferry_snapshot_progress {
+    unsigned n_active;    /* under way; at most one to a peer */
+    unsigned n_waiting;   /* to a peer: accepted, not begun */
+    uint64_t n_finished;  /* stored and taken */
+    uint64_t n_failed;    /* all others that have ended */
+    uint64_t index;       /* of the latest: its place in the log */
+    uint64_t since_ms;    /* when it began, Unix time; 0: there was none */
+    uint64_t bytes;       /* of it that have moved, message included */
+    uint64_t total_bytes; /* FERRY_SIZE_UNKNOWN when it is not known */
+    uint64_t bytes_per_s; /* in the last second or so in which bytes moved */
+};
+
+/* The ways out, in the order of trying. */
+enum ferry_lane { FERRY_LANE_MSGAPP, FERRY_LANE_MESSAGE, FERRY_LANE_PIPELINE, FERRY_N_LANES };
+
+struct ferry_queue_status {
+    size_t messages;
+    size_t bytes;
+    uint64_t oldest_ms; /* how long the oldest has been there, to a few milliseconds; 0 when there is none */
+};
+
+enum ferry_reader_state {
+    FERRY_READER_STOPPED, /* not started, stopped, or this member was removed */
+    FERRY_READER_DIALING, /* the answer is not there yet */
+    FERRY_READER_REFUSED, /* the answer is no, and its reason is being read */
+    FERRY_READER_ACTIVE,  /* messages come */
+    FERRY_READER_BACKOFF  /* waiting to dial */
+};
+
+/* "stopped" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_reader_state_name(enum ferry_reader_state state);
+
+/* Durations in buckets that double: counts[i] are those of at most first_ns * 2^i that fit in none before. */
+#define FERRY_HISTOGRAM_BUCKETS 16
+struct ferry_histogram {
+    uint64_t first_ns;
+    unsigned n_buckets;                           /* at most FERRY_HISTOGRAM_BUCKETS */
+    uint64_t counts[FERRY_HISTOGRAM_BUCKETS + 1]; /* counts[n_buckets]: longer than all */
+    uint64_t count;                               /* their sum */
+    uint64_t sum_ns;
+};
+
+/* GET /raft/probing of the peer, every probe_interval_ms. */
+struct ferry_probe_status {
+    bool healthy;           /* the last probe was answered well; false before the first */
+    uint64_t n_good;        /* probes */
+    uint64_t n_failed;      /* probes */
+    uint64_t last_good_ms;  /* Unix time; 0: never */
+    uint64_t rtt_ns;        /* of the last good one; where it had to connect first, with that */
+    uint64_t smoothed_ns;   /* 7/8 of what it was and 1/8 of the last; begins with the first */
+    bool has_clock;         /* the peer said what time it has */
+    int64_t clock_ahead_ns; /* our clock's reading less the peer's: positive when ours is ahead */
+    char last_error[96];    /* why the last that failed did; "" if none did */
+};
+
+/* Streamed snapshots in one direction. */
+struct ferry_snapshot_status {
+    uint64_t n_good;
+    uint64_t n_failed;
+    uint64_t n_in_flight;
+    struct ferry_histogram durations; /* of the good ones */
+};
+
+/* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 struct ferry_peer_status {
     uint64_t id;
     bool active;              /* etcd's peer status: the last thing tried with this peer worked */
@@ -476,12 +674,57 @@ struct ferry_peer_status {
     size_t queued_bytes;
     struct ferry_counts counts;
 
+    struct ferry_snapshot_progress snapshot_out;
+    struct ferry_snapshot_progress snapshot_in;
+
     char last_error[160]; /* why it last became inactive; "" if it never did */
+
+    bool remote;         /* no peer: see ferry_transport_add_remote */
+    uint64_t n_inactive; /* how often it became inactive */
+
+    uint64_t writer_since_ms[FERRY_N_STREAMS]; /* Unix time of the last attachment; 0 while there is none */
+    uint64_t reader_since_ms[FERRY_N_STREAMS];
+    enum ferry_reader_state reader_state[FERRY_N_STREAMS];
+    uint64_t heartbeats_sent[FERRY_N_STREAMS]; /* link heartbeats */
+    uint64_t heartbeats_received[FERRY_N_STREAMS];
+
+    struct ferry_queue_status queues[FERRY_N_LANES];
+    struct ferry_queue_status inbox;     /* decoded, waiting for a worker; oldest_ms is not kept */
+    struct ferry_queue_status proposals; /* the same */
+
+    struct ferry_probe_status probe;
+    struct ferry_histogram round_trips; /* of all good probes */
+
+    struct ferry_snapshot_status snapshots_sent;
+    struct ferry_snapshot_status snapshots_received;
 };
 
-/* Fill *ret_status.  FERRY_ERR_NOT_FOUND for an unknown id, and for every one after stop. */
-FERRY_API int ferry_transport_peer_status(const struct ferry_transport *t, uint64_t id,
-                                          struct ferry_peer_status *ret_status);
+/*
+ * Fill the first size bytes of *ret_status, so that a program goes on to work with a library whose struct has grown.
+ * ferry_transport_peer_status is what to call.  FERRY_ERR_NOT_FOUND for an id that is neither a peer's nor a remote's,
+ * and for every one after stop; FERRY_ERR_INVALID for a size beyond the library's own: the program was built for a
+ * newer one.
+ */
+FERRY_API int ferry_transport_peer_status_sized(const struct ferry_transport *t, uint64_t id,
+                                                struct ferry_peer_status *ret_status, size_t size);
+
+static inline int ferry_transport_peer_status(const struct ferry_transport *t, uint64_t id,
+                                              struct ferry_peer_status *ret_status)
+{
+    return ferry_transport_peer_status_sized(t, id, ret_status, sizeof(*ret_status));
+}
+
+/*
+ * Write figures on all peers and remotes in Prometheus' text format: etcd's etcd_network_* series under their own
+ * names, and Ferry's under ferry_.  What /metrics serves.  fn is called with the text, in one piece or in several; what
+ * it returns, if not 0, ends the writing and is returned.
+ * Threads: any.  Works from new to free.  FERRY_ERR_NOMEM when there is no memory for the text.
+ */
+typedef int ferry_write_fn(void *ctx, const char *text, size_t len);
+FERRY_API int ferry_metrics_write(const struct ferry_transport *t, ferry_write_fn *fn, void *ctx);
+
+/* The same figures on each peer and remote, one by one, as a JSON document.  What /debug/peers serves. */
+FERRY_API int ferry_debug_peers_write(const struct ferry_transport *t, ferry_write_fn *fn, void *ctx);
 
 /* The sums of all peers, removed ones included, and the messages for peers that nobody knew. */
 FERRY_API void ferry_transport_totals(const struct ferry_transport *t, struct ferry_counts *ret_counts);

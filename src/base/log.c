@@ -35,3 +35,10 @@ bool fy_log_fold_pass(struct fy_log_fold *fold, uint64_t now_ns, unsigned long l
     fold->next_ns = now_ns + FOLD_INTERVAL_NS;
     return true;
 }
+
+void fy_log_make_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}

@@ -36,4 +36,7 @@ struct fy_log_fold {
 /* true: write the line now; *ret_n_held: lines since the last that were not written. */
 bool fy_log_fold_pass(struct fy_log_fold *fold, uint64_t now_ns, unsigned long long *ret_n_held);
 
+/* What a stranger wrote may end up in a log: turn all but ASCII's printable characters into '?'. */
+void fy_log_make_printable(char *text);
+
 #endif

@@ -1,9 +1,13 @@
-# base: errors, log, lists, threads.  Knows nothing above it.
+# base: errors, histograms, lists, log, text, threads.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
+	src/base/histogram.c \
+	src/base/histogram.h \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \
+	src/base/text.c \
+	src/base/text.h \
 	src/base/thread.c \
 	src/base/thread.h

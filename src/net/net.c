@@ -27,6 +27,11 @@ void fy_call_cancel(struct fy_call *call)
         OPS(call)->call_cancel(call);
 }
 
+void fy_call_wake(struct fy_call *call)
+{
+    OPS(call)->call_wake(call);
+}
+
 int fy_net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size)
 {
@@ -79,6 +84,16 @@ void fy_request_set_events(struct fy_request *req, const struct fy_request_event
     OPS(req)->request_set_events(req, events, arg);
 }
 
+void fy_request_pause_body(struct fy_request *req)
+{
+    OPS(req)->request_pause_body(req);
+}
+
+void fy_request_resume_body(struct fy_request *req)
+{
+    OPS(req)->request_resume_body(req);
+}
+
 void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                       const void *body, size_t body_len)
 {
@@ -118,9 +133,19 @@ uint64_t fy_net_now_ns(const struct fy_net *net)
     return net->ops->now_ns(net);
 }
 
+uint64_t fy_net_unix_ns(const struct fy_net *net)
+{
+    return net->ops->unix_ns(net);
+}
+
 uint64_t fy_net_unix_ms(const struct fy_net *net)
 {
-    return net->ops->unix_ms(net);
+    return fy_net_unix_ns(net) / 1000000;
+}
+
+uint64_t fy_net_coarse_ns(const struct fy_net *net)
+{
+    return net->ops->coarse_ns(net);
 }
 
 uint64_t fy_net_random(struct fy_net *net)

@@ -32,13 +32,25 @@ struct fy_header {
 
 /* ---- The client's side ---------------------------------------------------------------------------------------- */
 
+#define FY_LEN_UNKNOWN UINT64_MAX /* of a body that is read until its end: sent in chunks */
+#define FY_BODY_END SIZE_MAX
+
+/*
+ * Where the bytes of a request's body come from, when it does not lie in memory.  Copy up to cap bytes of what is ready
+ * into buf, and return how many.  0: nothing is ready; it is asked again after fy_call_wake.  FY_BODY_END: the body is
+ * complete, with body_len FY_LEN_UNKNOWN alone; otherwise nothing is asked once all body_len bytes were given.
+ * A body that cannot be completed ends by fy_call_cancel, which breaks the connection, so that the server notices.
+ */
+typedef size_t fy_body_fn(void *arg, uint8_t *buf, size_t cap);
+
 struct fy_call_spec {
     const char *method; /* "GET" or "POST" */
     const char *url;    /* whole */
     const struct fy_header *headers;
     size_t n_headers;
-    const void *body; /* POST: lent until on_end or cancel.  Everything else here is copied */
-    size_t body_len;
+    const void *body;      /* POST: lent until on_end or cancel.  Everything else here is copied */
+    fy_body_fn *read_body; /* POST: the body is read by this (body is NULL), with the events' arg; own_connection */
+    uint64_t body_len;
     bool own_connection; /* a connection for this call alone, closed with it: streams */
     unsigned connect_timeout_ms;
     uint64_t member; /* https: the member whose certificate it must be, if the policy knows such; 0: any */
@@ -68,6 +80,9 @@ struct fy_call_events {
  */
 int fy_net_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                 struct fy_call **ret_call);
+
+/* A call with read_body has something to be read.  Cheap when it is known already. */
+void fy_call_wake(struct fy_call *call);
 
 /* Drop a call: its connection is closed (unless it is idle and may be kept) and no further event comes.  NULL is fine.
  */
@@ -106,10 +121,12 @@ const char *fy_request_header(const struct fy_request *req, const char *name); /
 
 /* May a request of this connection speak for the member (0: it does not say for whom)?  The TLS policy decides. */
 bool fy_request_is_from(const struct fy_request *req, uint64_t member);
+#define FY_BODY_PIECE_MAX ((size_t)128 << 10)
 
 struct fy_request_events {
-    void (*on_body)(void *arg, const uint8_t *data, size_t len); /* len > 0; may be NULL: the body is thrown away */
-    void (*on_body_end)(void *arg);                              /* the body was complete; may be NULL */
+    void (*on_body)(void *arg, const uint8_t *data,
+                    size_t len);    /* 0 < len <= FY_BODY_PIECE_MAX; may be NULL: the body is thrown away */
+    void (*on_body_end)(void *arg); /* the body was complete; may be NULL */
     void (*on_gone)(void *arg); /* the client left before the request was replied to; the request is dead after it */
 };
 
@@ -121,8 +138,17 @@ struct fy_request_events {
 void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
 
 /*
+ * Take no more of the body for now, and go on.  Between the two neither on_body nor on_body_end comes, and the client
+ * is held back once the buffers on the way are full; on_gone still comes when the client breaks the connection.
+ * A handler that pauses sees to its own deadline.  Pausing twice, or resuming what is not paused, does nothing.
+ */
+void fy_request_pause_body(struct fy_request *req);
+void fy_request_resume_body(struct fy_request *req);
+
+/*
  * Answer with a whole body, which is copied, and let the request go.  headers do not name Content-Length.
- * What is left of the request's body is read (256 KiB at most) so that the client sees the answer.
+ * What is left of the request's body is read within limits, so that the client sees the answer.  In the middle of a
+ * long body the answer is sent at once, and the connection ended.
  */
 void fy_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                       const void *body, size_t body_len);
@@ -159,7 +185,9 @@ void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event
 /* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
 
 uint64_t fy_net_now_ns(const struct fy_net *net);    /* monotonic; cached for one turn of the loop */
-uint64_t fy_net_unix_ms(const struct fy_net *net);   /* the wall clock */
+uint64_t fy_net_unix_ns(const struct fy_net *net);   /* the wall clock */
+uint64_t fy_net_unix_ms(const struct fy_net *net);   /* the same, rounded down */
+uint64_t fy_net_coarse_ns(const struct fy_net *net); /* as now_ns, but from any thread: cheap, some ms behind */
 uint64_t fy_net_random(struct fy_net *net);          /* for jitter, not for secrets */
 struct fy_timers *fy_net_timers(struct fy_net *net); /* fy_timer_set(fy_net_timers(net), ...) */
 
@@ -173,6 +201,7 @@ struct fy_net_ops {
     int (*call)(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                 struct fy_call **ret_call);
     void (*call_cancel)(struct fy_call *call);
+    void (*call_wake)(struct fy_call *call);
     int (*listen)(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size);
     const char *(*listener_url)(const struct fy_listener *listener);
@@ -184,6 +213,8 @@ struct fy_net_ops {
     const char *(*request_header)(const struct fy_request *req, const char *name);
     bool (*request_is_from)(const struct fy_request *req, uint64_t member); /* NULL: always */
     void (*request_set_events)(struct fy_request *req, const struct fy_request_events *events, void *arg);
+    void (*request_pause_body)(struct fy_request *req);
+    void (*request_resume_body)(struct fy_request *req);
     void (*request_reply)(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                           const void *body, size_t body_len);
     void (*request_abort)(struct fy_request *req);
@@ -193,7 +224,8 @@ struct fy_net_ops {
     void (*outflow_end)(struct fy_outflow *out);
     void (*outflow_abort)(struct fy_outflow *out);
     uint64_t (*now_ns)(const struct fy_net *net);
-    uint64_t (*unix_ms)(const struct fy_net *net);
+    uint64_t (*unix_ns)(const struct fy_net *net);
+    uint64_t (*coarse_ns)(const struct fy_net *net);
     uint64_t (*random)(struct fy_net *net);
     struct fy_timers *(*timers)(struct fy_net *net);
     void (*wake)(struct fy_net *net);

@@ -106,10 +106,14 @@ bool fy_channel_is_empty(struct fy_channel *ch)
     return is_empty;
 }
 
-void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes)
+void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes, uint64_t *ret_oldest_ns)
 {
+    struct fy_node *node;
+
     pthread_mutex_lock(&ch->mu);
     *ret_n = ch->n;
     *ret_n_bytes = ch->n_bytes;
+    node = fy_list_first(&ch->items);
+    *ret_oldest_ns = node ? fy_container(node, struct fy_outgoing, node)->queued_ns : 0;
     pthread_mutex_unlock(&ch->mu);
 }

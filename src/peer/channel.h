@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 
@@ -50,7 +51,7 @@ void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);
 /* Is nothing queued?  What was taken does not count here. */
 bool fy_channel_is_empty(struct fy_channel *ch);
 
-/* How much is queued and taken.  Any thread. */
-void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes);
+/* How much is queued and taken, and when the oldest that is queued was (0: none is).  Any thread. */
+void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes, uint64_t *ret_oldest_ns);
 
 #endif

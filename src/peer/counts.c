@@ -3,6 +3,17 @@
  */
 #include "peer/counts.h"
 
+_Static_assert((int)FERRY_N_DROP_REASONS <= FERRY_DROP_ROOM, "a reason more than the public structs have room for");
+
+static void sum_class(struct ferry_class_counts *sum, const struct ferry_class_counts *more)
+{
+    sum->sent += more->sent;
+    sum->written += more->written;
+    sum->received += more->received;
+    for (size_t i = 0; i < FERRY_N_DROP_REASONS; i++)
+        sum->dropped[i] += more->dropped[i];
+}
+
 void fy_counts_sum(struct ferry_counts *sum, const struct ferry_counts *more)
 {
     sum->sent += more->sent;
@@ -14,23 +25,63 @@ void fy_counts_sum(struct ferry_counts *sum, const struct ferry_counts *more)
     sum->received_bytes += more->received_bytes;
     sum->received_dropped += more->received_dropped;
     sum->refused += more->refused;
+    sum->received_failures += more->received_failures;
+    for (size_t i = 0; i < FERRY_N_CLASSES; i++)
+        sum_class(&sum->by_class[i], &more->by_class[i]);
+}
+
+/* Outcomes before sent, so that a reader never sees more outcomes than messages. */
+static struct ferry_class_counts read_class(const struct fy_counts *counts, size_t class)
+{
+    struct ferry_class_counts now = {.written = atomic_load(&counts->written[class])};
+
+    for (size_t i = 0; i < FERRY_N_DROP_REASONS; i++)
+        now.dropped[i] = atomic_load(&counts->dropped[class][i]);
+    now.sent = atomic_load(&counts->sent[class]);
+    now.received = atomic_load(&counts->received[class]);
+    return now;
 }
 
 void fy_counts_add_to(const struct fy_counts *counts, struct ferry_counts *sum)
 {
-    struct ferry_counts now;
+    struct ferry_counts now = {.received_dropped = atomic_load(&counts->received_dropped),
+                               .received_failures = atomic_load(&counts->received_failures),
+                               .refused = atomic_load(&counts->refused)};
 
-    /* outcomes before sent, so that a reader never sees more outcomes than messages */
-    now.written = atomic_load(&counts->written);
-    for (size_t i = 0; i < FERRY_N_DROP_REASONS; i++)
-        now.dropped[i] = atomic_load(&counts->dropped[i]);
-    now.sent = atomic_load(&counts->sent);
+    for (size_t i = 0; i < FERRY_N_CLASSES; i++) {
+        struct ferry_class_counts *class = &now.by_class[i];
+
+        *class = read_class(counts, i);
+        now.sent += class->sent;
+        now.written += class->written;
+        now.received += class->received;
+        for (size_t k = 0; k < FERRY_N_DROP_REASONS; k++)
+            now.dropped[k] += class->dropped[k];
+    }
     now.sent_bytes = atomic_load(&counts->sent_bytes);
-    now.received_dropped = atomic_load(&counts->received_dropped);
-    now.refused = atomic_load(&counts->refused);
-    now.received = atomic_load(&counts->received);
     now.received_bytes = atomic_load(&counts->received_bytes);
     fy_counts_sum(sum, &now);
+}
+
+enum ferry_message_class ferry_message_type_class(enum ferry_message_type type)
+{
+    return fy_message_class(type);
+}
+
+const char *ferry_message_class_name(enum ferry_message_class message_class)
+{
+    switch (message_class) {
+    case FERRY_CLASS_CONTROL:
+        return "control";
+    case FERRY_CLASS_APPEND:
+        return "append";
+    case FERRY_CLASS_PROPOSAL:
+        return "proposal";
+    case FERRY_CLASS_SNAPSHOT:
+        return "snapshot";
+    default:
+        return "unknown";
+    }
 }
 
 #define NAME(reason, name, text)                                                                                       \

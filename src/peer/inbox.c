@@ -205,3 +205,18 @@ size_t fy_inbox_close(struct fy_inbox *inbox)
     }
     return n;
 }
+
+/* Under mu. */
+static struct ferry_queue_status read_queue(const struct fy_inbox_queue *queue)
+{
+    return (struct ferry_queue_status){.messages = queue->n, .bytes = queue->n_bytes};
+}
+
+void fy_inbox_read(struct fy_inbox *inbox, struct ferry_queue_status *ret_received,
+                   struct ferry_queue_status *ret_proposed)
+{
+    pthread_mutex_lock(&inbox->mu);
+    *ret_received = read_queue(&inbox->queues[FY_INBOX_RECEIVE]);
+    *ret_proposed = read_queue(&inbox->queues[FY_INBOX_PROPOSE]);
+    pthread_mutex_unlock(&inbox->mu);
+}

@@ -87,6 +87,10 @@ size_t fy_inbox_take(struct fy_inbox_queue *queue, struct fy_inbox_item *items, 
 /* A worker is done with what it took.  true: there is more, schedule it again; false: it is no longer scheduled. */
 bool fy_inbox_settle(struct fy_inbox_queue *queue);
 
+/* How much is queued, received and proposed.  Any thread. */
+void fy_inbox_read(struct fy_inbox *inbox, struct ferry_queue_status *ret_received,
+                   struct ferry_queue_status *ret_proposed);
+
 /* Throw away what is queued, and accept no more; how many messages they were.  Reports still pass. */
 size_t fy_inbox_close(struct fy_inbox *inbox);
 

@@ -13,8 +13,10 @@
 #include "base/log.h"
 #include "ferry/ferry.h"
 #include "net/net.h"
+#include "peer/pace.h"
 #include "wire/headers.h"
 
+struct fy_disk;
 struct fy_peer;
 
 /* What the peer code asks of the house above it.  All but deliver may come from inside a call into the peer code. */
@@ -46,6 +48,8 @@ struct fy_local {
     uint64_t read_timeout_ns;
     uint64_t post_timeout_ns;
     uint64_t dial_retry_ns;
+    uint64_t probe_interval_ns; /* 0: none */
+    uint64_t clock_alarm_ns;    /* 0: never */
     size_t max_queue_messages;
     size_t max_queue_bytes;
     size_t max_pipeline_messages;
@@ -53,6 +57,14 @@ struct fy_local {
 
     size_t max_send_bytes;
     atomic_size_t send_bytes; /* in all outgoing queues; <= max_send_bytes */
+
+    unsigned max_snapshots_out;
+    atomic_uint n_snapshots_out; /* accepted and not ended */
+    uint64_t snapshot_bytes_per_s;
+    uint64_t snapshot_stall_ns;
+    uint64_t snapshot_answer_ns;
+    struct fy_pace snapshot_pace; /* the loop's; of all outgoing snapshots */
+    struct fy_disk *disk;
 
     struct fy_net *net;
     struct fy_log log;

@@ -36,6 +36,9 @@ int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer
         fy_stream_reader_init(&peer->readers[i], peer, (enum ferry_stream)i);
     }
     fy_pipeline_init(&peer->pipeline, peer);
+    fy_snapshot_lane_init(&peer->snapshots, peer);
+    fy_prober_init(&peer->prober, peer);
+    fy_snapshot_meter_init(&peer->snapshots_in);
     *ret_peer = peer;
     return FERRY_OK;
 }
@@ -47,6 +50,8 @@ void fy_peer_free(struct fy_peer *peer)
         fy_stream_reader_release(&peer->readers[i]);
     }
     fy_pipeline_release(&peer->pipeline);
+    fy_snapshot_lane_release(&peer->snapshots);
+    fy_prober_release(&peer->prober);
     fy_url_picker_release(&peer->picker);
     free(peer->ties.new_urls);
     fy_inbox_release(&peer->inbox);
@@ -65,23 +70,60 @@ void fy_peer_unref(struct fy_peer *peer)
         peer->ties.on_last_unref(peer->ties.arg, peer);
 }
 
-void fy_peer_start(struct fy_peer *peer)
+void fy_peer_set_remote(struct fy_peer *peer)
 {
-    peer->is_started = true;
+    atomic_store(&peer->is_remote, true);
+}
+
+void fy_peer_promote(struct fy_peer *peer)
+{
+    atomic_store(&peer->is_remote, false);
+}
+
+static void dial_unless_remote(struct fy_peer *peer)
+{
+    if (peer->is_dialing || peer->is_silent || atomic_load(&peer->is_remote))
+        return;
+    peer->is_dialing = true;
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_reader_start(&peer->readers[i]);
-    fy_pipeline_wake(&peer->pipeline);
+    fy_prober_start(&peer->prober);
+}
+
+void fy_peer_start(struct fy_peer *peer)
+{
+    dial_unless_remote(peer);
+    if (!peer->is_started)
+        fy_pipeline_wake(&peer->pipeline);
+    peer->is_started = true;
+}
+
+static void stop_dialing(struct fy_peer *peer)
+{
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        fy_stream_reader_stop(&peer->readers[i]);
+    fy_prober_stop(&peer->prober);
+}
+
+void fy_peer_silence(struct fy_peer *peer)
+{
+    if (peer->is_silent || peer->is_stopped)
+        return;
+    peer->is_silent = true;
+    atomic_store(&peer->closed_reason, FERRY_DROP_MEMBER_REMOVED);
+    stop_dialing(peer);
+    fy_pipeline_stop(&peer->pipeline, FERRY_DROP_MEMBER_REMOVED);
 }
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
     atomic_store(&peer->closed_reason, reason);
     peer->is_stopped = true;
-    for (int i = 0; i < FERRY_N_STREAMS; i++) {
+    stop_dialing(peer);
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_writer_stop(&peer->writers[i], reason);
-        fy_stream_reader_stop(&peer->readers[i]);
-    }
     fy_pipeline_stop(&peer->pipeline, reason);
+    fy_snapshot_lane_stop(&peer->snapshots, reason);
     fy_peer_status_stop(&peer->status);
 }
 
@@ -90,19 +132,35 @@ void fy_peer_update(struct fy_peer *peer, char **urls)
     fy_url_picker_update(&peer->picker, urls);
     for (int i = 0; i < FERRY_N_STREAMS && peer->is_started && !peer->is_stopped; i++)
         fy_stream_reader_urls_changed(&peer->readers[i]);
+    fy_prober_restart(&peer->prober);
+}
+
+/* etcd does not report what a remote's queue had no room for. */
+static bool is_worth_telling(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    switch (reason) {
+    case FERRY_DROP_PAUSED:
+    case FERRY_DROP_CUT:
+        return false;
+    case FERRY_DROP_QUEUE_FULL:
+    case FERRY_DROP_BUDGET:
+        return !atomic_load(&peer->is_remote);
+    default:
+        return true;
+    }
 }
 
 /* Messages were dropped for reason: tell the core that the peer is unreachable, unless that is only played. */
 static void tell_unreachable(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
-    if (reason != FERRY_DROP_PAUSED && reason != FERRY_DROP_CUT)
+    if (is_worth_telling(peer, reason))
         peer->local->up.unreachable(peer->local->up.ctx, peer);
 }
 
 /* A message to this peer will not be written. */
 static void count_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
 {
-    fy_count(&peer->counts.dropped[reason], 1);
+    fy_count(&peer->counts.dropped[fy_message_class(type)][reason], 1);
     if (type == FERRY_MSG_SNAP)
         peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FAILURE);
 }
@@ -173,7 +231,10 @@ static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
     size_t n_lanes = lanes_for(peer, msg->type, lanes);
     int err = FERRY_ERR_CLOSED;
     bool was_empty = false;
+    uint64_t now_ns;
 
+    now_ns = fy_net_coarse_ns(peer->local->net);
+    msg->queued_ns = now_ns > 0 ? now_ns : 1; /* 0 says that there is no message */
     for (size_t i = 0; i < n_lanes && err == FERRY_ERR_CLOSED; i++)
         err = fy_channel_put(lanes[i], msg, &was_empty);
     if (err == FERRY_ERR_FULL)
@@ -189,7 +250,7 @@ void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
     struct fy_outgoing *out;
     int err;
 
-    fy_count(&peer->counts.sent, 1);
+    fy_count(&peer->counts.sent[fy_message_class(msg->type)], 1);
     if (atomic_load_explicit(&peer->is_paused, memory_order_relaxed)) {
         count_and_tell_drop(peer, msg->type, FERRY_DROP_PAUSED);
         return;
@@ -218,6 +279,8 @@ void fy_peer_attend(struct fy_peer *peer)
         fy_stream_writer_wake(&peer->writers[i]);
     if (peer->is_started)
         fy_pipeline_wake(&peer->pipeline);
+    if (peer->is_started || peer->is_stopped)
+        fy_snapshot_lane_wake(&peer->snapshots);
 }
 
 bool fy_peer_is_open(const struct fy_peer *peer)
@@ -236,27 +299,58 @@ void fy_peer_deliver(struct fy_peer *peer, const struct ferry_message *msg)
     }
 }
 
-static void add_queued(struct fy_channel *ch, struct ferry_peer_status *status)
+/* The queue of one lane; oldest_ns: when the oldest that was taken from it was queued, 0 for none. */
+static void read_lane(struct fy_peer *peer, enum ferry_lane lane, struct fy_channel *ch, uint64_t oldest_ns,
+                      struct ferry_peer_status *status)
 {
-    size_t n, n_bytes;
+    struct ferry_queue_status *queue = &status->queues[lane];
+    uint64_t now_ns = fy_net_coarse_ns(peer->local->net), waiting_ns;
 
-    fy_channel_read(ch, &n, &n_bytes);
-    status->queued_messages += n;
-    status->queued_bytes += n_bytes;
+    fy_channel_read(ch, &queue->messages, &queue->bytes, &waiting_ns);
+    if (oldest_ns == 0)
+        oldest_ns = waiting_ns;
+    if (oldest_ns != 0 && now_ns > oldest_ns)
+        queue->oldest_ms = (now_ns - oldest_ns) / 1000000;
+    status->queued_messages += queue->messages;
+    status->queued_bytes += queue->bytes;
+}
+
+static void read_stream(struct fy_peer *peer, enum ferry_stream stream, struct ferry_peer_status *status)
+{
+    struct fy_stream_writer *w = &peer->writers[stream];
+    struct fy_stream_reader *r = &peer->readers[stream];
+    enum ferry_lane lane = stream == FERRY_STREAM_MSGAPP ? FERRY_LANE_MSGAPP : FERRY_LANE_MESSAGE;
+
+    status->writer_attached[stream] = atomic_load(&w->is_attached);
+    status->writer_since_ms[stream] = atomic_load(&w->since_ms);
+    status->heartbeats_sent[stream] = atomic_load(&w->heartbeats);
+    status->reader_attached[stream] = atomic_load(&r->is_attached);
+    status->reader_since_ms[stream] = atomic_load(&r->since_ms);
+    status->reader_state[stream] = (enum ferry_reader_state)atomic_load(&r->shown_state);
+    status->heartbeats_received[stream] = atomic_load(&r->heartbeats);
+    status->dials[stream] = atomic_load(&r->dials);
+    read_lane(peer, lane, &w->channel, atomic_load(&w->oldest_ns), status);
 }
 
 void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_status)
 {
+    size_t n, n_bytes;
+
     *ret_status = (struct ferry_peer_status){.id = peer->id};
     fy_peer_status_read(&peer->status, ret_status);
     ret_status->paused = atomic_load(&peer->is_paused);
     ret_status->cut = atomic_load(&peer->is_cut);
-    for (int i = 0; i < FERRY_N_STREAMS; i++) {
-        ret_status->writer_attached[i] = atomic_load(&peer->writers[i].is_attached);
-        ret_status->reader_attached[i] = atomic_load(&peer->readers[i].is_attached);
-        ret_status->dials[i] = atomic_load(&peer->readers[i].dials);
-        add_queued(&peer->writers[i].channel, ret_status);
-    }
-    add_queued(&peer->pipeline.channel, ret_status);
+    ret_status->remote = atomic_load(&peer->is_remote);
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        read_stream(peer, (enum ferry_stream)i, ret_status);
+    read_lane(peer, FERRY_LANE_PIPELINE, &peer->pipeline.channel, atomic_load(&peer->pipeline.oldest_ns), ret_status);
+    fy_snapshot_lane_read(&peer->snapshots, &n, &n_bytes, &ret_status->snapshot_out);
+    fy_snapshot_meter_read(&peer->snapshots_in, &ret_status->snapshot_in);
+    ret_status->queued_messages += n;
+    ret_status->queued_bytes += n_bytes;
     fy_counts_add_to(&peer->counts, &ret_status->counts);
+    fy_inbox_read(&peer->inbox, &ret_status->inbox, &ret_status->proposals);
+    fy_prober_read(&peer->prober, &ret_status->probe, &ret_status->round_trips);
+    fy_snapshot_meter_read_sums(&peer->snapshots.meter, &ret_status->snapshots_sent);
+    fy_snapshot_meter_read_sums(&peer->snapshots_in, &ret_status->snapshots_received);
 }

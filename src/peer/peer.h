@@ -1,6 +1,9 @@
 /*
  * peer.h - another member of the cluster, as this one sees it: two streams out, two streams in, a pipeline.
  *
+ * A remote is one that is no peer yet, only to be answered: it has a pipeline, dials nothing, and lets nobody attach to
+ * its writers, so that they never open and every message takes the pipeline.  It can become a peer, not the reverse.
+ *
  * A peer is shared: the transport's table, callers of send and the loop each hold a reference.  send may come from any
  * thread at any time; everything else is the loop's.
  */
@@ -17,6 +20,9 @@
 #include "peer/inbox.h"
 #include "peer/peer_status.h"
 #include "peer/pipeline.h"
+#include "peer/prober.h"
+#include "peer/snapshot_lane.h"
+#include "peer/snapshot_meter.h"
 #include "peer/stream_reader.h"
 #include "peer/stream_writer.h"
 #include "peer/url_picker.h"
@@ -28,6 +34,8 @@ struct fy_peer_ties {
     struct fy_node attention_node;                          /* peers to attend to */
     struct fy_node life_node;                               /* peers that are not freed yet */
     bool is_leaving;                                        /* removed: to be stopped */
+    bool is_learned;                                        /* a remote that its own request brought */
+    uint64_t heard_ns;                                      /* a learned remote: when it last asked something */
     char **new_urls;                                        /* to be given to fy_peer_update; NULL: none */
     void (*on_last_unref)(void *arg, struct fy_peer *peer); /* frees the peer */
     void *arg;
@@ -38,10 +46,13 @@ struct fy_peer {
     struct fy_local *local; /* const; outlives the peer */
     atomic_uint n_refs;
     atomic_bool needs_attention; /* given to local->up.attend, and not attended to yet */
+    atomic_bool is_remote;       /* it may become false, never true */
     atomic_bool is_paused;
     atomic_bool is_cut;
     atomic_int closed_reason; /* enum ferry_drop_reason: of messages that come when the lanes are closed */
     bool is_started;          /* the loop's */
+    bool is_dialing;          /* the loop's; readers and prober were started */
+    bool is_silent;           /* the loop's; see fy_peer_silence */
     bool is_stopped;          /* the loop's */
 
     struct fy_counts counts;
@@ -52,6 +63,9 @@ struct fy_peer {
     struct fy_stream_writer writers[FERRY_N_STREAMS];
     struct fy_stream_reader readers[FERRY_N_STREAMS];
     struct fy_pipeline pipeline;
+    struct fy_prober prober;
+    struct fy_snapshot_lane snapshots;
+    struct fy_snapshot_meter snapshots_in; /* the transport's, which receives them */
 
     struct fy_peer_ties ties; /* the transport's */
 };
@@ -61,13 +75,20 @@ struct fy_peer {
  * until start.  FERRY_OK or FERRY_ERR_NOMEM.
  */
 int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer **ret_peer);
+void fy_peer_set_remote(struct fy_peer *peer); /* before anybody else knows it */
+
+/* A remote becomes a peer: fy_peer_start is to be called again.  Any thread. */
+void fy_peer_promote(struct fy_peer *peer);
 void fy_peer_free(struct fy_peer *peer); /* never started or stopped; nobody refers to it */
 void fy_peer_ref(struct fy_peer *peer);
 void fy_peer_unref(struct fy_peer *peer); /* the last one calls on_last_unref */
 
-void fy_peer_start(struct fy_peer *peer);
+void fy_peer_start(struct fy_peer *peer); /* and again: one that is no remote any more begins to dial */
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason); /* also one that never started */
 void fy_peer_update(struct fy_peer *peer, char **urls);                 /* takes urls */
+
+/* The cluster has removed this member: dial and post no more.  Streams that the peer reads or writes go on. */
+void fy_peer_silence(struct fy_peer *peer);
 
 /* Encode msg and queue it on the lane that it belongs to, or drop it.  Any thread. */
 void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg);

@@ -79,6 +79,7 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     was_active = status->is_active;
     is_news = status->last_error[0] == '\0'; /* a peer that never was active is told of once, too */
     status->is_active = false;
+    status->n_inactive += was_active ? 1 : 0;
     status->since_ms = 0;
     memcpy(status->last_error, text, sizeof(text));
     pthread_mutex_unlock(&status->mu);
@@ -92,6 +93,7 @@ void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status
     pthread_mutex_lock(&status->mu);
     ret_status->active = status->is_active;
     ret_status->active_since_ms = status->since_ms;
+    ret_status->n_inactive = status->n_inactive;
     memcpy(ret_status->last_error, status->last_error, sizeof(status->last_error));
     pthread_mutex_unlock(&status->mu);
 }

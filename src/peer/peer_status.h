@@ -29,6 +29,7 @@ struct fy_peer_status {
     pthread_mutex_t mu;                                                   /* leaf lock */
     atomic_bool is_active;                                                /* written under mu, read also without */
     uint64_t since_ms;                                                    /* mu; Unix time, 0 while inactive */
+    uint64_t n_inactive;                                                  /* mu; how often it became inactive */
     char last_error[sizeof(((struct ferry_peer_status *)0)->last_error)]; /* mu */
 };
 
@@ -44,7 +45,7 @@ void fy_peer_status_activate(struct fy_peer_status *status);
 void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
                                const char *reason);
 
-/* Fill active, active_since_ms and last_error. */
+/* Fill active, active_since_ms, n_inactive and last_error. */
 void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status *ret_status);
 
 #endif

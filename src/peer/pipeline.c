@@ -15,6 +15,20 @@
 #include "peer/peer.h"
 #include "wire/encoder.h"
 
+/* A slot was taken or became free: say since when the oldest message waits. */
+static void note_oldest(struct fy_pipeline *p)
+{
+    uint64_t oldest_ns = 0;
+
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
+        const struct fy_outgoing *msg = p->posts[i].msg;
+
+        if (msg && (oldest_ns == 0 || msg->queued_ns < oldest_ns))
+            oldest_ns = msg->queued_ns;
+    }
+    atomic_store_explicit(&p->oldest_ns, oldest_ns, memory_order_relaxed);
+}
+
 static void free_slot(struct fy_post *post)
 {
     fy_timer_unset(&post->deadline);
@@ -23,6 +37,7 @@ static void free_slot(struct fy_post *post)
     free(post->body);
     post->body = NULL;
     post->msg = NULL;
+    note_oldest(post->pipeline);
 }
 
 /* The message of this slot ended: dropped for reason. */
@@ -56,7 +71,7 @@ static void succeed(struct fy_post *post)
 
     free_slot(post);
     fy_count(&peer->counts.sent_bytes, msg->packed_len);
-    fy_count(&peer->counts.written, 1);
+    fy_count(&peer->counts.written[fy_message_class(msg->type)], 1);
     fy_channel_give_back(&p->channel, 1, msg->memory);
     fy_peer_free_message(peer, msg);
     fy_peer_status_activate(&peer->status);
@@ -133,6 +148,7 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
     int err;
 
     post->msg = msg;
+    note_oldest(post->pipeline);
     post->answer = (struct fy_refusal){.status = 0};
     post->body = encode_body(local, msg);
     if (!post->body) {
@@ -177,6 +193,7 @@ void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
 
     p->peer = peer;
     p->is_stopped = false;
+    atomic_init(&p->oldest_ns, 0);
     fy_channel_init(&p->channel, /* what is in flight counts there, too, but not against the limit of what waits */
                     max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
                     local->max_queue_bytes);

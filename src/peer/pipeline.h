@@ -4,6 +4,8 @@
 #ifndef FY_PEER_PIPELINE_H
 #define FY_PEER_PIPELINE_H
 
+#include <stdatomic.h>
+
 #include "net/net.h"
 #include "net/timers.h"
 #include "peer/channel.h"
@@ -29,7 +31,9 @@ struct fy_post {
 struct fy_pipeline {
     struct fy_peer *peer;      /* const */
     struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
-    bool is_stopped;           /* the loop's */
+    atomic_uint_fast64_t
+        oldest_ns;   /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
+    bool is_stopped; /* the loop's */
     struct fy_post posts[FY_PIPELINE_WIDTH];
 };
 

@@ -6,13 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What a peer wrote may end up in a log: keep it printable. */
-static void make_printable(char *text)
-{
-    for (; *text; text++)
-        if (*text < ' ' || *text > '~')
-            *text = '?';
-}
+#include "base/log.h"
 
 void fy_refusal_begin(struct fy_refusal *refusal, const struct fy_answer *answer)
 {
@@ -21,7 +15,7 @@ void fy_refusal_begin(struct fy_refusal *refusal, const struct fy_answer *answer
     *refusal = (struct fy_refusal){.status = answer->status};
     if (cluster_id)
         (void)snprintf(refusal->cluster_id, sizeof(refusal->cluster_id), "%s", cluster_id);
-    make_printable(refusal->cluster_id);
+    fy_log_make_printable(refusal->cluster_id);
 }
 
 void fy_refusal_add(struct fy_refusal *refusal, const uint8_t *data, size_t len)
@@ -39,7 +33,7 @@ int fy_refusal_judge(struct fy_refusal *refusal, const char *own_cluster_id, cha
     if (refusal->len > 0 && refusal->body[refusal->len - 1] == '\n')
         refusal->len--;
     refusal->body[refusal->len] = '\0';
-    make_printable(refusal->body);
+    fy_log_make_printable(refusal->body);
     if (refusal->status == 412 && strcmp(refusal->body, FY_TEXT_INCOMPATIBLE_VERSION) == 0) {
         (void)snprintf(text, text_size, "%s", FY_TEXT_INCOMPATIBLE_VERSION);
         return FERRY_ERR_INCOMPATIBLE_VERSION;

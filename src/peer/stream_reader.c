@@ -28,22 +28,25 @@ static const struct {
     const char *name;
     unsigned next; /* the set of legal successors */
 } states[] = {
-    [FY_READER_STOPPED] = {"stopped", BIT(FY_READER_DIALING) | BIT(FY_READER_BACKOFF)},
-    [FY_READER_DIALING] = {"dialing", BIT(FY_READER_REFUSED) | BIT(FY_READER_ACTIVE) | BIT(FY_READER_BACKOFF) |
-                                          BIT(FY_READER_STOPPED)},
-    [FY_READER_REFUSED] = {"refused", BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
-    [FY_READER_ACTIVE] = {"active", BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
-    [FY_READER_BACKOFF] = {"backoff", BIT(FY_READER_DIALING) | BIT(FY_READER_BACKOFF) | BIT(FY_READER_STOPPED)},
+    [FERRY_READER_STOPPED] = {"stopped", BIT(FERRY_READER_DIALING) | BIT(FERRY_READER_BACKOFF)},
+    [FERRY_READER_DIALING] = {"dialing", BIT(FERRY_READER_REFUSED) | BIT(FERRY_READER_ACTIVE) |
+                                             BIT(FERRY_READER_BACKOFF) | BIT(FERRY_READER_STOPPED)},
+    [FERRY_READER_REFUSED] = {"refused", BIT(FERRY_READER_BACKOFF) | BIT(FERRY_READER_STOPPED)},
+    [FERRY_READER_ACTIVE] = {"active", BIT(FERRY_READER_BACKOFF) | BIT(FERRY_READER_STOPPED)},
+    [FERRY_READER_BACKOFF] = {"backoff",
+                              BIT(FERRY_READER_DIALING) | BIT(FERRY_READER_BACKOFF) | BIT(FERRY_READER_STOPPED)},
 };
 
 /* The only writer of r->state. */
-static void set_state(struct fy_stream_reader *r, enum fy_reader_state to)
+static void set_state(struct fy_stream_reader *r, enum ferry_reader_state to)
 {
     assert(states[r->state].next & BIT(to));
     fy_log(&r->peer->local->log, FERRY_LOG_DEBUG, "stream", r->peer->id, "reader of %s: %s -> %s",
            fy_stream_name(r->stream), states[r->state].name, states[to].name);
     r->state = to;
-    atomic_store(&r->is_attached, to == FY_READER_ACTIVE);
+    atomic_store(&r->is_attached, to == FERRY_READER_ACTIVE);
+    atomic_store(&r->shown_state, (int)to);
+    atomic_store(&r->since_ms, to == FERRY_READER_ACTIVE ? fy_net_unix_ms(r->peer->local->net) : 0);
 }
 
 static uint64_t now_ns(const struct fy_stream_reader *r)
@@ -55,7 +58,7 @@ static uint64_t now_ns(const struct fy_stream_reader *r)
 static void hang_up(struct fy_stream_reader *r)
 {
     fy_timer_unset(&r->watch);
-    if (r->state == FY_READER_ACTIVE)
+    if (r->state == FERRY_READER_ACTIVE)
         fy_decoder_release(&r->decoder);
     fy_call_cancel(r->call);
     r->call = NULL;
@@ -67,7 +70,7 @@ static void wait_to_dial(struct fy_stream_reader *r)
     uint64_t jitter = fy_net_random(r->peer->local->net) % (interval / 2 + 1);
     uint64_t at_ns = r->last_dial_ns + interval + jitter;
 
-    set_state(r, FY_READER_BACKOFF);
+    set_state(r, FERRY_READER_BACKOFF);
     fy_timer_set(&r->retry, at_ns > now_ns(r) ? at_ns : now_ns(r));
 }
 
@@ -118,7 +121,7 @@ static void fail(struct fy_stream_reader *r, const char *action, const char *tex
     hang_up(r);
     tell_failure(r, action, text);
     fy_peer_status_deactivate(&r->peer->status, action, fy_stream_name(r->stream), text);
-    if (r->state != FY_READER_ACTIVE)
+    if (r->state != FERRY_READER_ACTIVE)
         fy_url_picker_unreachable(&r->peer->picker, &r->url);
     wait_to_dial(r);
 }
@@ -146,7 +149,7 @@ static void on_refused(struct fy_stream_reader *r)
         tell_failure(r, "dial", ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
         fy_peer_status_deactivate(&r->peer->status, "dial", fy_stream_name(r->stream),
                                   ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
-        set_state(r, FY_READER_STOPPED);
+        set_state(r, FERRY_READER_STOPPED);
         r->peer->local->up.fatal(r->peer->local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
         return;
     default:
@@ -161,7 +164,7 @@ static void become_active(struct fy_stream_reader *r)
 
     fy_decoder_init(&r->decoder, r->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, local->id,
                     r->peer->id, local->max_message_bytes);
-    set_state(r, FY_READER_ACTIVE);
+    set_state(r, FERRY_READER_ACTIVE);
     r->last_progress_ns = now_ns(r);
     r->n_bytes_since = 0;
     fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
@@ -178,7 +181,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     char text[sizeof(r->last_failure)];
 
     if (!version_text && answer->status == 400) { /* no member says so: this is no port for us, and the body says why */
-        set_state(r, FY_READER_REFUSED);
+        set_state(r, FERRY_READER_REFUSED);
         fy_refusal_begin(&r->refusal, answer);
     } else if (fy_version_parse_header(version_text, &version) != FERRY_OK) {
         fail_refused(r, "the answer's " FY_HEADER_SERVER_VERSION " is not a version");
@@ -189,7 +192,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     } else if (answer->status == 200) {
         become_active(r);
     } else {
-        set_state(r, FY_READER_REFUSED);
+        set_state(r, FERRY_READER_REFUSED);
         fy_refusal_begin(&r->refusal, answer);
     }
 }
@@ -198,7 +201,7 @@ static void on_message(struct fy_stream_reader *r, const struct ferry_message *m
 {
     struct fy_counts *counts = &r->peer->counts;
 
-    fy_count(&counts->received, 1);
+    fy_count(&counts->received[fy_message_class(msg->type)], 1);
     fy_count(&counts->received_bytes, frame_len);
     fy_peer_deliver(r->peer, msg);
 }
@@ -213,6 +216,7 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
         int got = fy_decoder_feed(&r->decoder, data, len, &n_used, &msg, &frame_len);
 
         if (got < 0) {
+            fy_count(&r->peer->counts.received_failures, 1);
             fail(r, "read", ferry_strerror(got));
             return;
         }
@@ -225,6 +229,8 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
         r->is_proven = true;
         if (got == FY_DECODED_MESSAGE)
             on_message(r, msg, frame_len);
+        else
+            fy_count(&r->heartbeats, 1);
     }
     if (r->n_bytes_since >= MIN_PROGRESS) {
         r->n_bytes_since = 0;
@@ -236,11 +242,11 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_stream_reader *r = arg;
 
-    if (r->state == FY_READER_ACTIVE) {
+    if (r->state == FERRY_READER_ACTIVE) {
         decode(r, data, len);
         return;
     }
-    assert(r->state == FY_READER_REFUSED);
+    assert(r->state == FERRY_READER_REFUSED);
     fy_refusal_add(&r->refusal, data, len);
     if (r->refusal.len == FY_REFUSAL_MAX)
         on_refused(r);
@@ -251,9 +257,9 @@ static void on_end(void *arg, int err, const char *detail)
     struct fy_stream_reader *r = arg;
 
     r->call = NULL;
-    if (r->state == FY_READER_REFUSED) {
+    if (r->state == FERRY_READER_REFUSED) {
         on_refused(r); /* an unfinished reason is a reason, too */
-    } else if (r->state == FY_READER_DIALING) {
+    } else if (r->state == FERRY_READER_DIALING) {
         fail(r, "dial", err == FERRY_OK ? "no answer" : detail);
     } else if (err != FERRY_OK) {
         fail(r, "read", detail);
@@ -274,11 +280,11 @@ static void on_watch(void *arg)
     struct fy_stream_reader *r = arg;
     uint64_t due_ns = r->last_progress_ns + r->peer->local->read_timeout_ns;
 
-    if (r->state == FY_READER_ACTIVE && due_ns > now_ns(r))
+    if (r->state == FERRY_READER_ACTIVE && due_ns > now_ns(r))
         fy_timer_set(&r->watch, due_ns);
-    else if (r->state == FY_READER_ACTIVE)
+    else if (r->state == FERRY_READER_ACTIVE)
         fail(r, "read", "no frame within the read timeout");
-    else if (r->state == FY_READER_REFUSED)
+    else if (r->state == FERRY_READER_REFUSED)
         on_refused(r);
     else
         fail(r, "dial", "no answer within the dial and read timeouts");
@@ -310,7 +316,7 @@ static void dial(void *arg)
 
     r->last_dial_ns = now_ns(r);
     atomic_fetch_add(&r->dials, 1);
-    set_state(r, FY_READER_DIALING);
+    set_state(r, FERRY_READER_DIALING);
     err = fy_net_call(local->net, &spec, &events, r, &r->call);
     if (err != FERRY_OK) {
         fail(r, "dial", ferry_strerror(err));
@@ -319,39 +325,46 @@ static void dial(void *arg)
     fy_timer_set(&r->watch, r->last_dial_ns + local->dial_timeout_ns + local->read_timeout_ns);
 }
 
+const char *ferry_reader_state_name(enum ferry_reader_state state)
+{
+    size_t n = sizeof(states) / sizeof(states[0]);
+
+    return (size_t)state < n ? states[state].name : "unknown";
+}
+
 void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enum ferry_stream stream)
 {
     struct fy_timers *timers = fy_net_timers(peer->local->net);
 
-    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FY_READER_STOPPED, .is_proven = true};
+    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FERRY_READER_STOPPED, .is_proven = true};
     fy_timer_init(&r->retry, timers, dial, r);
     fy_timer_init(&r->watch, timers, on_watch, r);
 }
 
 void fy_stream_reader_release(struct fy_stream_reader *r)
 {
-    assert(r->state == FY_READER_STOPPED);
+    assert(r->state == FERRY_READER_STOPPED);
     (void)r;
 }
 
 void fy_stream_reader_start(struct fy_stream_reader *r)
 {
-    set_state(r, FY_READER_BACKOFF);
+    set_state(r, FERRY_READER_BACKOFF);
     fy_timer_set(&r->retry, now_ns(r));
 }
 
 void fy_stream_reader_stop(struct fy_stream_reader *r)
 {
-    if (r->state == FY_READER_STOPPED)
+    if (r->state == FERRY_READER_STOPPED)
         return;
     fy_timer_unset(&r->retry);
     hang_up(r);
-    set_state(r, FY_READER_STOPPED);
+    set_state(r, FERRY_READER_STOPPED);
 }
 
 void fy_stream_reader_urls_changed(struct fy_stream_reader *r)
 {
     r->n_refusals = 0;
-    if (r->state == FY_READER_BACKOFF)
+    if (r->state == FERRY_READER_BACKOFF)
         wait_to_dial(r);
 }

@@ -20,22 +20,17 @@
 
 struct fy_peer;
 
-enum fy_reader_state {
-    FY_READER_STOPPED, /* not started, stopped, or told that this member was removed */
-    FY_READER_DIALING, /* a GET is under way, its answer not yet judged */
-    FY_READER_REFUSED, /* the answer is no; its body is being read for the reason */
-    FY_READER_ACTIVE,  /* messages come */
-    FY_READER_BACKOFF  /* waiting to dial */
-};
-
 struct fy_stream_reader {
     struct fy_peer *peer; /* const */
     enum ferry_stream stream;
-    atomic_bool is_attached; /* state == FY_READER_ACTIVE, for other threads to read */
+    atomic_bool is_attached; /* state == FERRY_READER_ACTIVE, for other threads to read, as all up to heartbeats */
+    atomic_int shown_state;  /* state */
+    atomic_uint_fast64_t since_ms; /* Unix time since when it is ACTIVE; 0: it is not */
     atomic_uint_fast64_t dials;
+    atomic_uint_fast64_t heartbeats; /* link heartbeats received */
 
     /* the loop's */
-    enum fy_reader_state state;
+    enum ferry_reader_state state;
     struct fy_call *call; /* DIALING, REFUSED, ACTIVE */
     struct fy_picked_url url;
     struct fy_decoder decoder; /* ACTIVE */

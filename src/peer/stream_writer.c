@@ -17,6 +17,13 @@
 #include "peer/local.h"
 #include "peer/peer.h"
 
+/* What is in the encoder, and for other threads since when it waits. */
+static void set_current(struct fy_stream_writer *w, struct fy_outgoing *msg)
+{
+    w->current = msg;
+    atomic_store_explicit(&w->oldest_ns, msg ? msg->queued_ns : 0, memory_order_relaxed);
+}
+
 static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
 {
     struct fy_list dropped;
@@ -25,7 +32,7 @@ static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     fy_list_init(&dropped);
     if (w->current)
         fy_list_append(&dropped, &w->current->node);
-    w->current = NULL;
+    set_current(w, NULL);
     fy_list_splice(&dropped, &w->taken);
     fy_channel_close(&w->channel, &dropped);
     fy_peer_dropped_all(w->peer, &dropped, reason, &n, &n_bytes);
@@ -37,6 +44,7 @@ static void detach(struct fy_stream_writer *w, enum ferry_drop_reason reason)
 {
     w->out = NULL;
     atomic_store(&w->is_attached, false);
+    atomic_store(&w->since_ms, 0);
     w->heartbeat_due = false;
     fy_timer_unset(&w->heartbeat);
     drop_all(w, reason);
@@ -59,6 +67,7 @@ static bool begin_frame(struct fy_stream_writer *w)
 
     if (w->heartbeat_due) {
         w->heartbeat_due = false;
+        fy_count(&w->heartbeats, 1);
         fy_encoder_start_heartbeat(&w->encoder);
         return true;
     }
@@ -67,7 +76,7 @@ static bool begin_frame(struct fy_stream_writer *w)
     node = fy_list_take_first(&w->taken);
     if (!node)
         return false;
-    w->current = fy_container(node, struct fy_outgoing, node);
+    set_current(w, fy_container(node, struct fy_outgoing, node));
     fy_encoder_start(&w->encoder, w->current);
     w->frame_len = fy_encoder_left(&w->encoder);
     return true;
@@ -78,6 +87,7 @@ static size_t on_read(void *arg, uint8_t *buf, size_t cap)
     struct fy_stream_writer *w = arg;
     struct fy_counts *counts = &w->peer->counts;
     size_t len = 0, n = 0, n_memory = 0, n_bytes = 0;
+    size_t n_of_class[FERRY_N_CLASSES] = {0};
 
     for (;;) {
         len += fy_encoder_read(&w->encoder, buf + len, cap - len);
@@ -85,17 +95,20 @@ static size_t on_read(void *arg, uint8_t *buf, size_t cap)
             break;
         if (w->current) {
             n++;
+            n_of_class[fy_message_class(w->current->type)]++;
             n_memory += w->current->memory;
             n_bytes += w->frame_len;
             fy_peer_free_message(w->peer, w->current);
-            w->current = NULL;
+            set_current(w, NULL);
         }
         if (!begin_frame(w))
             break;
     }
     if (n > 0) {
         fy_channel_give_back(&w->channel, n, n_memory);
-        fy_count(&counts->written, n);
+        for (size_t i = 0; i < FERRY_N_CLASSES; i++)
+            if (n_of_class[i] > 0)
+                fy_count(&counts->written[i], n_of_class[i]);
         fy_count(&counts->sent_bytes, n_bytes);
     }
     return len;
@@ -119,6 +132,9 @@ void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enu
     w->stream = stream;
     fy_channel_init(&w->channel, local->max_queue_messages, local->max_queue_bytes);
     atomic_init(&w->is_attached, false);
+    atomic_init(&w->since_ms, 0);
+    atomic_init(&w->oldest_ns, 0);
+    atomic_init(&w->heartbeats, 0);
     w->out = NULL;
     fy_list_init(&w->taken);
     w->current = NULL;
@@ -168,6 +184,7 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
         return;
     }
     fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
+    atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
     atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
     tell_attached(w, older != NULL);

@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "net/tls/tls.h"
+#include "peer/pace.h"
 #include "transport/transport.h"
 #include "wire/url.h"
 
 #define MS_TO_NS(ms) ((uint64_t)(ms)*1000000)
 #define MAX_WORKERS 256
+#define MAX_SNAPSHOTS 256
 
 static int fail(const struct ferry_transport *t, int err, const char *what)
 {
@@ -36,6 +38,17 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
     if (cfg->dial_timeout_ms == 0 || cfg->read_timeout_ms == 0 || cfg->write_timeout_ms == 0 ||
         cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
         return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
+    if (cfg->max_snapshots_in == 0 || cfg->max_snapshots_out == 0 || cfg->max_snapshot_bytes == 0)
+        return fail(t, FERRY_ERR_INVALID, "a limit of snapshots (max_snapshot...) is 0");
+    if (cfg->max_snapshots_in > MAX_SNAPSHOTS || cfg->max_snapshots_out > MAX_SNAPSHOTS)
+        return fail(t, FERRY_ERR_INVALID, "max_snapshots_in or _out is above 256");
+    if (cfg->snapshot_bytes_per_s > 0 && cfg->snapshot_bytes_per_s < FY_PACE_LEAST)
+        return fail(t, FERRY_ERR_INVALID, "snapshot_bytes_per_s is neither 0 nor at least 1024");
+    if (cfg->snapshot_stall_ms == 0 || cfg->snapshot_answer_ms == 0)
+        return fail(t, FERRY_ERR_INVALID, "snapshot_stall_ms or snapshot_answer_ms is 0");
+    if (cfg->snapshot_sink.open &&
+        (!cfg->snapshot_sink.write || !cfg->snapshot_sink.commit || !cfg->snapshot_sink.abort))
+        return fail(t, FERRY_ERR_INVALID, "snapshot_sink lacks a function");
     if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
         cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
         cfg->max_connections == 0)
@@ -106,6 +119,9 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->max_connections = cfg->max_connections;
     t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
+    t->max_remotes = cfg->max_remotes;
+    t->serves_metrics = cfg->serve_metrics;
+    t->serves_debug_peers = cfg->serve_debug_peers;
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);
@@ -115,11 +131,21 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
     local->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
     local->dial_retry_ns = MS_TO_NS(cfg->dial_retry_ms);
+    local->probe_interval_ns = MS_TO_NS(cfg->probe_interval_ms);
+    local->clock_alarm_ns = MS_TO_NS(cfg->clock_alarm_ms);
     local->max_queue_messages = cfg->max_queue_messages;
     local->max_queue_bytes = cfg->max_queue_bytes;
     local->max_pipeline_messages = cfg->max_pipeline_messages;
     local->max_message_bytes = cfg->max_message_bytes;
     local->max_send_bytes = cfg->max_send_bytes;
+
+    t->sink = cfg->snapshot_sink;
+    t->max_snapshot_bytes = cfg->max_snapshot_bytes;
+    t->max_snapshots_in = cfg->max_snapshots_in;
+    local->max_snapshots_out = cfg->max_snapshots_out;
+    local->snapshot_bytes_per_s = cfg->snapshot_bytes_per_s;
+    local->snapshot_stall_ns = MS_TO_NS(cfg->snapshot_stall_ms);
+    local->snapshot_answer_ns = MS_TO_NS(cfg->snapshot_answer_ms);
 }
 
 int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
@@ -143,6 +169,10 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
                            &local->min_version);
     if (err == FERRY_OK)
         err = copy_all_urls(&cfg, t);
+    if (err == FERRY_OK && cfg.snapshot_dir) {
+        t->snapshot_dir_path = strdup(cfg.snapshot_dir);
+        err = t->snapshot_dir_path ? FERRY_OK : FERRY_ERR_NOMEM;
+    }
     return err == FERRY_OK ? load_tls(&cfg, t) : err;
 }
 
@@ -163,6 +193,7 @@ void fy_config_release(struct ferry_transport *t)
     free(t->local.version_text);
     free(t->local.min_version_text);
     free(t->local.peer_urls);
+    free(t->snapshot_dir_path);
     free(t->listen_urls);
     free(t->advertise_urls);
 }

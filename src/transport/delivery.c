@@ -256,7 +256,7 @@ void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct f
         process(d, peer, &item);
         return;
     }
-    err = fy_inbox_put(peer ? &peer->inbox : &d->strangers, item, &queue);
+    err = fy_inbox_put(peer && !atomic_load(&peer->is_remote) ? &peer->inbox : &d->strangers, item, &queue);
     if (err != FERRY_OK)
         refuse(peer, &item, err);
     else if (queue)

@@ -39,7 +39,7 @@ struct fy_delivery {
     atomic_bool is_closing;        /* no message is brought to the core any more */
     atomic_bool is_closed;         /* and no report is taken */
     bool is_silent;                /* the loop's: the core is called no more */
-    struct fy_inbox strangers;     /* POSTs from members that are no peers */
+    struct fy_inbox strangers;     /* POSTs from members that are no peers: remotes share it, so that its bound holds */
     struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
 };
 

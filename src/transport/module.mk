@@ -5,13 +5,23 @@ libferry_core_la_SOURCES += \
 	src/transport/answers.h \
 	src/transport/config.c \
 	src/transport/config.h \
+	src/transport/debug_peers.c \
+	src/transport/debug_peers.h \
 	src/transport/delivery.c \
 	src/transport/delivery.h \
 	src/transport/intake.c \
 	src/transport/intake.h \
+	src/transport/metrics.c \
+	src/transport/metrics.h \
+	src/transport/peer_table.c \
+	src/transport/peer_table.h \
 	src/transport/raft_server.c \
 	src/transport/raft_server.h \
 	src/transport/routes.c \
 	src/transport/routes.h \
+	src/transport/snapshot_server.c \
+	src/transport/snapshot_server.h \ \
+	src/transport/survey.c \
+	src/transport/survey.h \
 	src/transport/transport.c \
 	src/transport/transport.h

@@ -12,14 +12,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "net/net.h"
 #include "peer/peer.h"
 #include "transport/answers.h"
 #include "transport/intake.h"
+#include "transport/snapshot_server.h"
 #include "transport/transport.h"
 #include "wire/message.h"
+#include "wire/probe_answer.h"
 
 /* ---- What both endpoints check ------------------------------------------------------------------------------------
  */
@@ -67,11 +68,42 @@ static bool is_sender_itself(struct fy_request *req)
     return fy_request_is_from(req, from && fy_id_parse(from, &id) == FERRY_OK ? id : 0);
 }
 
+/* A request's header for the log; "" when it is absent. */
+struct header_text {
+    char text[24];
+};
+
+static struct header_text header_text(const struct fy_request *req, const char *name)
+{
+    const char *value = fy_request_header(req, name);
+    struct header_text ret;
+
+    (void)snprintf(ret.text, sizeof(ret.text), "%s", value ? value : "");
+    fy_log_make_printable(ret.text);
+    return ret;
+}
+
+/* A member that is set up wrongly comes again and again: the log says what does not fit, now and then. */
+static void tell_refusal(struct ferry_transport *t, const struct fy_request *req, const char *why)
+{
+    unsigned long long n_held;
+
+    if (!fy_log_fold_pass(&t->refusal_fold, fy_net_now_ns(t->local.net), &n_held))
+        return;
+    fy_log(
+        &t->local.log, FERRY_LOG_WARN, "server", 0,
+        "refused a request from %s (member \"%s\"): %s: theirs: cluster \"%s\", version \"%s\", minimum \"%s\"; ours: "
+        "\"%s\", \"%s\", \"%s\" (%llu more not logged)",
+        fy_request_remote(req), header_text(req, FY_HEADER_SERVER_FROM).text, why,
+        header_text(req, FY_HEADER_CLUSTER_ID).text, header_text(req, FY_HEADER_SERVER_VERSION).text,
+        header_text(req, FY_HEADER_MIN_CLUSTER_VERSION).text, t->local.cluster_id_text.text, t->local.version_text,
+        t->local.min_version_text, n_held);
+}
+
 /* Are the version and the cluster right?  If not, the request is answered. */
 static bool check_sender(struct ferry_transport *t, struct fy_request *req, const struct own_headers *own)
 {
     const char *cluster_id = fy_request_header(req, FY_HEADER_CLUSTER_ID);
-    const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
     struct fy_version version, min_version;
     const char *why = NULL;
     int status = 412;
@@ -92,17 +124,30 @@ static bool check_sender(struct ferry_transport *t, struct fy_request *req, cons
     }
     if (!why)
         return true;
-    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", 0, "refused %s from %s (id \"%.20s\"): %s", fy_request_path(req),
-           fy_request_remote(req), from ? from : "", why);
+    tell_refusal(t, req, why);
     refuse(req, status, own, why);
     return false;
+}
+
+static bool is_removed(const struct ferry_transport *t, uint64_t id)
+{
+    return t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id);
 }
 
 /* ---- GET /raft/stream/... -----------------------------------------------------------------------------------------
  */
 
+/* A sender that is of this cluster and says where it can be reached is worth remembering. */
+static void learn_sender(struct ferry_transport *t, const struct fy_request *req, uint64_t id)
+{
+    const char *urls = fy_request_header(req, FY_HEADER_PEER_URLS);
+
+    if (urls && urls[0] != '\0')
+        fy_transport_learn_remote(t, id, urls);
+}
+
 /* Why this stream cannot be served: a status with its text, or 200. */
-static int judge_stream(struct ferry_transport *t, struct fy_request *req, enum ferry_stream *ret_stream,
+static int judge_stream(struct ferry_transport *t, const struct fy_request *req, enum ferry_stream *ret_stream,
                         struct fy_peer **ret_peer, const char **ret_why)
 {
     const char *to = fy_request_header(req, FY_HEADER_RAFT_TO);
@@ -118,12 +163,13 @@ static int judge_stream(struct ferry_transport *t, struct fy_request *req, enum 
         *ret_why = "invalid path";
         return 404;
     }
-    if (t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, from)) {
+    if (is_removed(t, from)) {
         *ret_why = "removed member";
         return 410;
     }
     *ret_peer = fy_transport_find_peer(t, from);
     if (!*ret_peer) {
+        learn_sender(t, req, from);
         *ret_why = "error sender not found";
         return 404;
     }
@@ -168,6 +214,7 @@ struct posted {
     struct fy_node node; /* in t->answered */
     struct ferry_transport *t;
     struct fy_request *req; /* the loop's; NULL: the client left */
+    const char *failure;    /* what a 500 says; static */
     int result;             /* the core's, once it is known */
 };
 
@@ -193,7 +240,7 @@ static void answer_post(struct posted *posted)
         refuse(posted->req, 503, &own, "out of memory");
         break;
     default:
-        refuse(posted->req, 500, &own, "error processing raft message");
+        refuse(posted->req, 500, &own, posted->failure);
     }
     free(posted);
 }
@@ -221,8 +268,8 @@ static void on_client_gone(void *arg)
     posted->req = NULL;
 }
 
-static void deliver_post(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
-                         const struct ferry_message *msg)
+void fy_raft_server_deliver(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
+                            const struct ferry_message *msg, const char *failure)
 {
     static const struct fy_request_events events = {.on_gone = on_client_gone};
     struct own_headers own = own_headers(t, false);
@@ -230,12 +277,15 @@ static void deliver_post(struct ferry_transport *t, struct fy_request *req, stru
 
     if (!posted) {
         ferry_message_unref(msg);
-        refuse(req, 503, &own, "out of memory");
+        if (req)
+            refuse(req, 503, &own, "out of memory");
         return;
     }
     posted->t = t;
     posted->req = req;
-    fy_request_set_events(req, &events, posted);
+    posted->failure = failure;
+    if (req)
+        fy_request_set_events(req, &events, posted);
     fy_delivery_put(&t->delivery, peer, msg, on_delivered, posted);
 }
 
@@ -246,7 +296,7 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
     struct own_headers own = own_headers(t, false);
 
     if (peer) {
-        fy_count(&peer->counts.received, 1);
+        fy_count(&peer->counts.received[fy_message_class(msg->type)], 1);
         fy_count(&peer->counts.received_bytes, len);
     }
     if (peer && !fy_peer_is_open(peer)) { /* lost on the way, as far as both cores can tell */
@@ -259,20 +309,38 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
         ferry_message_unref(msg);
         refuse(req, 412, &own, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
     } else {
-        deliver_post(t, req, peer, msg);
+        fy_raft_server_deliver(t, req, peer, msg, "error processing raft message");
     }
 }
 
-/*
- * The peer that posted, or NULL for a stranger.  The header tells, not the message: one that is forwarded, such as a
- * MsgTransferLeader, names the member that it began with.
- */
-static struct fy_peer *find_sender(struct ferry_transport *t, struct fy_request *req)
+struct fy_peer *fy_raft_server_find_sender(struct ferry_transport *t, struct fy_request *req)
 {
     const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
     uint64_t id;
 
-    return from && fy_id_parse(from, &id) == FERRY_OK ? fy_transport_find_peer(t, id) : NULL;
+    return from && fy_id_parse(from, &id) == FERRY_OK ? fy_transport_find(t, id) : NULL;
+}
+
+/* The answer to a removed member, by which etcd's code means to end it. */
+static void refuse_removed(struct fy_request *req, const struct own_headers *own)
+{
+    static const char body[] = "{\"message\":\"cannot process message from removed member\"}";
+    struct fy_header headers[sizeof(own->headers) / sizeof(own->headers[0]) + 1] = {
+        {"Content-Type", "application/json"}};
+
+    memcpy(headers + 1, own->headers, own->n * sizeof(own->headers[0]));
+    fy_request_reply(req, 403, headers, own->n + 1, body, sizeof(body) - 1);
+}
+
+/* The body of a post could not be decoded. */
+static void refuse_body(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer, int err)
+{
+    struct own_headers own = own_headers(t, false);
+
+    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? peer->id : 0, "a post from %s: %s", fy_request_remote(req),
+           ferry_strerror(err));
+    fy_count(peer ? &peer->counts.received_failures : &t->n_stranger_failures, 1);
+    refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
 }
 
 static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
@@ -280,17 +348,17 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
     struct ferry_transport *t = arg;
     struct own_headers own = own_headers(t, false);
     const struct ferry_message *msg;
-    struct fy_peer *peer;
+    struct fy_peer *peer = fy_raft_server_find_sender(t, req);
     int err = fy_message_decode(data, len, t->local.max_message_bytes, &msg);
 
     if (err != FERRY_OK) {
-        fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", 0, "a post from %s: %s", fy_request_remote(req),
-               ferry_strerror(err));
-        refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
-        return;
+        refuse_body(t, req, peer, err);
+    } else if (is_removed(t, msg->from)) {
+        ferry_message_unref(msg);
+        refuse_removed(req, &own);
+    } else {
+        take_post(t, req, peer, msg, len);
     }
-    peer = find_sender(t, req);
-    take_post(t, req, peer, msg, len);
     if (peer)
         fy_peer_unref(peer);
 }
@@ -298,9 +366,24 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
 static void serve_post(struct ferry_transport *t, struct fy_request *req)
 {
     struct own_headers own = own_headers(t, false);
+    const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
+    uint64_t id;
+
+    if (!check_method(req, "POST") || !check_sender(t, req, &own))
+        return;
+    if (from && fy_id_parse(from, &id) == FERRY_OK)
+        learn_sender(t, req, id);
+    fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
+}
+
+static void serve_snapshot(struct ferry_transport *t, struct fy_request *req)
+{
+    struct own_headers own = own_headers(t, false);
 
     if (check_method(req, "POST") && check_sender(t, req, &own))
-        fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
+        fy_snapshot_server_serve(t, req);
+    else
+        fy_snapshot_meter_refuse(&t->stranger_snapshots);
 }
 
 /* ---- GET /raft/probing --------------------------------------------------------------------------------------------
@@ -309,16 +392,10 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
 static void serve_probe(struct ferry_transport *t, struct fy_request *req)
 {
     static const struct fy_header headers[] = {{"Content-Type", "text/plain; charset=utf-8"}};
-    uint64_t now_ms = fy_net_unix_ms(t->local.net);
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm utc;
-    char date[32], body[96];
-    int len;
+    char body[FY_PROBE_ANSWER_SIZE];
+    size_t len = fy_probe_answer_format(fy_net_unix_ns(t->local.net), body);
 
-    (void)gmtime_r(&seconds, &utc); /* fails only beyond the year 2^31 */
-    (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
-    len = snprintf(body, sizeof(body), "{\"OK\":true,\"Now\":\"%s.%03uZ\"}\n", date, (unsigned)(now_ms % 1000));
-    fy_request_reply(req, 200, headers, 1, body, (size_t)len);
+    fy_request_reply(req, 200, headers, 1, body, len);
 }
 
 /* ---- The endpoints ------------------------------------------------------------------------------------------------
@@ -340,6 +417,8 @@ void fy_raft_server_serve(struct ferry_transport *t, struct fy_request *req)
 
     if (strcmp(path, FY_PATH_RAFT) == 0)
         serve_post(t, req);
+    else if (strcmp(path, FY_PATH_SNAPSHOT) == 0)
+        serve_snapshot(t, req);
     else if (starts_with(path, FY_PATH_STREAM "/"))
         serve_stream(t, req);
     else if (strcmp(path, FY_PATH_PROBING) == 0)

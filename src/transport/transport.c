@@ -19,74 +19,43 @@
 #include "peer/peer.h"
 #include "transport/config.h"
 #include "transport/raft_server.h"
+#include "transport/snapshot_server.h"
+#include "transport/survey.h"
 #include "wire/url.h"
 
-/* ---- The table of peers: under mu ---------------------------------------------------------------------------------
+#define MIN_SILENCE_NS (30 * UINT64_C(1000000000)) /* of a learned remote that has to make room for another */
+
+/* ---- The tables of peers ------------------------------------------------------------------------------------------
  */
 
-/* The place of id, or where it would be put. */
-static size_t table_place(const struct ferry_transport *t, uint64_t id)
-{
-    size_t low = 0, high = t->n_peers;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (t->peers[middle]->id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static struct fy_peer *table_find(const struct ferry_transport *t, uint64_t id)
-{
-    size_t place = table_place(t, id);
-
-    return place < t->n_peers && t->peers[place]->id == id ? t->peers[place] : NULL;
-}
-
-static int table_insert(struct ferry_transport *t, struct fy_peer *peer)
-{
-    size_t place = table_place(t, peer->id);
-
-    if (place < t->n_peers && t->peers[place]->id == peer->id)
-        return FERRY_ERR_EXISTS;
-    if (t->n_peers == t->n_room) {
-        size_t n_room = t->n_room ? 2 * t->n_room : 8;
-        struct fy_peer **peers = realloc(t->peers, n_room * sizeof(struct fy_peer *));
-
-        if (!peers)
-            return FERRY_ERR_NOMEM;
-        t->peers = peers;
-        t->n_room = n_room;
-    }
-    memmove(t->peers + place + 1, t->peers + place, (t->n_peers - place) * sizeof(struct fy_peer *));
-    t->peers[place] = peer;
-    t->n_peers++;
-    return FERRY_OK;
-}
-
-static void table_remove(struct ferry_transport *t, const struct fy_peer *peer)
-{
-    size_t place = table_place(t, peer->id);
-
-    assert(place < t->n_peers && t->peers[place] == peer);
-    t->n_peers--;
-    memmove(t->peers + place, t->peers + place + 1, (t->n_peers - place) * sizeof(struct fy_peer *));
-}
-
-struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id)
+/* A reference to what find gives under mu. */
+static struct fy_peer *find_in(struct ferry_transport *t, uint64_t id, bool with_remotes)
 {
     struct fy_peer *peer;
 
     pthread_mutex_lock(&t->mu);
-    peer = table_find(t, id);
+    peer = fy_peer_table_find(&t->peers, id);
+    if (!peer && with_remotes)
+        peer = fy_peer_table_find(&t->remotes, id);
     if (peer)
         fy_peer_ref(peer);
     pthread_mutex_unlock(&t->mu);
     return peer;
+}
+
+struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id)
+{
+    return find_in(t, id, false);
+}
+
+struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id)
+{
+    return find_in(t, id, true);
+}
+
+static struct fy_peer_table *table_of(struct ferry_transport *t, struct fy_peer *peer)
+{
+    return atomic_load(&peer->is_remote) ? &t->remotes : &t->peers;
 }
 
 /* Nobody refers to the peer any more: keep its sums, and free it. */
@@ -147,7 +116,8 @@ static void up_fatal(void *ctx, int err)
 
     if (atomic_exchange(&t->was_fatal, true))
         return;
-    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s", ferry_strerror(err));
+    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: nobody is dialled any more", ferry_strerror(err));
+    fy_net_wake(t->local.net); /* to silence the peers: not from inside what one of them is doing */
     if (t->core.report_fatal)
         t->core.report_fatal(t->core.ctx, err);
 }
@@ -193,10 +163,30 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
         fy_peer_unref(peer); /* the table's */
         return;
     }
-    if (!peer->is_started && !peer->is_stopped)
+    if (atomic_load(&t->was_fatal))
+        fy_peer_silence(peer);
+    if (!peer->is_stopped)
         fy_peer_start(peer);
     fy_peer_attend(peer);
     fy_delivery_attend(&t->delivery, peer);
+}
+
+/* The cluster has removed this member: every peer hears of it, once.  Later ones do when they are attended to. */
+static void silence_all(struct ferry_transport *t)
+{
+    struct fy_peer *peer;
+
+    t->is_silenced = true;
+    for (int i = 0; i < 2; i++) {
+        for (uint64_t id = 0;; id = peer->id) {
+            pthread_mutex_lock(&t->mu);
+            peer = fy_peer_table_after(i == 0 ? &t->peers : &t->remotes, id);
+            pthread_mutex_unlock(&t->mu);
+            if (!peer) /* the loop alone lets go of the tables' references, so that this one outlives the lock */
+                break;
+            fy_peer_silence(peer);
+        }
+    }
 }
 
 static void stop_peers(struct ferry_transport *t)
@@ -205,9 +195,11 @@ static void stop_peers(struct ferry_transport *t)
 
     for (;;) {
         pthread_mutex_lock(&t->mu);
-        peer = t->n_peers > 0 ? t->peers[t->n_peers - 1] : NULL;
+        peer = fy_peer_table_after(&t->peers, 0);
+        if (!peer)
+            peer = fy_peer_table_after(&t->remotes, 0);
         if (peer)
-            t->n_peers--;
+            fy_peer_table_remove(table_of(t, peer), peer);
         pthread_mutex_unlock(&t->mu);
         if (!peer)
             break;
@@ -244,6 +236,8 @@ static void on_wake(void *arg)
     struct fy_list attention;
     struct fy_node *node;
 
+    if (atomic_load(&t->was_fatal) && !t->is_silenced)
+        silence_all(t);
     fy_list_init(&attention);
     pthread_mutex_lock(&t->mu);
     fy_list_splice(&attention, &t->attention);
@@ -254,6 +248,7 @@ static void on_wake(void *arg)
         attend(t, peer);
         fy_peer_unref(peer); /* the list's */
     }
+    fy_disk_attend(&t->disk);
     fy_raft_server_attend(t);
     if (atomic_load(&t->is_stop_wanted) && t->has_io_thread)
         leave(t);
@@ -292,7 +287,10 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .fatal = up_fatal,
                                       .ctx = t};
     fy_routes_init(&t->routes, &t->intake);
+    fy_snapshot_meter_init(&t->stranger_snapshots);
     fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
+    fy_disk_init(&t->disk);
+    t->local.disk = &t->disk;
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
     fy_list_init(&t->attention);
@@ -374,6 +372,16 @@ static int make_net(struct ferry_transport *t)
     return t->has_own_net ? fy_http_new(&cfg, &t->local.net) : FERRY_OK;
 }
 
+/* What snapshots need: as many disk workers as there may be snapshots, for one that is stuck must not hold another. */
+static int prepare_snapshots(struct ferry_transport *t)
+{
+    unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->local.max_snapshots_out : 0;
+    int err = fy_disk_start(&t->disk, t->local.net, max_threads);
+
+    fy_pace_init(&t->local.snapshot_pace, t->local.net, t->local.snapshot_bytes_per_s);
+    return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
+}
+
 static int start_threads(struct ferry_transport *t)
 {
     int err = FERRY_OK;
@@ -396,6 +404,7 @@ static void tear_down(struct ferry_transport *t)
         fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
     close_listeners(t);
     on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
+    fy_disk_stop(&t->disk); /* before delivery: a snapshot that was stored meanwhile goes to the core */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */
@@ -414,8 +423,12 @@ int ferry_transport_start(struct ferry_transport *t)
     err = make_net(t);
     if (err == FERRY_OK) {
         fy_net_set_on_wake(t->local.net, on_wake, t);
-        err = listen_all(t);
+        err = prepare_snapshots(t);
     }
+    if (err == FERRY_OK)
+        err = fy_survey_add_routes(t);
+    if (err == FERRY_OK)
+        err = listen_all(t);
     if (err == FERRY_OK)
         err = keep_bound_urls(t);
     if (err == FERRY_OK)
@@ -450,18 +463,23 @@ void ferry_transport_free(struct ferry_transport *t)
     if (!t)
         return;
     ferry_transport_stop(t);
-    on_wake(t); /* a call that ran beside stop may have left something after it */
+    on_wake(t);             /* a call that ran beside stop may have left something after it */
+    fy_disk_stop(&t->disk); /* likewise */
+    fy_snapshot_server_close(t);
+    fy_pace_release(&t->local.snapshot_pace);
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
     assert(t->intake.used == 0);
     if (t->has_own_net)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);
+    fy_disk_release(&t->disk);
     fy_routes_release(&t->routes);
     pthread_mutex_destroy(&t->mu);
     free(t->listeners);
     free(t->bound_urls);
-    free(t->peers);
+    fy_peer_table_release(&t->peers);
+    fy_peer_table_release(&t->remotes);
     fy_config_release(t);
     free(t);
 }
@@ -520,15 +538,17 @@ static int check_running(const struct ferry_transport *t)
     }
 }
 
-/* Enter a new peer, unless it is there already or the transport has been stopped meanwhile. */
+/* Enter a new peer, unless its id is known or the transport has been stopped meanwhile. */
 static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
 {
     int err;
 
     pthread_mutex_lock(&t->mu);
     err = check_running(t);
+    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, peer->id) || fy_peer_table_find(&t->remotes, peer->id)))
+        err = FERRY_ERR_EXISTS;
     if (err == FERRY_OK)
-        err = table_insert(t, peer);
+        err = fy_peer_table_insert(table_of(t, peer), peer);
     if (err == FERRY_OK) {
         atomic_store(&peer->is_paused, t->is_paused);
         fy_list_append(&t->alive, &peer->ties.life_node);
@@ -553,17 +573,15 @@ static int copy_peer_urls(const struct ferry_transport *t, const char *const *ur
     return FERRY_OK;
 }
 
-int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
+enum kind { PEER, REMOTE, LEARNED_REMOTE };
+
+/* Make a peer and enter it.  Takes urls on success; the peer has a copy of them, so that they are whole on failure. */
+static int add_new(struct ferry_transport *t, uint64_t id, char **urls, enum kind kind)
 {
     struct fy_peer *peer;
     char **copy;
-    int err = check_running(t);
+    int err = fy_urls_copy((const char *const *)urls, &copy);
 
-    if (err != FERRY_OK)
-        return err;
-    if (id == 0 || id == t->local.id || !urls)
-        return FERRY_ERR_INVALID;
-    err = copy_peer_urls(t, urls, &copy);
     if (err != FERRY_OK)
         return err;
     err = fy_peer_new(&t->local, id, copy, &peer);
@@ -573,15 +591,109 @@ int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char 
     }
     peer->ties.on_last_unref = on_last_unref;
     peer->ties.arg = t;
+    if (kind != PEER)
+        fy_peer_set_remote(peer);
+    if (kind == LEARNED_REMOTE) {
+        peer->ties.is_learned = true;
+        peer->ties.heard_ns = fy_net_now_ns(t->local.net);
+    }
     err = enter_peer(t, peer);
     if (err != FERRY_OK) {
         fy_peer_stop(peer, FERRY_DROP_REMOVED);
         fy_peer_free(peer);
         return err;
     }
+    free(urls);
     fy_peer_ask_for_attention(peer);
     fy_peer_unref(peer);
     return FERRY_OK;
+}
+
+/* Make the remote of this id a peer.  Takes urls on success.  FERRY_ERR_NOT_FOUND when it is no remote. */
+static int promote_remote(struct ferry_transport *t, uint64_t id, char **urls)
+{
+    char **superseded = NULL;
+    struct fy_peer *remote;
+    int err;
+
+    pthread_mutex_lock(&t->mu);
+    remote = fy_peer_table_find(&t->remotes, id);
+    err = remote ? fy_peer_table_insert(&t->peers, remote) : FERRY_ERR_NOT_FOUND;
+    if (err == FERRY_OK) {
+        fy_peer_table_remove(&t->remotes, remote);
+        remote->ties.is_learned = false;
+        superseded = remote->ties.new_urls;
+        remote->ties.new_urls = urls;
+        fy_peer_promote(remote); /* under mu: a peer always says which table it is in */
+        fy_peer_ref(remote);
+    }
+    pthread_mutex_unlock(&t->mu);
+    if (err != FERRY_OK)
+        return err;
+    free(superseded);
+    fy_peer_ask_for_attention(remote);
+    fy_peer_unref(remote);
+    return FERRY_OK;
+}
+
+static bool is_remote(struct ferry_transport *t, uint64_t id)
+{
+    struct fy_peer *remote;
+
+    pthread_mutex_lock(&t->mu);
+    remote = fy_peer_table_find(&t->remotes, id);
+    pthread_mutex_unlock(&t->mu);
+    return remote != NULL;
+}
+
+static int add_peer(struct ferry_transport *t, uint64_t id, char **urls)
+{
+    int err;
+
+    do { /* again when it was learned in between */
+        err = promote_remote(t, id, urls);
+        if (err == FERRY_ERR_NOT_FOUND)
+            err = add_new(t, id, urls, PEER);
+    } while (err == FERRY_ERR_EXISTS && is_remote(t, id));
+    return err;
+}
+
+/* What add_peer and add_remote check, and the copy of urls that they take. */
+static int check_new(const struct ferry_transport *t, uint64_t id, const char *const *urls, char ***ret_copy)
+{
+    int err = check_running(t);
+
+    if (err != FERRY_OK)
+        return err;
+    if (id == 0 || id == t->local.id || !urls)
+        return FERRY_ERR_INVALID;
+    return copy_peer_urls(t, urls, ret_copy);
+}
+
+int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
+{
+    char **copy;
+    int err = check_new(t, id, urls, &copy);
+
+    if (err != FERRY_OK)
+        return err;
+    err = add_peer(t, id, copy);
+    if (err != FERRY_OK)
+        free(copy);
+    return err;
+}
+
+int ferry_transport_add_remote(struct ferry_transport *t, uint64_t id, const char *const *urls)
+{
+    char **copy;
+    int err = check_new(t, id, urls, &copy);
+
+    if (err != FERRY_OK)
+        return err;
+    err = add_new(t, id, copy, REMOTE);
+    if (err != FERRY_OK)
+        free(copy);
+    return err;
 }
 
 int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
@@ -597,7 +709,7 @@ int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const ch
     err = copy_peer_urls(t, urls, &copy);
     if (err != FERRY_OK)
         return err;
-    peer = fy_transport_find_peer(t, id);
+    peer = fy_transport_find(t, id);
     if (!peer) {
         free(copy);
         return FERRY_ERR_NOT_FOUND;
@@ -615,7 +727,7 @@ int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const ch
 /* Take the peer out of the table; the loop then stops it.  mu is held on entry, and let go. */
 static void expel_and_unlock(struct ferry_transport *t, struct fy_peer *peer)
 {
-    table_remove(t, peer);
+    fy_peer_table_remove(table_of(t, peer), peer);
     peer->ties.is_leaving = true; /* the loop lets go of the table's reference */
     fy_peer_ref(peer);
     pthread_mutex_unlock(&t->mu);
@@ -631,7 +743,9 @@ int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id)
     if (err != FERRY_OK)
         return err;
     pthread_mutex_lock(&t->mu);
-    peer = table_find(t, id);
+    peer = fy_peer_table_find(&t->peers, id);
+    if (!peer)
+        peer = fy_peer_table_find(&t->remotes, id);
     if (!peer) {
         pthread_mutex_unlock(&t->mu);
         return FERRY_ERR_NOT_FOUND;
@@ -647,13 +761,106 @@ int ferry_transport_remove_all_peers(struct ferry_transport *t)
     if (err != FERRY_OK)
         return err;
     for (;;) {
+        struct fy_peer *peer;
+
         pthread_mutex_lock(&t->mu);
-        if (t->n_peers == 0) {
+        peer = fy_peer_table_after(&t->peers, 0);
+        if (!peer) {
             pthread_mutex_unlock(&t->mu);
             return FERRY_OK;
         }
-        expel_and_unlock(t, t->peers[t->n_peers - 1]);
+        expel_and_unlock(t, peer);
     }
+}
+
+/* ---- Remotes that are learned -------------------------------------------------------------------------------------
+ */
+
+/* Is this id known?  A learned remote has been heard again. */
+static bool hear(struct ferry_transport *t, uint64_t id)
+{
+    struct fy_peer *remote;
+    bool is_known;
+
+    pthread_mutex_lock(&t->mu);
+    remote = fy_peer_table_find(&t->remotes, id);
+    if (remote)
+        remote->ties.heard_ns = fy_net_now_ns(t->local.net);
+    is_known = remote || fy_peer_table_find(&t->peers, id);
+    pthread_mutex_unlock(&t->mu);
+    return is_known;
+}
+
+/* Of the learned remotes, how many there are, and the one that has been silent for longest.  Under mu. */
+static size_t count_learned(const struct ferry_transport *t, struct fy_peer **ret_silent)
+{
+    size_t n = 0;
+
+    *ret_silent = NULL;
+    for (size_t i = 0; i < t->remotes.n; i++) {
+        struct fy_peer *remote = t->remotes.peers[i];
+
+        if (!remote->ties.is_learned)
+            continue;
+        n++;
+        if (!*ret_silent || remote->ties.heard_ns < (*ret_silent)->ties.heard_ns)
+            *ret_silent = remote;
+    }
+    return n;
+}
+
+/* Is there room for one more, maybe in the place of one that has long been silent? */
+static bool make_room(struct ferry_transport *t)
+{
+    struct fy_peer *silent;
+    bool has_room;
+
+    pthread_mutex_lock(&t->mu);
+    has_room = count_learned(t, &silent) < t->max_remotes;
+    if (has_room || fy_net_now_ns(t->local.net) - silent->ties.heard_ns < MIN_SILENCE_NS) {
+        pthread_mutex_unlock(&t->mu);
+        return has_room;
+    }
+    expel_and_unlock(t, silent);
+    return true;
+}
+
+static void learn(struct ferry_transport *t, uint64_t id, const char *text)
+{
+    unsigned long long n_held;
+    char **urls;
+    int err = fy_urls_split(text, &urls);
+
+    if (err == FERRY_OK && !t->tls && fy_urls_have_https(urls)) {
+        free(urls);
+        err = FERRY_ERR_TLS_CONFIG;
+    }
+    if (err == FERRY_OK && !make_room(t)) {
+        free(urls);
+        fy_count(&t->n_remotes_refused, 1);
+        if (fy_log_fold_pass(&t->remote_fold, fy_net_now_ns(t->local.net), &n_held))
+            fy_log(&t->local.log, FERRY_LOG_WARN, "remote", id,
+                   "not remembered: there are max_remotes already (%llu more not logged)", n_held);
+        return;
+    }
+    if (err == FERRY_OK) {
+        err = add_new(t, id, urls, LEARNED_REMOTE);
+        if (err != FERRY_OK)
+            free(urls);
+    }
+    if (err == FERRY_OK)
+        fy_log(&t->local.log, FERRY_LOG_INFO, "remote", id, "learned from its own request");
+    else
+        fy_log(&t->local.log, FERRY_LOG_DEBUG, "remote", id, "not remembered: %s", ferry_strerror(err));
+}
+
+void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const char *urls)
+{
+    if (t->max_remotes == 0 || id == 0 || id == t->local.id || hear(t, id))
+        return;
+    if (t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id))
+        return; /* etcd remembers it; but whoever was removed shall find nobody to answer */
+    learn(t, id, urls);
 }
 
 int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_http_fn *fn, void *ctx)
@@ -677,13 +884,32 @@ int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *
         if (!peer || peer->id != msgs[i].to) { /* most calls are for one peer */
             if (peer)
                 fy_peer_unref(peer);
-            peer = fy_transport_find_peer(t, msgs[i].to);
+            peer = fy_transport_find(t, msgs[i].to);
         }
         if (peer)
             fy_peer_send(peer, &msgs[i]);
         else
             fy_count(&t->n_unknown, 1);
     }
+    if (peer)
+        fy_peer_unref(peer);
+    return err;
+}
+
+int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
+                                  const struct ferry_snapshot_source *source)
+{
+    struct fy_peer *peer = NULL;
+    int err = check_running(t);
+
+    if (err == FERRY_OK) {
+        peer = fy_transport_find_peer(t, msg->to);
+        err = peer ? fy_snapshot_lane_put(&peer->snapshots, msg, source) : FERRY_ERR_NOT_FOUND;
+    }
+    if (err == FERRY_OK)
+        fy_peer_ask_for_attention(peer);
+    else if (source->close)
+        source->close(source->ctx, err);
     if (peer)
         fy_peer_unref(peer);
     return err;
@@ -698,14 +924,20 @@ static struct ferry_transport *mutable_transport(const struct ferry_transport *t
     return (struct ferry_transport *)(uintptr_t)t;
 }
 
-int ferry_transport_peer_status(const struct ferry_transport *t, uint64_t id, struct ferry_peer_status *ret_status)
+int ferry_transport_peer_status_sized(const struct ferry_transport *t, uint64_t id,
+                                      struct ferry_peer_status *ret_status, size_t size)
 {
-    struct fy_peer *peer = fy_transport_find_peer(mutable_transport(t), id);
+    struct ferry_peer_status status;
+    struct fy_peer *peer;
 
+    if (size > sizeof(status))
+        return FERRY_ERR_INVALID;
+    peer = fy_transport_find(mutable_transport(t), id);
     if (!peer)
         return FERRY_ERR_NOT_FOUND;
-    fy_peer_read_status(peer, ret_status);
+    fy_peer_read_status(peer, &status);
     fy_peer_unref(peer);
+    memcpy(ret_status, &status, size);
     return FERRY_OK;
 }
 
@@ -736,8 +968,8 @@ size_t ferry_transport_active_peers(const struct ferry_transport *t)
     size_t n = 0;
 
     pthread_mutex_lock(mu);
-    for (size_t i = 0; i < t->n_peers; i++)
-        n += atomic_load(&t->peers[i]->status.is_active) ? 1 : 0;
+    for (size_t i = 0; i < t->peers.n; i++)
+        n += atomic_load(&t->peers.peers[i]->status.is_active) ? 1 : 0;
     pthread_mutex_unlock(mu);
     return n;
 }
@@ -768,8 +1000,10 @@ static void set_paused(struct ferry_transport *t, bool is_paused)
 {
     pthread_mutex_lock(&t->mu);
     t->is_paused = is_paused;
-    for (size_t i = 0; i < t->n_peers; i++)
-        atomic_store(&t->peers[i]->is_paused, is_paused);
+    for (size_t i = 0; i < t->peers.n; i++)
+        atomic_store(&t->peers.peers[i]->is_paused, is_paused);
+    for (size_t i = 0; i < t->remotes.n; i++)
+        atomic_store(&t->remotes.peers[i]->is_paused, is_paused);
     pthread_mutex_unlock(&t->mu);
 }
 
@@ -785,7 +1019,7 @@ void ferry_transport_resume(struct ferry_transport *t)
 
 static int set_cut(struct ferry_transport *t, uint64_t id, bool is_cut)
 {
-    struct fy_peer *peer = fy_transport_find_peer(t, id);
+    struct fy_peer *peer = fy_transport_find(t, id);
 
     if (!peer)
         return FERRY_ERR_NOT_FOUND;

@@ -12,15 +12,19 @@
 #include <stddef.h>
 
 #include "base/list.h"
+#include "disk/disk.h"
 #include "ferry/ferry.h"
 #include "peer/local.h"
+#include "peer/snapshot_meter.h"
 #include "transport/delivery.h"
 #include "transport/intake.h"
+#include "transport/peer_table.h"
 #include "transport/routes.h"
 
 struct fy_listener;
 struct fy_net;
 struct fy_peer;
+struct fy_snapshot_dir;
 struct fy_tls;
 
 enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
@@ -35,9 +39,16 @@ struct ferry_transport {
     unsigned busy_poll_us;
     unsigned write_timeout_ms;
     size_t max_connections;
-    struct fy_tls *tls;    /* NULL: none */
+    struct fy_tls *tls; /* NULL: none */
+    size_t max_remotes; /* that are learned */
+    bool serves_metrics;
+    bool serves_debug_peers;
     char **listen_urls;    /* NULL-ended, one block; NULL: none */
     char **advertise_urls; /* the same */
+
+    char *snapshot_dir_path; /* NULL: none */
+    uint64_t max_snapshot_bytes;
+    unsigned max_snapshots_in;
 
     /* const from start to stop */
     struct fy_local local;
@@ -49,22 +60,33 @@ struct ferry_transport {
     bool has_io_thread;
     struct fy_delivery delivery;
     struct fy_intake_budget intake; /* the loop's */
+    struct fy_disk disk;
+    struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
+    struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
+
+    unsigned n_snapshots_in; /* the loop's; that are being received */
+    struct fy_log_fold snapshot_fold;
 
     atomic_int state; /* enum fy_transport_state */
     atomic_bool is_stop_wanted;
-    bool has_stopped_peers; /* the loop's: the first half of stop is done */
-    atomic_bool was_fatal;
-    atomic_uint_fast64_t n_unknown; /* messages for peers that nobody knew */
+    bool has_stopped_peers;                   /* the loop's: the first half of stop is done */
+    atomic_bool was_fatal;                    /* the cluster has removed this member */
+    bool is_silenced;                         /* the loop's; and every peer knows it */
+    atomic_uint_fast64_t n_unknown;           /* messages for peers that nobody knew */
+    atomic_uint_fast64_t n_remotes_refused;   /* strangers for whom there was no room */
+    atomic_uint_fast64_t n_stranger_failures; /* what strangers posted and could not be decoded */
+    struct fy_snapshot_meter stranger_snapshots;
+    struct fy_log_fold refusal_fold; /* the loop's; requests that are answered with 412 */
+    struct fy_log_fold remote_fold;  /* the loop's; strangers for whom there is no room */
 
     pthread_mutex_t mu;
-    struct fy_peer **peers;      /* mu; by ascending id, each with a reference */
-    size_t n_peers;              /* mu */
-    size_t n_room;               /* mu */
-    bool is_paused;              /* mu */
-    struct fy_list alive;        /* mu; peers not freed yet, by ties.life_node */
-    struct ferry_counts retired; /* mu; of peers that were freed */
-    struct fy_list attention;    /* mu; peers to attend to, by ties.attention_node, each with a reference */
-    struct fy_list answered;     /* mu; posts that the core has taken: the raft server's */
+    struct fy_peer_table peers;   /* mu; each with a reference */
+    struct fy_peer_table remotes; /* mu; the same.  No id is in both */
+    bool is_paused;               /* mu */
+    struct fy_list alive;         /* mu; peers not freed yet, by ties.life_node */
+    struct ferry_counts retired;  /* mu; of peers that were freed */
+    struct fy_list attention;     /* mu; peers to attend to, by ties.attention_node, each with a reference */
+    struct fy_list answered;      /* mu; posts that the core has taken: the raft server's */
 };
 
 /*
@@ -75,5 +97,14 @@ int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, stru
 
 /* The peer with this id, with a reference of the caller's; NULL: none.  Any thread. */
 struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
+
+/* The same, or the remote with this id. */
+struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
+
+/*
+ * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does
+ * nothing for one that is known, was removed or has no good URLs, and when there is no room.  The loop.
+ */
+void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const char *urls);
 
 #endif

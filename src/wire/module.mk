@@ -12,6 +12,8 @@ libferry_core_la_SOURCES += \
 	src/wire/message.h \
 	src/wire/outgoing.c \
 	src/wire/outgoing.h \
+	src/wire/probe_answer.c \
+	src/wire/probe_answer.h \
 	src/wire/protobuf.h \
 	src/wire/raftpb.h \
 	src/wire/url.c \

@@ -18,6 +18,7 @@
 
 struct fy_outgoing {
     struct fy_node node; /* its owner's */
+    uint64_t queued_ns;  /* its owner's: when it was given to a lane */
     enum ferry_message_type type;
     uint64_t to;
     uint64_t from;

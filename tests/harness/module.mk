@@ -6,10 +6,16 @@ libharness_la_LIBADD = libraftpb.la $(CHECK_LIBS)
 libharness_la_SOURCES = \
 	tests/harness/certificates.c \
 	tests/harness/certificates.h \
+	tests/harness/child.c \
+	tests/harness/child.h \
+	tests/harness/cutting_proxy.c \
+	tests/harness/cutting_proxy.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/http_get.c \
+	tests/harness/http_get.h \
 	tests/harness/http_rig.c \
 	tests/harness/http_rig.h \
 	tests/harness/journal.c \
@@ -20,6 +26,8 @@ libharness_la_SOURCES = \
 	tests/harness/message_diff.h \
 	tests/harness/messages.c \
 	tests/harness/messages.h \
+	tests/harness/metrics_page.c \
+	tests/harness/metrics_page.h \
 	tests/harness/patience.c \
 	tests/harness/patience.h \
 	tests/harness/peer_rig.c \
@@ -30,6 +38,8 @@ libharness_la_SOURCES = \
 	tests/harness/recorder.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h \
+	tests/harness/snapshots.c \
+	tests/harness/snapshots.h \
 	tests/harness/tls_peer.c \
 	tests/harness/tls_peer.h
 endif

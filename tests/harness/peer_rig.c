@@ -11,6 +11,7 @@
 
 #include "wire/message.h"
 #include "wire/outgoing.h"
+#include "wire/probe_answer.h"
 #include "wire/url.h"
 
 struct peer_rig rig;
@@ -147,6 +148,18 @@ static void open_feed(struct rig_request *request, const struct fy_header *heade
     request->req = NULL;
 }
 
+static void answer_probe(struct rig_request *request)
+{
+    char body[FY_PROBE_ANSWER_SIZE];
+    struct rig_answer answer = rig.on_probe;
+
+    if (answer.status == 200 && !answer.body) {
+        body[fy_probe_answer_format(fy_net_unix_ns(rig.them) + (uint64_t)rig.their_clock_ahead_ns, body)] = '\0';
+        answer.body = body;
+    }
+    rig_reply(request, &answer);
+}
+
 void rig_reply(struct rig_request *request, const struct rig_answer *answer)
 {
     struct fy_header headers[2];
@@ -160,7 +173,7 @@ void rig_reply(struct rig_request *request, const struct rig_answer *answer)
     if (answer->aborts) {
         fy_request_abort(request->req);
         request->req = NULL;
-    } else if (answer->status == 200 && strcmp(request->method, "GET") == 0) {
+    } else if (answer->status == 200 && strncmp(request->path, FY_PATH_STREAM, strlen(FY_PATH_STREAM)) == 0) {
         open_feed(request, headers, n_headers);
     } else if (answer->status != 0) {
         fy_request_reply(request->req, answer->status, headers, n_headers, answer->body,
@@ -223,10 +236,13 @@ static void note_request(struct rig_request *request, struct fy_request *req)
 static void on_their_request(void *arg, struct fy_request *req)
 {
     bool is_post = strcmp(fy_request_method(req), "POST") == 0;
-    struct rig_request *request = is_post ? &rig.posts[rig.n_posts] : &rig.gets[rig.n_gets];
+    bool is_probe = strcmp(fy_request_path(req), FY_PATH_PROBING) == 0;
+    struct rig_request *requests = is_post ? rig.posts : is_probe ? rig.probes : rig.gets;
+    size_t *n_requests = is_post ? &rig.n_posts : is_probe ? &rig.n_probes : &rig.n_gets;
+    struct rig_request *request = &requests[*n_requests];
 
-    must((is_post ? rig.n_posts : rig.n_gets) < RIG_MAX_SEEN);
-    *(is_post ? &rig.n_posts : &rig.n_gets) += 1;
+    must(*n_requests < RIG_MAX_SEEN);
+    *n_requests += 1;
     must(!request->body);
     *request = (struct rig_request){.port = *(const uint16_t *)arg};
     note_request(request, req);
@@ -239,7 +255,9 @@ static void on_their_request(void *arg, struct fy_request *req)
         }
     }
     fy_request_set_events(req, &request_events, request);
-    if (!is_post)
+    if (is_probe)
+        answer_probe(request);
+    else if (!is_post)
         rig_reply(request, &rig.on_get);
 }
 
@@ -427,6 +445,7 @@ void rig_setup_with(const struct fy_sim_config *cfg)
     rig.them = fy_sim_node_net(rig.their_node);
     fill_local(&rig.local);
     rig.on_get = (struct rig_answer){.status = 200, .version = "3.4.0", .cluster_id = "1000"};
+    rig.on_probe = (struct rig_answer){.status = 200};
     rig.on_post = (struct rig_answer){.status = 204, .cluster_id = "1000"};
     rig.our_listener = listen_at(rig.us, "http://us:80", on_our_request, &rig);
     rig.their_listener = listen_at(rig.them, "http://them:80", on_their_request, (void *)(uintptr_t)&ports[0]);

@@ -117,8 +117,12 @@ struct peer_rig {
 
     struct rig_answer on_get;
     struct rig_answer on_post;
-    size_t n_gets;
+    struct rig_answer on_probe;   /* 200 without a body: a healthy member's answer */
+    int64_t their_clock_ahead_ns; /* in that answer */
+    size_t n_gets;                /* of streams */
     struct rig_request gets[RIG_MAX_SEEN];
+    size_t n_probes;
+    struct rig_request probes[RIG_MAX_SEEN];
     size_t n_posts;
     struct rig_request posts[RIG_MAX_SEEN];
     struct rig_feed feeds[FERRY_N_STREAMS];

@@ -20,8 +20,9 @@ allowed()
     src/wire) echo base wire ;;
     src/net/*) echo base wire/url.h net ;;
     src/net) echo base net ;;
-    src/peer) echo base wire net/net.h net/timers.h peer ;;
-    src/transport) echo base wire net peer transport ;;
+    src/disk) echo base net/net.h disk ;;
+    src/peer) echo base wire net/net.h net/timers.h disk peer ;;
+    src/transport) echo base wire net disk peer transport ;;
     src/tools) echo tools ;;
     *) echo nothing ;;
     esac

@@ -495,22 +495,54 @@ START_TEST(a_cut_peer_is_cut_off_alone)
 }
 END_TEST
 
+static bool reads_nobody(void *arg)
+{
+    const struct member *m = arg;
+
+    for (uint64_t id = 2; id <= 3; id++) {
+        struct ferry_peer_status status = member_status(m, id);
+
+        for (int i = 0; i < FERRY_N_STREAMS; i++)
+            if (status.reader_state[i] != FERRY_READER_STOPPED)
+                return false;
+    }
+    return true;
+}
+
+static bool is_read(void *arg)
+{
+    struct ferry_peer_status status = member_status(arg, 3);
+
+    return status.writer_attached[FERRY_STREAM_MSGAPP] && status.writer_attached[FERRY_STREAM_MESSAGE];
+}
+
+static bool was_dropped_as_removed(void *arg)
+{
+    return member_status(arg, 77).counts.dropped[FERRY_DROP_MEMBER_REMOVED] == 1;
+}
+
 START_TEST(a_removed_id_hears_so_and_tells_its_core_once)
 {
+    struct ferry_message msg = heartbeat(1, 77);
     int err;
 
     recorder_set_removed(&members[1].recorder, 1);
     start(3);
     members_connect(members, 3);
     ck_assert(journal_wait(&members[0].journal, 2, "removed", patience_ms(5000)));
+    ck_assert(members_wait(members, 3, reads_nobody, &members[0], patience_ms(5000)));
+    ck_assert(strstr(member_status(&members[0], 2).last_error, "removed"));
+    /* the one that has not heard of it goes on to dial it, and to post to it */
+    ck_assert(members_wait(members, 3, is_read, &members[0], patience_ms(5000)));
     send_and_await(0, 2);
     send_and_await(2, 0);
-    {
-        struct ferry_peer_status status = member_status(&members[0], 2);
 
-        ck_assert(strstr(status.last_error, "removed"));
-        ck_assert(!status.reader_attached[FERRY_STREAM_MSGAPP]);
-    }
+    /* a peer that is added now is not dialled, and what cannot go by a stream is dropped for the reason */
+    member_add(&members[0], 77, "http://127.0.0.1:1");
+    member_send(&members[0], &msg);
+    ck_assert(members_wait(members, 3, was_dropped_as_removed, &members[0], patience_ms(5000)));
+    ck_assert_uint_eq(member_status(&members[0], 77).dials[FERRY_STREAM_MSGAPP], 0);
+    ck_assert_uint_eq(member_status(&members[0], 77).dials[FERRY_STREAM_MESSAGE], 0);
     member_stop(&members[0]);
     ck_assert_uint_eq(recorder_fatal(&members[0].recorder, &err), 1);
     ck_assert_int_eq(err, FERRY_ERR_MEMBER_REMOVED);
@@ -656,6 +688,7 @@ static void call_inside(enum ferry_delivery delivery)
     atomic_store(&n_inside, 0);
     for (size_t i = 0; i < 2; i++)
         members[i].config.delivery = delivery;
+    members[0].config.max_remotes = 0; /* a peer that is removed is not to come back as a remote */
     members[0].recorder.on_message = call_everything;
     members[0].recorder.arg = &members[0];
     start_and_connect(2);

@@ -168,8 +168,12 @@ START_TEST(an_unknown_path_is_not_found)
 {
     struct fake_answer answer;
 
+    member_stop(&member);
+    member.config.serve_metrics = member.config.serve_debug_peers = false;
+    ck_assert_int_eq(ferry_transport_new(&member.config, &member.t), FERRY_OK);
     ck_assert_int_eq(ferry_transport_handle(member.t, "/version", on_version, &member), FERRY_OK);
     ck_assert_int_eq(ferry_transport_start(member.t), FERRY_OK);
+    check(BYTES("GET /debug/peers HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "404 page not found\n");
     check(BYTES("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "404 page not found\n");
     check(BYTES("GET /version/ HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "404 page not found\n");
     check(BYTES("GET /versions HTTP/1.1\r\nHost: x\r\n\r\n"), 404, "404 page not found\n");

@@ -51,6 +51,7 @@
 #define WRITE_TIMEOUT_MS 500
 #define POST_TIMEOUT_MS 600
 #define DIAL_RETRY_MS 30
+#define PROBE_INTERVAL_MS 250 /* often, so that they meet every fault */
 #define SETTLE_MS (POST_TIMEOUT_MS + 100) /* until nothing that began before the mending is under way */
 #define ESTABLISH_MS 3000                 /* until every stream must stand */
 #define ARRIVE_MS (2 * POST_TIMEOUT_MS)   /* until what was sent must be there */
@@ -573,6 +574,8 @@ static void boot(struct member *member)
     cfg.post_timeout_ms = POST_TIMEOUT_MS;
     cfg.dial_retry_ms = DIAL_RETRY_MS;
     cfg.max_message_bytes = MAX_MESSAGE_BYTES;
+    cfg.max_remotes = 0; /* a member that was removed here stays unknown, as the accounts have it */
+    cfg.probe_interval_ms = PROBE_INTERVAL_MS;
     if (is_cramped) {
         cfg.max_queue_messages = 12;
         cfg.max_pipeline_messages = 6;

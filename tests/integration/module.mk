@@ -9,7 +9,8 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
-	tests/integration/it_options.sh
+	tests/integration/it_options.sh \
+	tests/integration/it_prometheus.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
@@ -21,21 +22,30 @@ INTEGRATION_TESTS = \
 	it_exchange.test \
 	it_hostile.test \
 	it_members.test \
+	it_metrics.test \
+	it_remotes.test \
 	it_routes.test \
 	it_sim.test \
+	it_snapshot.test \
+	it_snapshot_sim.test \
 	it_stop.test \
 	it_threads.test \
 	it_tls.test
-check_PROGRAMS += $(INTEGRATION_TESTS)
+check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
 TESTS += $(INTEGRATION_TESTS)
 
 it_blackhole_test_SOURCES = tests/integration/it_blackhole.c
 it_exchange_test_SOURCES = tests/integration/it_exchange.c
 it_hostile_test_SOURCES = tests/integration/it_hostile.c
 it_members_test_SOURCES = tests/integration/it_members.c
+it_metrics_test_SOURCES = tests/integration/it_metrics.c
+it_prometheus_SOURCES = tests/integration/it_prometheus.c
+it_remotes_test_SOURCES = tests/integration/it_remotes.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
+it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
+it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 endif

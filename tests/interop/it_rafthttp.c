@@ -22,7 +22,10 @@
 
 #include "ferry/tls.h"
 #include "harness/certificates.h"
+#include "harness/metrics_page.h"
+#include "harness/patience.h"
 #include "harness/rig.h"
+#include "harness/snapshots.h"
 #include "interop/go_peer.h"
 #include "interop/journal.h"
 #include "interop/sequence.h"
@@ -59,13 +62,21 @@ static const char *program;
 /* ---- The pair: one member of each kind -----------------------------------------------------------------------------
  */
 
-enum path { PATH_STREAMS, PATH_POSTS_TO_GO, PATH_POSTS_TO_FERRY };
+enum path {
+    PATH_STREAMS,
+    PATH_POSTS_TO_GO,
+    PATH_POSTS_TO_FERRY,
+    PATH_GO_HAS_REMOTE,    /* Ferry is only a remote to the Go side */
+    PATH_FERRY_HAS_REMOTE, /* the reverse */
+    PATH_FERRY_LEARNS      /* Ferry is told nothing: the Go side's requests make it a remote */
+};
 
 static struct pair {
     struct ferry_transport *ferry;
     struct go_peer *go;
     const struct go_peer_tls *tls; /* NULL: plain HTTP; set before the start */
     int dead_socket;               /* bound, and nobody listens */
+    bool go_has_removed_us;        /* so its core is to say */
 
     uint64_t go_complete;  /* receipts from the Go side; the main thread's, as the next two */
     bool go_has_sent;      /* it has sent all, and knows the fate of each MsgSnap */
@@ -79,6 +90,8 @@ static struct pair {
     uint64_t n_unreachable;
     uint64_t n_unexpected; /* messages while there was no journal */
     int fatal;
+    uint64_t n_fatal;
+    uint64_t removed_id; /* of whom Ferry's core says that it was removed; 0: of none */
 } pair;
 
 static int on_message(void *ctx, const struct ferry_message *msg)
@@ -122,7 +135,19 @@ static void on_fatal(void *ctx, int err)
     (void)ctx;
     pthread_mutex_lock(&pair.mu);
     pair.fatal = err;
+    pair.n_fatal++;
     pthread_mutex_unlock(&pair.mu);
+}
+
+static bool on_is_id_removed(void *ctx, uint64_t id)
+{
+    bool is_removed;
+
+    (void)ctx;
+    pthread_mutex_lock(&pair.mu);
+    is_removed = pair.removed_id != 0 && id == pair.removed_id;
+    pthread_mutex_unlock(&pair.mu);
+    return is_removed;
 }
 
 static void on_receipt(void *arg, uint64_t complete)
@@ -233,7 +258,8 @@ static json_t *await_event(const char *name)
             explain(name);
             ck_abort_msg("no event '%s' from rafthttp-peer", name);
         }
-        ck_assert_msg(strcmp(got, "fatal") != 0, "rafthttp: %s", json_string_value(json_object_get(event, "error")));
+        ck_assert_msg(strcmp(name, "fatal") == 0 || strcmp(got, "fatal") != 0, "rafthttp: %s",
+                      json_string_value(json_object_get(event, "error")));
         if (strcmp(got, "received") == 0)
             pair.go_complete = (uint64_t)json_integer_value(json_object_get(event, "count"));
         if (strcmp(got, "sent") == 0) {
@@ -293,6 +319,26 @@ static bool streams_are_up(void)
     return n_writers >= FERRY_N_STREAMS;
 }
 
+static bool go_is_known(void)
+{
+    struct ferry_peer_status status;
+
+    return ferry_transport_peer_status(pair.ferry, GO_ID, &status) == FERRY_OK;
+}
+
+/* Let Ferry know the Go side. */
+static void introduce(enum path path, const char *url)
+{
+    const char *const urls[] = {url, NULL};
+
+    if (path == PATH_FERRY_LEARNS)
+        await_ready(go_is_known, "the Go side made itself known");
+    else if (path == PATH_FERRY_HAS_REMOTE)
+        ck_assert_int_eq(ferry_transport_add_remote(pair.ferry, GO_ID, urls), FERRY_OK);
+    else
+        ck_assert_int_eq(ferry_transport_add_peer(pair.ferry, GO_ID, urls), FERRY_OK);
+}
+
 /* Start both members and tell them about each other. */
 static void pair_start(struct ferry_config *cfg, enum path path)
 {
@@ -306,6 +352,7 @@ static void pair_start(struct ferry_config *cfg, enum path path)
     cfg->cluster_id = CLUSTER_ID;
     cfg->listen_urls = listen;
     cfg->core = (struct ferry_core){.process = on_message,
+                                    .is_id_removed = on_is_id_removed,
                                     .report_unreachable = on_unreachable,
                                     .report_snapshot = on_snapshot,
                                     .report_fatal = on_fatal};
@@ -318,11 +365,14 @@ static void pair_start(struct ferry_config *cfg, enum path path)
     go_url = json_string_value(json_object_get(event, "url"));
     ferry_url = ferry_transport_listen_url(pair.ferry, 0);
 
-    go_peer_command(pair.go, "peer %" PRIu64 " %s", FERRY_ID, path == PATH_POSTS_TO_GO ? dead : ferry_url);
+    if (pair.go_has_removed_us) {
+        go_peer_command(pair.go, "removed %" PRIu64, FERRY_ID);
+        expect_event("removed");
+    }
+    go_peer_command(pair.go, "%s %" PRIu64 " %s", path == PATH_GO_HAS_REMOTE ? "remote" : "peer", FERRY_ID,
+                    path == PATH_POSTS_TO_GO ? dead : ferry_url);
     expect_event("added"); /* so that Ferry's first dial finds it done */
-    ck_assert_int_eq(ferry_transport_add_peer(pair.ferry, GO_ID,
-                                              (const char *const[]){path == PATH_POSTS_TO_FERRY ? dead : go_url, NULL}),
-                     FERRY_OK);
+    introduce(path, path == PATH_POSTS_TO_FERRY ? dead : go_url);
     json_decref(event);
     if (path == PATH_STREAMS)
         await_ready(streams_are_up, "all four streams are up");
@@ -598,8 +648,8 @@ START_TEST(posts_carry_everything_from_go_to_ferry)
 }
 END_TEST
 
-/* One round of FEW messages both ways, with nothing taken for granted but cfg. */
-static void exchange_few(struct ferry_config *cfg)
+/* One round of FEW messages both ways, with nothing taken for granted but cfg.  The pair stands after it. */
+static void exchange(struct ferry_config *cfg)
 {
     struct sequence out = everything(6, FERRY_ID, GO_ID, cfg->form);
     struct sequence in = everything(7, GO_ID, FERRY_ID, version->form);
@@ -615,6 +665,11 @@ static void exchange_few(struct ferry_config *cfg)
     ferry_got_it_all(FEW, true);
     ferry_accounts_for(FEW, FEW);
     streams_were_used(n_snapshots);
+}
+
+static void exchange_few(struct ferry_config *cfg)
+{
+    exchange(cfg);
     pair_stop();
 }
 
@@ -690,6 +745,463 @@ START_TEST(mutual_tls_carries_everything_both_ways)
 }
 END_TEST
 
+/* ---- Snapshots with their bodies ------------------------------------------------------------------------------------
+ */
+
+#define BODY_SEED UINT64_C(99)
+#define BODY_INDEX UINT64_C(0x1234)
+
+static uint64_t body_len(void)
+{
+    return (uint64_t)environment_number("FERRY_INTEROP_MIB", 64) << 20;
+}
+
+static void say_how_long(const char *way, uint64_t begin_ns)
+{
+    printf("# etcd %s, %s: %" PRIu64 " MiB in %.2f s\n", version->name, way, body_len() >> 20,
+           (double)(monotonic_ns() - begin_ns) / 1e9);
+}
+
+START_TEST(a_snapshots_body_goes_from_ferry_to_go)
+{
+    struct ferry_config cfg = native_config();
+    const uint64_t voters[] = {FERRY_ID, GO_ID};
+    struct ferry_snapshot snapshot = {.index = BODY_INDEX, .term = 2, .conf_state = {.voters = voters, .n_voters = 2}};
+    struct ferry_message msg = {
+        .type = FERRY_MSG_SNAP, .from = FERRY_ID, .to = GO_ID, .term = 3, .snapshot = &snapshot};
+    struct ferry_snapshot_source source;
+    uint64_t begin_ns;
+    struct body body;
+    char expected[65];
+    json_t *event;
+    int err;
+
+    pair_start(&cfg, PATH_STREAMS);
+    body_init(&body, BODY_SEED, body_len());
+    source = body_source(&body);
+    begin_ns = monotonic_ns();
+    ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+    await_snapshots(1);
+    say_how_long("from Ferry to Go", begin_ns);
+    ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+    ck_assert_int_eq(err, FERRY_OK);
+    ck_assert_uint_eq(ferry_status().snapshot_out.n_finished, 1);
+    ck_assert_uint_eq(ferry_status().counts.written, 1);
+    go_peer_command(pair.go, "stored %" PRIu64, BODY_INDEX);
+    event = await_event("stored");
+    body_sha256(BODY_SEED, body_len(), expected);
+    ck_assert_uint_eq(number_of(event, "size"), body_len());
+    ck_assert_str_eq(json_string_value(json_object_get(event, "sha256")), expected);
+    json_decref(event);
+    body_release(&body);
+}
+END_TEST
+
+START_TEST(a_snapshots_body_goes_from_go_to_ferry)
+{
+    struct ferry_config cfg = native_config();
+    char dir[] = "/tmp/ferry-interop-XXXXXX", path[64], expected[65], seen[65];
+    uint64_t begin_ns, size;
+    json_t *event;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/%016" PRIx64 ".snap.db", dir, BODY_INDEX);
+    cfg.snapshot_dir = dir;
+    pair_start(&cfg, PATH_STREAMS);
+    begin_ns = monotonic_ns();
+    go_peer_command(pair.go, "body %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64, BODY_SEED, body_len(), FERRY_ID,
+                    BODY_INDEX);
+    event = await_event("body_sent");
+    say_how_long("from Go to Ferry", begin_ns);
+    ck_assert(json_is_true(json_object_get(event, "ok")));
+    json_decref(event);
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "snapshot_finish"), 1);
+    ck_assert_uint_eq(number_of(event, "snapshot_failure"), 0);
+    json_decref(event);
+    ck_assert_uint_eq(ferry_status().snapshot_in.n_finished, 1);
+    ck_assert_uint_eq(ferry_status().counts.received, 1);
+    ck_assert(file_sha256(path, seen, &size));
+    body_sha256(BODY_SEED, body_len(), expected);
+    ck_assert_uint_eq(size, body_len());
+    ck_assert_str_eq(seen, expected);
+    (void)unlink(path);
+    ck_assert_int_eq(rmdir(dir), 0); /* nothing else was left there */
+}
+END_TEST
+
+static bool both_failures_are_reported(void)
+{
+    bool are;
+
+    pthread_mutex_lock(&pair.mu);
+    are = pair.snapshots_failed == 2;
+    pthread_mutex_unlock(&pair.mu);
+    return are;
+}
+
+/* A body that ends too soon is a failure to both, and leaves nothing: etcd must see that the connection broke. */
+START_TEST(a_body_that_breaks_off_is_nothing_to_go)
+{
+    struct ferry_config cfg = native_config();
+    struct ferry_snapshot snapshot = {.index = BODY_INDEX, .term = 2};
+    struct ferry_message msg = {
+        .type = FERRY_MSG_SNAP, .from = FERRY_ID, .to = GO_ID, .term = 3, .snapshot = &snapshot};
+
+    pair_start(&cfg, PATH_STREAMS);
+    for (int is_known = 0; is_known < 2; is_known++) {
+        struct ferry_snapshot_source source;
+        struct body body;
+        int err;
+
+        body_init(&body, BODY_SEED, 8 << 20);
+        body.announced = is_known ? body.size : FERRY_SIZE_UNKNOWN;
+        body.fail_at = 4 << 20;
+        source = body_source(&body);
+        ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+        ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+        ck_assert_int_eq(err, FERRY_ERR_SYSTEM);
+        body_release(&body);
+    }
+    for (int is_known = 0; is_known < 2; is_known++) {
+        struct ferry_snapshot_source source;
+        struct body body;
+        json_t *event;
+        int err;
+
+        body_init(&body, BODY_SEED, 1 << 20); /* and the next attempt succeeds */
+        body.announced = is_known ? body.size : FERRY_SIZE_UNKNOWN;
+        source = body_source(&body);
+        ck_assert_int_eq(ferry_transport_send_snapshot(pair.ferry, &msg, &source), FERRY_OK);
+        ck_assert(body_await_close(&body, PATIENCE_MS, &err));
+        ck_assert_int_eq(err, FERRY_OK);
+        body_release(&body);
+        go_peer_command(pair.go, "stored %" PRIu64, BODY_INDEX);
+        event = await_event("stored");
+        ck_assert_uint_eq(number_of(event, "size"), 1 << 20);
+        json_decref(event);
+    }
+    ck_assert_uint_eq(ferry_status().snapshot_out.n_failed, 2);
+    await_ready(both_failures_are_reported, "both failures are reported");
+}
+END_TEST
+
+/* ---- Remotes: a member that is no peer yet catches up by POST, both ways ---- */
+
+static void exchange_as_remote(enum path path)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence out = everything(8, FERRY_ID, GO_ID, cfg.form);
+    struct sequence in = everything(9, GO_ID, FERRY_ID, version->form);
+    json_t *event;
+
+    pair_start(&cfg, path);
+    ck_assert_int_eq(ferry_status().remote, path != PATH_GO_HAS_REMOTE);
+    ferry_expects(&in, FEW, POST_WINDOW);
+    go_sends(&in, FEW, POST_WINDOW);
+    ferry_got_it_all(FEW, false);
+    go_expects(&out, FEW, POST_WINDOW);
+    (void)ferry_sends(&out, FEW, POST_WINDOW);
+    go_got_it_all(FEW, false);
+    ferry_accounts_for(FEW, FEW);
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "pipeline_requests"), FEW); /* nothing went by a stream */
+    ck_assert_uint_eq(number_of(event, "writers"), 0);
+    json_decref(event);
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        ck_assert(!ferry_status().writer_attached[i]);
+}
+
+START_TEST(a_remote_of_the_go_side_catches_up)
+{
+    exchange_as_remote(PATH_GO_HAS_REMOTE);
+}
+END_TEST
+
+START_TEST(a_remote_of_ferrys_catches_up)
+{
+    exchange_as_remote(PATH_FERRY_HAS_REMOTE);
+}
+END_TEST
+
+START_TEST(a_remote_that_ferry_learned_catches_up)
+{
+    exchange_as_remote(PATH_FERRY_LEARNS);
+}
+END_TEST
+
+/* ---- Removal ---- */
+
+#define REMOVED "the member has been permanently removed from the cluster"
+
+static void await_removal_of_go(void)
+{
+    json_t *event = await_event("fatal");
+
+    ck_assert_str_eq(json_string_value(json_object_get(event, "error")), REMOVED);
+    json_decref(event);
+}
+
+START_TEST(the_go_side_takes_our_410_for_its_removal)
+{
+    struct ferry_config cfg = native_config();
+
+    pair.removed_id = GO_ID;
+    pair_start(&cfg, PATH_FERRY_HAS_REMOTE); /* its streams are refused */
+    await_removal_of_go();
+}
+END_TEST
+
+START_TEST(the_go_side_takes_our_403_for_its_removal)
+{
+    struct ferry_config cfg = native_config();
+    struct sequence in = everything(10, GO_ID, FERRY_ID, version->form);
+
+    pair.removed_id = GO_ID;
+    pair_start(&cfg, PATH_GO_HAS_REMOTE); /* it dials no streams: only POSTs can tell it */
+    go_sends(&in, 1, POST_WINDOW);
+    await_removal_of_go();
+}
+END_TEST
+
+static bool go_is_inactive(void)
+{
+    json_t *event = go_status();
+    bool is_active = json_is_true(json_object_get(event, "active"));
+
+    json_decref(event);
+    return !is_active;
+}
+
+static bool ferry_is_silent(void)
+{
+    struct ferry_peer_status status = ferry_status();
+
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        if (status.reader_state[i] != FERRY_READER_STOPPED)
+            return false;
+    return status.dials[0] > 0;
+}
+
+START_TEST(ferry_takes_the_go_sides_410_for_its_removal)
+{
+    struct ferry_config cfg = native_config();
+    struct ferry_peer_status status;
+
+    pair.go_has_removed_us = true;
+    pair_start(&cfg, PATH_POSTS_TO_GO);
+    await_ready(ferry_is_silent, "Ferry dials no more");
+    status = ferry_status();
+    ck_assert(strstr(status.last_error, REMOVED));
+    ck_assert_uint_le(status.dials[0], 1);
+    ck_assert_uint_le(status.dials[1], 1);
+    pthread_mutex_lock(&pair.mu);
+    ck_assert_int_eq(pair.fatal, FERRY_ERR_MEMBER_REMOVED);
+    ck_assert_uint_eq(pair.n_fatal, 1);
+    pthread_mutex_unlock(&pair.mu);
+}
+END_TEST
+
+/* ---- Probing and metrics ---- */
+
+static int on_page(void *ctx, const char *text, size_t len)
+{
+    char **page = ctx;
+
+    *page = strndup(text, len);
+    return *page ? 0 : FERRY_ERR_NOMEM;
+}
+
+static struct metrics_page ferry_metrics(void)
+{
+    struct metrics_page page;
+    char *text = NULL;
+
+    ck_assert_int_eq(ferry_metrics_write(pair.ferry, on_page, &text), FERRY_OK);
+    page = metrics_page_read(text);
+    free(text);
+    return page;
+}
+
+/* The next family that the Go side has in its registry; NULL: there are no more. */
+static json_t *next_go_family(void)
+{
+    json_t *event = go_peer_event(pair.go, PATIENCE_MS), *family;
+
+    ck_assert_ptr_nonnull(event);
+    family = json_incref(json_object_get(event, "family"));
+    ck_assert(family || strcmp(json_string_value(json_object_get(event, "event")), "families") == 0);
+    json_decref(event);
+    return family;
+}
+
+static const char *name_of(const json_t *family)
+{
+    return json_string_value(json_object_get(family, "name"));
+}
+
+/* How often the Go side has entered a round-trip time, and their sum. */
+static uint64_t go_round_trips(double *ret_sum)
+{
+    uint64_t count = 0;
+    json_t *family;
+
+    *ret_sum = 0;
+    go_peer_command(pair.go, "metrics");
+    while ((family = next_go_family())) {
+        if (strcmp(name_of(family), "etcd_network_peer_round_trip_time_seconds") == 0) {
+            const json_t *h = json_object_get(json_array_get(json_object_get(family, "metric"), 0), "histogram");
+
+            count = number_of(h, "sample_count");
+            *ret_sum = json_number_value(json_object_get(h, "sample_sum"));
+        }
+        json_decref(family);
+    }
+    return count;
+}
+
+static bool go_has_round_trips(void)
+{
+    double sum;
+
+    return go_round_trips(&sum) >= 2 && sum > 0;
+}
+
+static bool ferry_has_probed(void)
+{
+    return ferry_status().probe.n_good >= 5;
+}
+
+static struct ferry_config probing_config(void)
+{
+    struct ferry_config cfg = native_config();
+
+    cfg.probe_interval_ms = 100;
+    return cfg;
+}
+
+/* The Go side looks at its two probers' state five seconds after it met the peer, and complains if it is not healthy or
+ * the clocks differ by more than a second. */
+START_TEST(both_sides_find_each_other_healthy)
+{
+    struct ferry_config cfg = probing_config();
+    struct ferry_peer_status status;
+    json_t *event;
+
+    pair_start(&cfg, PATH_STREAMS);
+    await_ready(ferry_has_probed, "Ferry has probed the Go side");
+    await_ready(go_has_round_trips, "the Go side has probed Ferry");
+    event = go_status();
+    ck_assert_uint_eq(number_of(event, "probe_alarms"), 0);
+    ck_assert_uint_ge(number_of(event, "probes"), 5);
+    json_decref(event);
+    status = ferry_status();
+    ck_assert(status.probe.healthy);
+    ck_assert_uint_eq(status.probe.n_failed, 0);
+    ck_assert(status.probe.has_clock);
+    ck_assert_int_lt(status.probe.clock_ahead_ns, 1000000000);
+    ck_assert_int_gt(status.probe.clock_ahead_ns, -1000000000);
+    ck_assert_uint_gt(status.probe.smoothed_ns, 0);
+}
+END_TEST
+
+static const char *go_type(const json_t *family)
+{
+    static const char *const types[] = {"counter", "gauge", "summary", "untyped", "histogram"};
+    uint64_t type = number_of(family, "type");
+
+    ck_assert_uint_lt(type, sizeof(types) / sizeof(types[0]));
+    return types[type];
+}
+
+static bool has_label(const struct metric_sample *sample, const char *name)
+{
+    for (size_t i = 0; i < sample->n_labels; i++)
+        if (strcmp(sample->labels[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* Ferry's first sample of the family has the Go side's label names, and le where it is a bucket. */
+static void check_labels(const struct metric_sample *sample, const json_t *family)
+{
+    const json_t *labels = json_object_get(json_array_get(json_object_get(family, "metric"), 0), "label");
+    size_t n = json_array_size(labels);
+
+    ck_assert_uint_eq(sample->n_labels, n + (has_label(sample, "le") ? 1 : 0));
+    for (size_t i = 0; i < n; i++) {
+        const char *name = name_of(json_array_get(labels, i));
+
+        ck_assert_msg(has_label(sample, name), "%s has no label %s", sample->name, name);
+    }
+}
+
+/* Ferry's buckets, from the first sample on, have the Go side's bounds. */
+static void check_buckets(const struct metric_sample *sample, const json_t *family)
+{
+    const json_t *histogram = json_object_get(json_array_get(json_object_get(family, "metric"), 0), "histogram");
+    const json_t *buckets = json_object_get(histogram, "bucket");
+    size_t n = json_array_size(buckets);
+
+    ck_assert_uint_gt(n, 0);
+    for (size_t i = 0; i < n; i++) {
+        double bound = json_number_value(json_object_get(json_array_get(buckets, i), "upper_bound"));
+        const char *le = sample[i].labels[sample[i].n_labels - 1].value;
+
+        ck_assert_msg(strtod(le, NULL) == bound, "%s: %s is not %g", sample[i].name, le, bound);
+    }
+    ck_assert_str_eq(sample[n].labels[sample[n].n_labels - 1].value, "+Inf");
+}
+
+/* The package's own registry is the judge of names, types, labels and buckets. */
+static void compare_family(const struct metrics_page *page, const json_t *family)
+{
+    const struct metric_family *ours = metrics_page_family(page, name_of(family));
+    size_t first = 0;
+
+    ck_assert_msg(ours, "Ferry has no %s", name_of(family));
+    ck_assert_msg(strcmp(ours->type, go_type(family)) == 0, "%s is a %s", ours->name, go_type(family));
+    while (first < page->n_samples && &page->families[page->samples[first].family] != ours)
+        first++;
+    ck_assert_msg(first < page->n_samples, "%s has no sample", ours->name);
+    check_labels(&page->samples[first], family);
+    if (strcmp(ours->type, "histogram") == 0)
+        check_buckets(&page->samples[first], family);
+}
+
+START_TEST(the_go_sides_metrics_and_ours_have_the_same_form)
+{
+    static const char *const expected[] = {
+        "etcd_network_active_peers",
+        "etcd_network_disconnected_peers_total",
+        "etcd_network_peer_sent_bytes_total",
+        "etcd_network_peer_received_bytes_total",
+        "etcd_network_peer_round_trip_time_seconds",
+    };
+    struct ferry_config cfg = probing_config();
+    struct metrics_page page;
+    size_t n_expected = 0;
+    json_t *family;
+
+    exchange(&cfg);
+    await_ready(ferry_has_probed, "Ferry has probed the Go side");
+    await_ready(go_has_round_trips, "the Go side has probed Ferry");
+    page = ferry_metrics();
+    ck_assert(metrics_page_value(&page, "etcd_network_peer_round_trip_time_seconds_count", "To=53f0b39f7b5ec444") >= 5);
+    ferry_transport_stop(pair.ferry); /* for the families that the Go side has only of what failed */
+    await_ready(go_is_inactive, "the Go side holds Ferry for inactive");
+    go_peer_command(pair.go, "metrics");
+    while ((family = next_go_family())) {
+        compare_family(&page, family);
+        for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+            n_expected += strcmp(name_of(family), expected[i]) == 0 ? 1 : 0;
+        json_decref(family);
+    }
+    ck_assert_uint_eq(n_expected, sizeof(expected) / sizeof(expected[0]));
+    metrics_page_release(&page);
+}
+END_TEST
+
 int main(int argc, char **argv)
 {
     if (argc != 3) {
@@ -708,6 +1220,11 @@ int main(int argc, char **argv)
     return rig_main("rafthttp", setup, teardown, streams_carry_everything_from_ferry_to_go,
                     streams_carry_everything_from_go_to_ferry, streams_carry_both_ways_at_once,
                     posts_carry_everything_from_ferry_to_go, posts_carry_everything_from_go_to_ferry,
-                    every_wire_form_is_understood, every_version_in_the_headers_is_accepted,
-                    mutual_tls_carries_everything_both_ways, NULL);
+                    a_snapshots_body_goes_from_ferry_to_go, a_snapshots_body_goes_from_go_to_ferry,
+                    a_body_that_breaks_off_is_nothing_to_go, every_wire_form_is_understood,
+                    every_version_in_the_headers_is_accepted, mutual_tls_carries_everything_both_ways,
+                    a_remote_of_the_go_side_catches_up, a_remote_of_ferrys_catches_up,
+                    a_remote_that_ferry_learned_catches_up, the_go_side_takes_our_410_for_its_removal,
+                    the_go_side_takes_our_403_for_its_removal, ferry_takes_the_go_sides_410_for_its_removal,
+                    both_sides_find_each_other_healthy, the_go_sides_metrics_and_ours_have_the_same_form, NULL);
 }

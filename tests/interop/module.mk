@@ -29,6 +29,7 @@ EXTRA_DIST += \
 	tests/interop/it_rafthttp_3.5.sh \
 	tests/interop/it_rafthttp_3.6.sh \
 	tests/interop/it_rafthttp_3.7.sh \
+	tests/interop/rafthttp-peer/peer/body.go \
 	tests/interop/rafthttp-peer/peer/go.mod \
 	tests/interop/rafthttp-peer/peer/journal.go \
 	tests/interop/rafthttp-peer/peer/message.go \

@@ -76,8 +76,9 @@ static void empty_and_close(void)
 static void check_held(size_t n, size_t n_bytes)
 {
     size_t got_n, got_bytes;
+    uint64_t oldest_ns;
 
-    fy_channel_read(&ch, &got_n, &got_bytes);
+    fy_channel_read(&ch, &got_n, &got_bytes, &oldest_ns);
     ck_assert_uint_eq(got_n, n);
     ck_assert_uint_eq(got_bytes, n_bytes);
 }

@@ -31,8 +31,9 @@ static void attach(enum ferry_stream stream)
 static size_t n_queued(struct fy_channel *ch)
 {
     size_t n, n_bytes;
+    uint64_t oldest_ns;
 
-    fy_channel_read(ch, &n, &n_bytes);
+    fy_channel_read(ch, &n, &n_bytes, &oldest_ns);
     return n;
 }
 
@@ -511,6 +512,118 @@ START_TEST(what_does_not_fit_into_the_budget_takes_no_room_from_others)
 }
 END_TEST
 
+/* ---- Ages, remotes, silence ---- */
+
+START_TEST(the_age_of_a_lane_is_that_of_its_oldest_message)
+{
+    rig.on_post = (struct rig_answer){.status = 0}; /* held */
+    fy_peer_start(rig.peer);
+    rig_run_ms(1); /* a clock that says 0 is taken for one that says 1 */
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(250);
+    rig_send(FERRY_MSG_SNAP, 2);
+    rig_run_ms(100);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_PIPELINE].messages, 2);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_PIPELINE].oldest_ms, 350);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_MESSAGE].oldest_ms, 0);
+    rig_reply(&rig.posts[0], &(struct rig_answer){.status = 204}); /* the older one */
+    rig_run_ms(10);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_PIPELINE].oldest_ms, 110);
+    rig_reply(&rig.posts[1], &(struct rig_answer){.status = 204});
+    rig_run_ms(10);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_PIPELINE].oldest_ms, 0);
+    ck_assert_uint_eq(rig_status().queued_messages, 0);
+}
+END_TEST
+
+START_TEST(a_stream_that_is_stuck_says_for_how_long)
+{
+    static struct rig_call call;
+
+    rig_dial(&call, FERRY_STREAM_MESSAGE);
+    rig_run_ms(20);
+    fy_sim_cut(rig.our_node, rig.their_node);
+    for (uint64_t i = 0; i < 6; i++) { /* more than a connection holds, so that one stays in the encoder */
+        rig_send_sized(FERRY_MSG_HEARTBEAT, i, 30000);
+        rig_run_ms(100);
+    }
+    ck_assert_uint_gt(rig_status().queues[FERRY_LANE_MESSAGE].messages, 1);
+    ck_assert_uint_ge(rig_status().queues[FERRY_LANE_MESSAGE].oldest_ms, 300);
+    ck_assert_uint_le(rig_status().queues[FERRY_LANE_MESSAGE].oldest_ms, 500);
+    fy_sim_heal_all(rig.sim);
+    rig_run_ms(100);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_MESSAGE].messages, 0);
+    ck_assert_uint_eq(rig_status().queues[FERRY_LANE_MESSAGE].oldest_ms, 0);
+    rig_hang_up(&call);
+    rig_run_ms(10);
+}
+END_TEST
+
+START_TEST(a_remote_posts_everything_and_tells_of_no_full_queue)
+{
+    rig.local.max_pipeline_messages = 4;
+    rig_remake_peer();
+    fy_peer_set_remote(rig.peer);
+    rig.on_post = (struct rig_answer){.status = 0};
+    rig.local.probe_interval_ns = FY_SIM_S;
+    fy_peer_start(rig.peer);
+    for (uint64_t i = 0; i < 20; i++)
+        rig_send(i % 2 == 0 ? FERRY_MSG_APP : FERRY_MSG_HEARTBEAT, i);
+    rig_send(FERRY_MSG_SNAP, 99);
+    rig_run_ms(5000);
+    ck_assert_uint_eq(rig.n_gets + rig.n_probes, 0);
+    ck_assert_uint_eq(rig.n_posts, 4);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 13);
+    ck_assert_uint_eq(rig.n_unreachable, 0);
+    ck_assert_uint_eq(rig.n_failure, 1); /* the snapshot's fate is told: Raft waits for it */
+    rig_check_account();
+
+    fy_peer_promote(rig.peer);
+    fy_peer_start(rig.peer);
+    rig_run_ms(2000);
+    ck_assert_uint_eq(rig.n_gets, FERRY_N_STREAMS);
+    ck_assert_uint_gt(rig.n_probes, 0);
+    ck_assert_uint_eq(rig.n_posts, 4); /* what is under way goes on */
+    rig_send(FERRY_MSG_APP, 0);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 14);
+    ck_assert_uint_eq(rig.n_unreachable, 1);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read)
+{
+    static struct rig_call call;
+    size_t n_gets, n_probes;
+
+    rig.local.probe_interval_ns = FY_SIM_S;
+    fy_peer_start(rig.peer);
+    rig_dial(&call, FERRY_STREAM_MESSAGE);
+    rig_run_ms(3000);
+    ck_assert_uint_eq(rig.n_gets, FERRY_N_STREAMS);
+    rig.on_post = (struct rig_answer){.status = 0};
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(10);
+    fy_peer_silence(rig.peer);
+    fy_peer_silence(rig.peer);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_MEMBER_REMOVED), 1);
+    ck_assert_uint_eq(rig.n_failure, 1);
+    n_gets = rig.n_gets;
+    n_probes = rig.n_probes;
+    fy_peer_start(rig.peer); /* as with any attention */
+    rig_send(FERRY_MSG_SNAP, 2);
+    rig_send(FERRY_MSG_HEARTBEAT, 3);
+    rig_run_ms(30000);
+    ck_assert_uint_eq(rig.n_gets, n_gets);
+    ck_assert_uint_eq(rig.n_probes, n_probes);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_MEMBER_REMOVED), 2);
+    ck_assert_uint_eq(call.n_messages, 1);
+    rig_check_account();
+    rig_hang_up(&call);
+    rig_run_ms(10);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main(
@@ -521,5 +634,8 @@ int main(void)
         making_a_peer_survives_every_failed_allocation, a_started_peer_dials_both_streams_and_a_stopped_one_none,
         new_urls_reach_the_readers_that_wait, one_stream_that_fails_makes_the_peer_inactive_until_something_works,
         the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
-        senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others, NULL);
+        senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others,
+        the_age_of_a_lane_is_that_of_its_oldest_message, a_stream_that_is_stuck_says_for_how_long,
+        a_remote_posts_everything_and_tells_of_no_full_queue,
+        a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read, NULL);
 }

@@ -254,7 +254,7 @@ START_TEST(new_urls_make_the_dials_fast_again)
     start();
     run_until_get(6);
     rig_run_ms(200); /* of at least 1600 */
-    ck_assert_int_eq(reader->state, FY_READER_BACKOFF);
+    ck_assert_int_eq(reader->state, FERRY_READER_BACKOFF);
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
     changed_ns = rig_now_ns();
     fy_url_picker_update(&rig.peer->picker, copy);
@@ -364,7 +364,7 @@ START_TEST(each_refusal_has_its_words_and_is_retried_slowly)
         ck_assert_str_eq(last_error(), expected);
         ck_assert(!rig_status().active);
         ck_assert(!rig_status().reader_attached[MSG]);
-        ck_assert_int_eq(reader->state, FY_READER_BACKOFF);
+        ck_assert_int_eq(reader->state, FERRY_READER_BACKOFF);
         ck_assert_uint_eq(reader->n_refusals, i + 1);
         ck_assert_uint_eq(fy_sim_n_connections(rig.sim), 0);
         fy_stream_reader_stop(reader);
@@ -381,7 +381,7 @@ START_TEST(newer_and_known_older_versions_are_read_from)
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
         rig.on_get = (struct rig_answer){.status = 200, .version = versions[i]};
         start_and_dial();
-        ck_assert_msg(reader->state == FY_READER_ACTIVE, "%s", versions[i]);
+        ck_assert_msg(reader->state == FERRY_READER_ACTIVE, "%s", versions[i]);
         fy_stream_reader_stop(reader);
         rig_run_ms(10);
     }
@@ -396,7 +396,7 @@ START_TEST(a_410_says_once_that_we_were_removed_and_ends_the_dials)
     ck_assert_uint_eq(rig.n_fatal, 1);
     ck_assert_int_eq(rig.fatal_err, FERRY_ERR_MEMBER_REMOVED);
     ck_assert_uint_eq(rig.n_gets, 1);
-    ck_assert_int_eq(reader->state, FY_READER_STOPPED);
+    ck_assert_int_eq(reader->state, FERRY_READER_STOPPED);
     ck_assert(!rig_status().active);
     ck_assert(strstr(last_error(), "permanently removed") != NULL);
 }
@@ -411,7 +411,7 @@ START_TEST(a_long_refusal_is_judged_by_its_start)
     start();
     rig_run_ms(10);
     ck_assert(strstr(last_error(), "unexpected http status 500 \"xxx") != NULL);
-    ck_assert_int_eq(reader->state, FY_READER_BACKOFF);
+    ck_assert_int_eq(reader->state, FERRY_READER_BACKOFF);
 }
 END_TEST
 
@@ -419,12 +419,12 @@ START_TEST(a_refusal_whose_reason_never_comes_is_one_too)
 {
     rig.on_get = (struct rig_answer){.status = 412, .version = "3.4.0", .body = "incompatible version\n"};
     start();
-    while (reader->state != FY_READER_REFUSED)
+    while (reader->state != FERRY_READER_REFUSED)
         ck_assert(fy_sim_step(rig.sim));
     fy_sim_cut(rig.their_node, rig.our_node);
     if (reader->refusal.len == 0) {
         rig_run_ms(6990);
-        ck_assert_int_eq(reader->state, FY_READER_REFUSED);
+        ck_assert_int_eq(reader->state, FERRY_READER_REFUSED);
     }
     rig_run_ms(7000);
     ck_assert(strstr(last_error(), "when precondition failed") || strstr(last_error(), "incompatible version") ||
@@ -440,7 +440,7 @@ START_TEST(an_answer_without_a_head_is_given_up_after_both_timeouts)
     rig.on_get = (struct rig_answer){.status = 0};
     start();
     rig_run_ms(6999);
-    ck_assert_int_eq(reader->state, FY_READER_DIALING);
+    ck_assert_int_eq(reader->state, FERRY_READER_DIALING);
     rig_run_ms(2);
     ck_assert_str_eq(last_error(), "failed to dial 2 on stream Message (no answer within the dial and read timeouts)");
     rig_run_ms(1);
@@ -456,7 +456,7 @@ START_TEST(a_connection_that_does_not_come_about_is_given_up_after_the_dial_time
     fy_sim_cut(rig.our_node, rig.their_node);
     start();
     rig_run_ms(1999);
-    ck_assert_int_eq(reader->state, FY_READER_DIALING);
+    ck_assert_int_eq(reader->state, FERRY_READER_DIALING);
     ck_assert_uint_eq(n_dials(), 1);
     rig_run_ms(2);
     ck_assert(strstr(last_error(), "failed to dial 2 on stream Message (") != NULL);
@@ -608,24 +608,24 @@ END_TEST
 
 START_TEST(a_reader_can_be_stopped_in_every_state)
 {
-    static const enum fy_reader_state all[] = {FY_READER_DIALING, FY_READER_REFUSED, FY_READER_ACTIVE,
-                                               FY_READER_BACKOFF};
+    static const enum ferry_reader_state all[] = {FERRY_READER_DIALING, FERRY_READER_REFUSED, FERRY_READER_ACTIVE,
+                                               FERRY_READER_BACKOFF};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        rig.on_get = (struct rig_answer){.status = all[i] == FY_READER_ACTIVE ? 200 : 412, .version = "3.4.0"};
+        rig.on_get = (struct rig_answer){.status = all[i] == FERRY_READER_ACTIVE ? 200 : 412, .version = "3.4.0"};
         start();
         while (reader->state != all[i])
             ck_assert(fy_sim_step(rig.sim));
         fy_stream_reader_stop(reader);
         fy_stream_reader_stop(reader);
-        ck_assert_int_eq(reader->state, FY_READER_STOPPED);
+        ck_assert_int_eq(reader->state, FERRY_READER_STOPPED);
         ck_assert(!rig_status().reader_attached[MSG]);
         rig.n_gets = 0;
         rig_run_ms(10000);
         ck_assert_uint_le(rig.n_gets, 1); /* what was under way */
         ck_assert_uint_eq(fy_sim_n_connections(rig.sim), 0);
         if (i + 1 < sizeof(all) / sizeof(all[0]))
-            ck_assert_int_eq(reader->state, FY_READER_STOPPED);
+            ck_assert_int_eq(reader->state, FERRY_READER_STOPPED);
     }
 }
 END_TEST

@@ -7,28 +7,36 @@ UNIT_TESTS = \
 	check_counts.test \
 	check_decoder.test \
 	check_delivery.test \
+	check_disk.test \
 	check_encoder.test \
 	check_headers.test \
+	check_histogram.test \
 	check_http_client.test \
 	check_http_loop.test \
 	check_http_server.test \
 	check_http_stream.test \
+	check_http_upload.test \
 	check_inbox.test \
 	check_intake.test \
 	check_latency.test \
 	check_lines.test \
 	check_message.test \
 	check_outgoing.test \
+	check_pace.test \
 	check_peer.test \
 	check_peer_status.test \
 	check_pipeline.test \
+	check_probe_answer.test \
+	check_prober.test \
 	check_progress.test \
 	check_refusal.test \
 	check_routes.test \
 	check_sim.test \
+	check_snapshot.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
 	check_thread.test \
+	check_text.test \
 	check_timers.test \
 	check_url.test \
 	check_url_picker.test \
@@ -41,28 +49,36 @@ check_config_test_SOURCES = tests/unit/check_config.c
 check_counts_test_SOURCES = tests/unit/check_counts.c
 check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
+check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
 check_headers_test_SOURCES = tests/unit/check_headers.c
+check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
 check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
+check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
+check_pace_test_SOURCES = tests/unit/check_pace.c
 check_peer_test_SOURCES = tests/unit/check_peer.c
 check_peer_status_test_SOURCES = tests/unit/check_peer_status.c
 check_pipeline_test_SOURCES = tests/unit/check_pipeline.c
+check_probe_answer_test_SOURCES = tests/unit/check_probe_answer.c
+check_prober_test_SOURCES = tests/unit/check_prober.c
 check_progress_test_SOURCES = tests/unit/check_progress.c src/tools/progress.c
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_routes_test_SOURCES = tests/unit/check_routes.c
 check_sim_test_SOURCES = tests/unit/check_sim.c
+check_snapshot_test_SOURCES = tests/unit/check_snapshot.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
 check_thread_test_SOURCES = tests/unit/check_thread.c
+check_text_test_SOURCES = tests/unit/check_text.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c

@@ -9,6 +9,9 @@
  * taken from curl as soon as the callback has returned.  Until then curl may still work on it, so a call never lends
  * curl the body: a short one is copied, and a long one is handed over piece by piece, which a cancelled call refuses.
  *
+ * A body that is read from its owner piece by piece stops curl's sending while nothing is ready; a wake is acted on
+ * when the loop works.
+ *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
  *
  * Names are looked up by threads of curl's, one for each call that is looking one up.  Such a thread cannot be stopped:
@@ -57,8 +60,11 @@ struct fy_call {
     bool is_canceled;
     int err;             /* why a callback of ours refused to go on */
     const uint8_t *body; /* lent; NULL when curl has a copy */
-    size_t body_len;
-    size_t body_pos;
+    fy_body_fn *read_body;
+    uint64_t body_len;
+    uint64_t body_pos;
+    bool is_body_paused;      /* curl asks for no more until it is told to */
+    struct fy_node wake_node; /* http->calls_woken */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -67,6 +73,8 @@ static void free_call(struct fy_call *call)
     if (!call)
         return;
     assert(!fy_node_is_linked(&call->node));
+    if (fy_node_is_linked(&call->wake_node))
+        fy_list_remove(&call->wake_node);
     if (call->easy)
         curl_easy_cleanup(call->easy);
     fy_client_tls_release(&call->tls);
@@ -206,15 +214,38 @@ static size_t on_data(char *data, size_t size, size_t len, void *arg)
 static size_t on_read_body(char *buf, size_t size, size_t n, void *arg)
 {
     struct fy_call *call = arg;
-    size_t len = call->body_len - call->body_pos;
+    uint64_t left = call->body_len - call->body_pos;
+    size_t len = left > size * n ? size * n : (size_t)left;
 
     if (call->is_canceled)
         return CURL_READFUNC_ABORT;
-    if (len > size * n)
-        len = size * n;
     memcpy(buf, call->body + call->body_pos, len);
     call->body_pos += len;
     return len;
+}
+
+static size_t on_pull_body(char *buf, size_t size, size_t n, void *arg)
+{
+    struct fy_call *call = arg;
+    uint64_t left = call->body_len - call->body_pos; /* in effect without end when the length is unknown */
+    size_t cap = left > size * n ? size * n : (size_t)left;
+    size_t len;
+
+    if (call->is_canceled)
+        return CURL_READFUNC_ABORT;
+    if (cap == 0)
+        return 0;
+    len = call->read_body(call->arg, (uint8_t *)buf, cap);
+    if (call->is_canceled)
+        return CURL_READFUNC_ABORT;
+    if (len == FY_BODY_END) {
+        assert(call->body_len == FY_LEN_UNKNOWN);
+        return 0;
+    }
+    assert(len <= cap);
+    call->is_body_paused = len == 0;
+    call->body_pos += len;
+    return len > 0 ? len : CURL_READFUNC_PAUSE;
 }
 
 /* Curl begins again, on another connection. */
@@ -406,7 +437,17 @@ static int set_body(struct fy_call *call, const struct fy_call_spec *spec)
     CURL *easy = call->easy;
 
     (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)spec->body_len);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                           spec->body_len == FY_LEN_UNKNOWN ? -1 : (curl_off_t)spec->body_len);
+    if (spec->read_body) {
+        assert(!spec->body && spec->own_connection); /* a new connection never makes curl begin the body again */
+        call->read_body = spec->read_body;
+        call->body_len = spec->body_len;
+        (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_SIZE);
+        (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_pull_body);
+        (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+        return FERRY_OK;
+    }
     if (spec->body_len <= MAX_COPIED_BODY) {
         const void *body = spec->body_len > 0 ? spec->body : "";
 
@@ -467,6 +508,12 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     fy_list_append(&http->calls_new, &call->node);
     *ret_call = call;
     return FERRY_OK;
+}
+
+void fy_client_wake(struct fy_call *call)
+{
+    if (call->is_body_paused && !call->is_canceled && !fy_node_is_linked(&call->wake_node))
+        fy_list_append(&call->http->calls_woken, &call->wake_node);
 }
 
 /* ---- Ending a call ---- */
@@ -581,7 +628,22 @@ void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events)
 bool fy_client_has_work(const struct fy_http *http)
 {
     return http->curl_is_due || http->curl_has_acted || !fy_list_is_empty(&http->calls_new) ||
-           !fy_list_is_empty(&http->calls_doomed);
+           !fy_list_is_empty(&http->calls_doomed) || !fy_list_is_empty(&http->calls_woken);
+}
+
+/* Curl goes on with a paused body by a timeout of its own, which is due at once. */
+static void unpause_woken(struct fy_http *http)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_woken));) {
+        struct fy_call *call = fy_container(node, struct fy_call, wake_node);
+
+        if (call->is_canceled)
+            continue;
+        call->is_body_paused = false;
+        http->in_curl = true;
+        (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
+        http->in_curl = false;
+    }
 }
 
 static void add_new(struct fy_http *http)
@@ -614,6 +676,7 @@ static void read_messages(struct fy_http *http)
 void fy_client_work(struct fy_http *http)
 {
     add_new(http);
+    unpause_woken(http);
     if (http->curl_is_due) {
         http->curl_is_due = false;
         act(http, CURL_SOCKET_TIMEOUT, 0);
@@ -632,6 +695,7 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_new);
     fy_list_init(&http->calls);
     fy_list_init(&http->calls_doomed);
+    fy_list_init(&http->calls_woken);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return FERRY_ERR_NOMEM;

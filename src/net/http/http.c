@@ -329,10 +329,16 @@ static uint64_t net_now_ns(const struct fy_net *net)
     return fy_http_of_const(net)->now_ns;
 }
 
-static uint64_t net_unix_ms(const struct fy_net *net)
+static uint64_t net_unix_ns(const struct fy_net *net)
 {
     (void)net;
-    return read_clock_ns(CLOCK_REALTIME) / FY_NS_PER_MS;
+    return read_clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t net_coarse_ns(const struct fy_net *net)
+{
+    (void)net;
+    return read_clock_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 /* splitmix64: any seed is good, and two nets hardly ever share one. */
@@ -371,6 +377,7 @@ static void net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void
 const struct fy_net_ops fy_http_ops = {
     .call = fy_client_call,
     .call_cancel = fy_client_cancel,
+    .call_wake = fy_client_wake,
     .listen = fy_server_listen,
     .listener_url = fy_server_listener_url,
     .listener_close = fy_server_listener_close,
@@ -381,6 +388,8 @@ const struct fy_net_ops fy_http_ops = {
     .request_header = fy_server_request_header,
     .request_is_from = fy_server_request_is_from,
     .request_set_events = fy_server_request_set_events,
+    .request_pause_body = fy_server_request_pause_body,
+    .request_resume_body = fy_server_request_resume_body,
     .request_reply = fy_server_request_reply,
     .request_abort = fy_server_request_abort,
     .request_stream = fy_server_outflow_begin,
@@ -388,7 +397,8 @@ const struct fy_net_ops fy_http_ops = {
     .outflow_end = fy_server_outflow_end,
     .outflow_abort = fy_server_outflow_abort,
     .now_ns = net_now_ns,
-    .unix_ms = net_unix_ms,
+    .unix_ns = net_unix_ns,
+    .coarse_ns = net_coarse_ns,
     .random = net_random,
     .timers = net_timers,
     .wake = net_wake,

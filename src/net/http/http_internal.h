@@ -68,6 +68,7 @@ struct fy_http {
     struct fy_list calls_new;    /* struct fy_call, to be given to curl */
     struct fy_list calls;        /* struct fy_call, with curl */
     struct fy_list calls_doomed; /* struct fy_call, to be taken from curl and freed */
+    struct fy_list calls_woken;  /* struct fy_call.wake_node: with more to send */
 
     struct fy_list listeners; /* struct fy_listener */
     uint64_t pass;            /* of the work on listeners: each is run once in a pass */
@@ -114,6 +115,7 @@ void fy_client_work(struct fy_http *http);
 int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                    struct fy_call **ret_call);
 void fy_client_cancel(struct fy_call *call);
+void fy_client_wake(struct fy_call *call);
 
 /* ---- server.c ---- */
 

@@ -10,15 +10,22 @@
  * that the body may be longer, the answer is sent at once, the connection closed, and the close softened by lingering.
  * A body that turns out too long when it is too late for that ends the connection without the answer.
  *
+ * In the middle of a body libmicrohttpd takes no answer at all.  When too much of the body is to come, the answer is
+ * written to the socket past it, and the connection closed as softly.
+ *
  * A suspended connection is not watched by libmicrohttpd.  The connection's own watch tells of a reset while a request
  * waits for its reply; a client that only closed its sending side may still read, and is answered.
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "net/http/server.h"
+
+#define MAX_LINGERED ((size_t)16 << 20) /* what may be in both kernels' buffers when the client sees the answer */
 
 static struct fy_conn *conn_of(struct MHD_Connection *mhd)
 {
@@ -118,6 +125,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
     req->is_begun = true;
     req->is_live = true;
     listener->fn(listener->arg, req);
+    req->is_past_head = true;
     if (req->is_broken)
         return MHD_NO;
     if (req->response && is_body_too_long(req)) {
@@ -125,6 +133,12 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
         return queue_answer(req);
     }
     return MHD_YES;
+}
+
+static void suspend_once(struct fy_request *req)
+{
+    if (!req->is_suspended)
+        fy_request_suspend(req);
 }
 
 static enum MHD_Result on_body(struct fy_request *req, const char *data, size_t len)
@@ -160,6 +174,7 @@ enum MHD_Result fy_request_on_access(void *cls, struct MHD_Connection *mhd, cons
 {
     struct fy_request *req = *request;
     size_t data_len = *len;
+    enum MHD_Result result;
 
     (void)cls;
     (void)mhd;
@@ -169,8 +184,15 @@ enum MHD_Result fy_request_on_access(void *cls, struct MHD_Connection *mhd, cons
         return MHD_NO;
     if (!req->is_begun)
         return on_head(req, method);
+    if (req->is_paused) { /* a next chunk: it is given again after the pause */
+        suspend_once(req);
+        return MHD_YES;
+    }
     *len = 0;
-    return data_len > 0 ? on_body(req, data, data_len) : on_whole(req);
+    result = data_len > 0 ? on_body(req, data, data_len) : on_whole(req);
+    if (result == MHD_YES && req->is_paused)
+        suspend_once(req);
+    return result;
 }
 
 /* ---- Death ---- */
@@ -208,7 +230,7 @@ void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **reque
             req->events.on_gone(req->arg);
     }
     if (req->must_linger && !listener->is_closed)
-        fy_linger(listener->http, conn->fd, FY_MAX_SWALLOWED);
+        fy_linger(listener->http, conn->fd, MAX_LINGERED);
     if (req->out && mhd) /* an outflow's connection is exempt; a next request's is not */
         (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->http->cfg.idle_timeout_s);
     if (req->response)
@@ -283,11 +305,50 @@ static struct MHD_Response *new_response(const struct fy_header *headers, size_t
     return response;
 }
 
+/* ---- An answer in the middle of a body ---- */
+
+/* Is it too late for libmicrohttpd, and may too much of the body still be to come?  TLS is libmicrohttpd's, so it must
+ * be plain. */
+static bool must_answer_past(const struct fy_request *req)
+{
+    return req->is_past_head && !req->is_whole && is_body_too_long(req) &&
+           !MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+}
+
+/* Write a whole answer to the socket.  False: it did not fit, or the client is gone. */
+static bool answer_past(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                        const void *body, size_t body_len)
+{
+    char text[2048];
+    size_t len = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
+                                  status, MHD_get_reason_phrase_for((unsigned)status), body_len);
+
+    for (size_t i = 0; i < n_headers && len < sizeof(text); i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s\r\n", headers[i].name, headers[i].value);
+    if (len >= sizeof(text) || sizeof(text) - len < 2 + body_len)
+        return false;
+    memcpy(text + len, "\r\n", 2);
+    len += 2;
+    if (body_len > 0)
+        memcpy(text + len, body, body_len);
+    len += body_len;
+    return send(req->conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                              const void *body, size_t body_len)
 {
     assert(req->is_live);
     req->is_live = false;
+    req->is_paused = false;
+    if (must_answer_past(req)) {
+        req->is_broken = true; /* what of the body still comes ends the connection */
+        req->must_linger = answer_past(req, status, headers, n_headers, body, body_len);
+        if (!req->must_linger)
+            fy_conn_break(req->conn, false);
+        fy_request_resume(req);
+        return;
+    }
     req->status = (unsigned)status;
     req->response = new_response(headers, n_headers, body, body_len);
     if (!req->response) {
@@ -297,10 +358,26 @@ void fy_server_request_reply(struct fy_request *req, int status, const struct fy
     fy_request_resume(req);
 }
 
+void fy_server_request_pause_body(struct fy_request *req)
+{
+    assert(req->is_live);
+    req->is_paused = !req->is_whole;
+}
+
+void fy_server_request_resume_body(struct fy_request *req)
+{
+    assert(req->is_live);
+    if (!req->is_paused)
+        return;
+    req->is_paused = false;
+    fy_request_resume(req);
+}
+
 void fy_server_request_abort(struct fy_request *req)
 {
     assert(req->is_live);
     req->is_live = false;
+    req->is_paused = false;
     req->is_broken = true;
     fy_conn_break(req->conn, false);
     fy_request_resume(req);

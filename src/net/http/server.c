@@ -12,6 +12,9 @@
  * That memory also bounds a chunk of an outflow.  It is mapped per connection, so what is not used costs nothing: an
  * idle stream touches three pages of it.
  *
+ * A client that ends its side in the middle of a body is as good as gone, but libmicrohttpd would wait for it until its
+ * timeout: so after each run it is seen whether there is anything left to be read.
+ *
  * Closing: what users still hold is told first, then every suspended connection is resumed, for libmicrohttpd cannot be
  * stopped otherwise; and it cannot be stopped from inside its own callbacks, so there it stops when it has returned.
  */
@@ -148,7 +151,10 @@ static void on_client_end(struct fy_conn *conn, uint32_t events)
     struct fy_request *req = conn->req;
     bool is_reset = events & (EPOLLERR | EPOLLHUP);
 
+    if (!conn->is_half_closed)
+        fy_list_append(&conn->listener->half_closed, &conn->half_node);
     conn->is_half_closed = true;
+    conn->listener->is_due = true;
     if (!req)
         return;
     if (fy_outflow_is_live(req->out))
@@ -203,6 +209,8 @@ static void forget(struct fy_conn *conn)
         fy_list_remove(&conn->opening_node);
     if (fy_node_is_linked(&conn->head_node))
         fy_list_remove(&conn->head_node);
+    if (conn->is_half_closed)
+        fy_list_remove(&conn->half_node);
     fy_list_remove(&conn->node);
     listener->n_conns--;
     check_room(listener);
@@ -369,11 +377,34 @@ static void stop(struct fy_listener *listener)
     fy_watch_bury(http, &listener->accept_watch, listener);
 }
 
+/* Does a handler wait for the rest of a body that will not come? */
+static bool waits_in_vain(const struct fy_conn *conn)
+{
+    const struct fy_request *req = conn->req;
+    char byte;
+
+    return req && req->is_live && !req->is_whole && !req->is_suspended &&
+           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void drop_half_sent(struct fy_listener *listener)
+{
+    struct fy_list *half_closed = &listener->half_closed;
+
+    for (struct fy_node *node = fy_list_first(half_closed); node; node = fy_list_next(half_closed, node)) {
+        const struct fy_conn *conn = fy_container(node, struct fy_conn, half_node);
+
+        if (waits_in_vain(conn))
+            fy_request_drop(conn->req, FERRY_ERR_EOF);
+    }
+}
+
 static void run(struct fy_listener *listener)
 {
     listener->is_due = false;
     listener->is_running = true;
     (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
+    drop_half_sent(listener);
     listener->is_running = false;
     if (listener->is_closed)
         stop(listener);
@@ -576,6 +607,7 @@ static struct fy_listener *new_listener(struct fy_http *http, fy_request_fn *fn,
     listener->arg = arg;
     fy_list_init(&listener->conns);
     fy_list_init(&listener->openings);
+    fy_list_init(&listener->half_closed);
     fy_list_init(&listener->heads);
     fy_list_init(&listener->unsent);
     return listener;

@@ -28,7 +28,8 @@ struct fy_listener {
     void *arg;
     char *url; /* as bound */
 
-    struct fy_list conns; /* struct fy_conn.node */
+    struct fy_list conns;       /* struct fy_conn.node */
+    struct fy_list half_closed; /* struct fy_conn.half_node */
     size_t n_conns;
     struct fy_conn *accepted; /* on its way into libmicrohttpd */
     struct fy_conn *shaking;  /* in the TLS handshake that libmicrohttpd was last busy with; NULL: none */
@@ -59,7 +60,8 @@ struct fy_conn {
     uint64_t head_deadline_ns;
     bool is_given; /* to libmicrohttpd */
     int fd;
-    bool is_half_closed; /* the client sends no more */
+    bool is_half_closed;      /* the client sends no more */
+    struct fy_node half_node; /* listener->half_closed, then */
     struct fy_request *req;
     struct fy_server_tls tls;
     char remote[64];
@@ -76,7 +78,9 @@ struct fy_request {
     bool is_begun;     /* the listener's handler has seen it */
     bool is_live;      /* the handler holds it */
     bool is_broken;    /* to end without an answer, or without the rest of it */
+    bool is_past_head; /* the listener's handler has returned */
     bool is_whole;     /* the body has ended */
+    bool is_paused;    /* the handler wants no more of the body now */
     bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
     bool must_linger;  /* it was answered before a body that is too long to be swallowed */
     size_t n_swallowed;
@@ -118,6 +122,8 @@ void fy_server_request_set_events(struct fy_request *req, const struct fy_reques
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                              const void *body, size_t body_len);
 void fy_server_request_abort(struct fy_request *req);
+void fy_server_request_pause_body(struct fy_request *req);
+void fy_server_request_resume_body(struct fy_request *req);
 
 /* ---- outflow.c ---- */
 

@@ -2,7 +2,8 @@
  * call - the client's end: dial, ask, take the answer.
  *
  * The request's head goes out once the server has agreed to talk; its body follows as the window allows, read from the
- * caller's memory, and the answer may come before all of it is sent.  Whatever ends the call closes the connection.
+ * caller's memory or by its function, and the answer may come before all of it is sent.  Whatever ends the call closes
+ * the connection.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -43,38 +44,111 @@ void fy_sim_client_on_connect_timeout(void *arg)
     fy_sim_conn_leave(conn);
 }
 
-void fy_sim_client_on_ack(struct fy_sim_conn *conn)
+static struct fy_sim_pipe *request_pipe(struct fy_sim_conn *conn)
 {
-    struct fy_sim_pipe *pipe = &conn->pipes[FY_SIM_SERVER];
+    return &conn->pipes[FY_SIM_SERVER];
+}
+
+/* The body is sent whole, as nothing more is to be. */
+static void end_body(struct fy_sim_conn *conn)
+{
+    struct fy_sim_pipe *pipe = request_pipe(conn);
+
+    conn->client.body_len = conn->client.body_off;
+    fy_sim_pipe_mark(pipe, &pipe->end, FY_SIM_RUN_END);
+}
+
+/* The next piece of the body, for at most cap bytes of room; 0: nothing is ready, or the call is over. */
+static size_t next_piece(struct fy_sim_conn *conn, size_t cap, const uint8_t **ret_piece)
+{
+    struct fy_sim *sim = conn->sim;
+    size_t len;
+
+    if (!conn->client.read_body) {
+        *ret_piece = conn->client.body + conn->client.body_off;
+        return cap;
+    }
+    *ret_piece = sim->scratch;
+    if (!conn->client.is_body_ready)
+        return 0;
+    if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm))
+        cap = fy_chance_between(&sim->chance, 1, cap);
+    len = conn->client.read_body(conn->client.arg, sim->scratch, cap);
+    if (!conn->ends[FY_SIM_CLIENT].is_held)
+        return 0; /* canceled from inside */
+    if (len == FY_BODY_END) {
+        assert(conn->client.body_len == FY_LEN_UNKNOWN);
+        end_body(conn);
+        return 0;
+    }
+    assert(len <= cap);
+    conn->client.is_body_ready = len > 0;
+    return len;
+}
+
+/* Send what there is of the body, as far as the window takes it. */
+static void pump_body(struct fy_sim_conn *conn)
+{
+    struct fy_sim_pipe *pipe = request_pipe(conn);
 
     while (conn->client.body_off < conn->client.body_len && fy_sim_pipe_space(pipe) > 0) {
-        size_t left = conn->client.body_len - conn->client.body_off;
-        size_t len = fy_sim_pipe_space(pipe) < left ? fy_sim_pipe_space(pipe) : left;
+        uint64_t left = conn->client.body_len - conn->client.body_off;
+        size_t cap = fy_sim_pipe_space(pipe) < left ? fy_sim_pipe_space(pipe) : (size_t)left;
+        const uint8_t *piece;
+        size_t len;
 
-        if (len > sizeof(conn->sim->scratch))
-            len = sizeof(conn->sim->scratch);
-        if (fy_sim_pipe_write(pipe, conn->client.body + conn->client.body_off, len) != FERRY_OK) {
+        if (cap > sizeof(conn->sim->scratch))
+            cap = sizeof(conn->sim->scratch);
+        len = next_piece(conn, cap, &piece);
+        if (len == 0)
+            return;
+        if (fy_sim_pipe_write(pipe, piece, len) != FERRY_OK) {
             fy_sim_conn_close(conn, FY_SIM_CLIENT, FY_SIM_RUN_RESET);
             finish(conn, FERRY_ERR_RESET, "no memory for what is under way");
             return;
         }
         conn->client.body_off += len;
         if (conn->client.body_off == conn->client.body_len)
-            fy_sim_pipe_mark(pipe, &pipe->end, FY_SIM_RUN_END);
+            end_body(conn);
     }
+}
+
+void fy_sim_client_on_ack(struct fy_sim_conn *conn)
+{
+    pump_body(conn);
+}
+
+void fy_sim_client_on_read(void *arg)
+{
+    struct fy_sim_conn *conn = arg;
+
+    fy_sim_conn_enter_event(conn);
+    pump_body(conn);
+    fy_sim_conn_leave(conn);
+}
+
+void fy_sim_call_wake(struct fy_call *call)
+{
+    struct fy_sim_conn *conn = conn_of(call);
+
+    if (conn->client.is_body_ready)
+        return;
+    conn->client.is_body_ready = true;
+    if (conn->ends[FY_SIM_CLIENT].is_open && conn->client.phase != FY_SIM_DIALING)
+        fy_timer_set(&conn->client.read, conn->sim->now_ns);
 }
 
 static void on_connected(struct fy_sim_conn *conn)
 {
-    struct fy_sim_pipe *pipe = &conn->pipes[FY_SIM_SERVER];
+    struct fy_sim_pipe *pipe = request_pipe(conn);
 
     fy_timer_unset(&conn->client.connect_timeout);
     conn->client.phase = FY_SIM_ASKING;
     fy_sim_pipe_mark(pipe, &pipe->head, FY_SIM_RUN_HEAD);
     if (conn->client.body_len == 0)
-        fy_sim_pipe_mark(pipe, &pipe->end, FY_SIM_RUN_END);
+        end_body(conn);
     else
-        fy_sim_client_on_ack(conn);
+        pump_body(conn);
 }
 
 static void on_head(struct fy_sim_conn *conn)
@@ -167,10 +241,12 @@ int fy_sim_call(struct fy_net *net, const struct fy_call_spec *spec, const struc
     }
     conn->client.port = address.port;
     conn->client.body = spec->body;
+    conn->client.read_body = spec->read_body;
     conn->client.body_len = spec->body_len;
+    conn->client.is_body_ready = true;
     conn->client.events = *events;
     conn->client.arg = arg;
-    fy_sim_trace(sim, node, FY_SIM_TRACE_DIAL, conn->number, spec->body_len);
+    fy_sim_trace(sim, node, FY_SIM_TRACE_DIAL, conn->number, (size_t)spec->body_len);
     if (conn->ends[FY_SIM_CLIENT].is_open) {
         snprintf(conn->client.address, sizeof(conn->client.address), "%s:%u", node->host, fy_sim_node_pick_port(node));
         fy_sim_pipe_mark(&conn->pipes[FY_SIM_SERVER], &conn->pipes[FY_SIM_SERVER].open, FY_SIM_RUN_OPEN);

@@ -63,6 +63,7 @@ int fy_sim_conn_new(struct fy_sim_node *client, struct fy_sim_node *server, stru
     fy_sim_pipe_init(&conn->pipes[FY_SIM_CLIENT], conn, FY_SIM_CLIENT);
     fy_sim_pipe_init(&conn->pipes[FY_SIM_SERVER], conn, FY_SIM_SERVER);
     fy_timer_init(&conn->client.connect_timeout, &sim->events, fy_sim_client_on_connect_timeout, conn);
+    fy_timer_init(&conn->client.read, &sim->events, fy_sim_client_on_read, conn);
     fy_timer_init(&conn->server.read, &sim->events, fy_sim_server_on_read, conn);
     fy_timer_init(&conn->server.write_timeout, &sim->events, fy_sim_server_on_write_timeout, conn);
     conn->number = ++sim->last_conn;
@@ -80,6 +81,7 @@ void fy_sim_conn_free(struct fy_sim_conn *conn)
     fy_sim_pipe_release(&conn->pipes[FY_SIM_CLIENT]);
     fy_sim_pipe_release(&conn->pipes[FY_SIM_SERVER]);
     fy_timer_unset(&conn->client.connect_timeout);
+    fy_timer_unset(&conn->client.read);
     fy_timer_unset(&conn->server.read);
     fy_timer_unset(&conn->server.write_timeout);
     while ((node = fy_list_take_first(&conn->spent)))
@@ -141,6 +143,7 @@ void fy_sim_conn_shut(struct fy_sim_conn *conn, enum fy_sim_side side)
     conn->ends[side].is_open = false;
     if (side == FY_SIM_CLIENT) {
         fy_timer_unset(&conn->client.connect_timeout);
+        fy_timer_unset(&conn->client.read);
     } else {
         fy_timer_unset(&conn->server.read);
         fy_timer_unset(&conn->server.write_timeout);

@@ -1,6 +1,7 @@
 /*
  * pipe - one direction of a connection: runs of bytes and marks, in order, each arriving at its time.
  *
+ * While the end that it leads to takes nothing of the body, bytes and the body's end wait before it.
  * A run is never before the one in front of it.  When it may not pass (the link is cut, the host is down) the whole
  * pipe is held up until somebody resumes it.  The bytes of a run may come in pieces.
  * Bytes count against the window from the moment they are written until their acknowledgement is back; it takes the
@@ -31,12 +32,20 @@ static struct fy_sim_run *first_run(const struct fy_sim_pipe *pipe)
     return fy_container(fy_list_first(&pipe->runs), struct fy_sim_run, node);
 }
 
+/* Is the oldest run one that the end does not take now? */
+static bool waits_for_end(const struct fy_sim_pipe *pipe)
+{
+    enum fy_sim_run_kind kind = first_run(pipe)->kind;
+
+    return pipe->is_paused && (kind == FY_SIM_RUN_BYTES || kind == FY_SIM_RUN_END);
+}
+
 /* Arm the timer for the oldest run, which arrives at earliest_ns at the earliest. */
 static void expect(struct fy_sim_pipe *pipe, uint64_t earliest_ns)
 {
     uint64_t at_ns;
 
-    if (fy_list_is_empty(&pipe->runs) || pipe->is_held_up)
+    if (fy_list_is_empty(&pipe->runs) || pipe->is_held_up || waits_for_end(pipe))
         return;
     at_ns = first_run(pipe)->arrive_ns;
     fy_timer_set(&pipe->arrive, at_ns > earliest_ns ? at_ns : earliest_ns);
@@ -94,6 +103,8 @@ static void on_arrive(void *arg)
     const uint8_t *data = NULL;
     size_t len = 0;
 
+    if (waits_for_end(pipe))
+        return;
     if (kind != FY_SIM_RUN_BREAK && !fy_sim_path_is_open(sender(pipe), receiver(pipe))) {
         pipe->is_held_up = true;
         fy_sim_trace(sim, receiver(pipe), FY_SIM_TRACE_HELD_UP, conn->number, 0);
@@ -182,6 +193,15 @@ void fy_sim_pipe_took(struct fy_sim_pipe *pipe, size_t len)
     pipe->to_ack += len;
     if (pipe->unacked > sim->cfg.window_bytes / 2 && !pipe->is_ack_held_up && !fy_timer_is_set(&pipe->ack))
         fy_timer_set(&pipe->ack, fy_sim_arrival_ns(sim, receiver(pipe), sender(pipe)));
+}
+
+void fy_sim_pipe_pause(struct fy_sim_pipe *pipe, bool is_paused)
+{
+    bool was_paused = pipe->is_paused;
+
+    pipe->is_paused = is_paused;
+    if (was_paused && !is_paused && !fy_timer_is_set(&pipe->arrive))
+        expect(pipe, pipe->conn->sim->now_ns);
 }
 
 void fy_sim_pipe_clear(struct fy_sim_pipe *pipe)

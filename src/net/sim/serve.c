@@ -332,6 +332,21 @@ void fy_sim_request_set_events(struct fy_request *req, const struct fy_request_e
     conn->server.has_events = true;
 }
 
+static struct fy_sim_pipe *request_pipe(struct fy_sim_conn *conn)
+{
+    return &conn->pipes[FY_SIM_SERVER];
+}
+
+void fy_sim_request_pause_body(struct fy_request *req)
+{
+    fy_sim_pipe_pause(request_pipe(conn_of_request(req)), true);
+}
+
+void fy_sim_request_resume_body(struct fy_request *req)
+{
+    fy_sim_pipe_pause(request_pipe(conn_of_request(req)), false);
+}
+
 /* Keep the answer's head, and send it. */
 static int send_head(struct fy_sim_conn *conn, int status, const struct fy_header *headers, size_t n_headers)
 {
@@ -373,6 +388,7 @@ void fy_sim_request_reply(struct fy_request *req, int status, const struct fy_he
 
     fy_sim_conn_enter(conn);
     assert(conn->server.phase == FY_SIM_SERVING);
+    fy_sim_pipe_pause(request_pipe(conn), false); /* what still comes is thrown away */
     fy_sim_conn_drop(conn, FY_SIM_SERVER);
     if (conn->ends[FY_SIM_SERVER].is_open && send_reply(conn, status, headers, n_headers, body, body_len) != FERRY_OK)
         fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);

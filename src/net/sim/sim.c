@@ -435,9 +435,9 @@ static uint64_t node_now_ns(const struct fy_net *net)
     return ((const struct fy_sim_node *)net)->sim->now_ns;
 }
 
-static uint64_t node_unix_ms(const struct fy_net *net)
+static uint64_t node_unix_ns(const struct fy_net *net)
 {
-    return UNIX_MS_AT_START + node_now_ns(net) / FY_SIM_MS;
+    return UNIX_MS_AT_START * FY_SIM_MS + node_now_ns(net);
 }
 
 static uint64_t node_random(struct fy_net *net)
@@ -469,6 +469,7 @@ static void node_set_on_wake(struct fy_net *net, void (*fn)(void *arg), void *ar
 const struct fy_net_ops fy_sim_ops = {
     .call = fy_sim_call,
     .call_cancel = fy_sim_call_cancel,
+    .call_wake = fy_sim_call_wake,
     .listen = fy_sim_listen,
     .listener_url = fy_sim_listener_url,
     .listener_close = fy_sim_listener_close,
@@ -478,6 +479,8 @@ const struct fy_net_ops fy_sim_ops = {
     .request_remote = fy_sim_request_remote,
     .request_header = fy_sim_request_header,
     .request_set_events = fy_sim_request_set_events,
+    .request_pause_body = fy_sim_request_pause_body,
+    .request_resume_body = fy_sim_request_resume_body,
     .request_reply = fy_sim_request_reply,
     .request_abort = fy_sim_request_abort,
     .request_stream = fy_sim_request_stream,
@@ -485,7 +488,8 @@ const struct fy_net_ops fy_sim_ops = {
     .outflow_end = fy_sim_outflow_end,
     .outflow_abort = fy_sim_outflow_abort,
     .now_ns = node_now_ns,
-    .unix_ms = node_unix_ms,
+    .unix_ns = node_unix_ns,
+    .coarse_ns = node_now_ns,
     .random = node_random,
     .timers = node_timers,
     .wake = node_wake,

@@ -147,6 +147,7 @@ struct fy_sim_pipe {
     struct fy_timer arrive; /* of the oldest; not set while it is held up */
     struct fy_timer ack;    /* of what was delivered; not set while it is held up */
     bool is_held_up;
+    bool is_paused; /* the end takes nothing of the body now */
     bool is_ack_held_up;
     size_t unacked; /* bytes sent of which the sender does not know that they came; <= window_bytes */
     size_t to_ack;  /* of these, delivered */
@@ -160,8 +161,9 @@ void fy_sim_pipe_mark(struct fy_sim_pipe *pipe, struct fy_sim_run *mark, enum fy
 int fy_sim_pipe_write(struct fy_sim_pipe *pipe, const void *data, size_t len); /* len <= space; copied; or _NOMEM */
 size_t fy_sim_pipe_space(const struct fy_sim_pipe *pipe);
 void fy_sim_pipe_took(struct fy_sim_pipe *pipe, size_t len); /* the end took bytes: acknowledge them */
-void fy_sim_pipe_clear(struct fy_sim_pipe *pipe);            /* lose all that is on its way */
-void fy_sim_pipe_resume(struct fy_sim_pipe *pipe);           /* the path may be open again */
+void fy_sim_pipe_pause(struct fy_sim_pipe *pipe, bool is_paused);
+void fy_sim_pipe_clear(struct fy_sim_pipe *pipe);  /* lose all that is on its way */
+void fy_sim_pipe_resume(struct fy_sim_pipe *pipe); /* the path may be open again */
 
 /* ---- A connection ------------------------------------------------------------------------------------------------ */
 
@@ -208,9 +210,12 @@ struct fy_sim_conn {
         char method[8];
         char address[300]; /* of the client, as the server sees it */
         struct fy_sim_headers *headers;
-        const uint8_t *body; /* lent while the call is held */
-        size_t body_len;
-        size_t body_off; /* sent */
+        const uint8_t *body;   /* lent while the call is held */
+        fy_body_fn *read_body; /* or what it is read by */
+        uint64_t body_len;
+        uint64_t body_off;    /* sent */
+        bool is_body_ready;   /* read_body may have something */
+        struct fy_timer read; /* set: read it now */
         struct fy_timer connect_timeout;
         uint16_t port; /* dialled */
     } client;
@@ -266,6 +271,7 @@ void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe);
 void fy_sim_client_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
 void fy_sim_client_on_ack(struct fy_sim_conn *conn);
 void fy_sim_client_on_connect_timeout(void *conn);
+void fy_sim_client_on_read(void *conn);
 void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
 void fy_sim_server_on_ack(struct fy_sim_conn *conn);
 void fy_sim_server_on_read(void *conn);
@@ -289,6 +295,7 @@ struct fy_sim_listener {
 int fy_sim_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                 struct fy_call **ret_call);
 void fy_sim_call_cancel(struct fy_call *call);
+void fy_sim_call_wake(struct fy_call *call);
 
 int fy_sim_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg, struct fy_listener **ret_listener,
                   char *ret_detail, size_t detail_size);
@@ -303,6 +310,8 @@ void fy_sim_request_set_events(struct fy_request *req, const struct fy_request_e
 void fy_sim_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                           const void *body, size_t body_len);
 void fy_sim_request_abort(struct fy_request *req);
+void fy_sim_request_pause_body(struct fy_request *req);
+void fy_sim_request_resume_body(struct fy_request *req);
 struct fy_outflow *fy_sim_request_stream(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
                                          const struct fy_outflow_source *source, void *arg);
 void fy_sim_outflow_wake(struct fy_outflow *out);

@@ -22,11 +22,13 @@ type Config struct {
 	CertFile    string // "": plain HTTP
 	KeyFile     string
 	CAFile      string
+	SnapDir     string    // where snapshots that come are stored
 	Log         io.Writer // takes the log of the package, one JSON object a line
 	Fatal       chan error
 	Deliver     func(m *Message)
 	Unreachable func()
 	Snapshot    func(finished bool)
+	IsRemoved   func(id uint64) bool
 }
 
 // Transport is one version's rafthttp.Transport.
@@ -34,7 +36,10 @@ type Transport interface {
 	Handler() http.Handler
 	SecureListener(plain net.Listener) (net.Listener, error) // as etcd makes one of Config's files
 	AddPeer(id uint64, url string)
+	AddRemote(id uint64, url string)
+	Metrics() ([]interface{}, error) // what the package has in Prometheus' default registry, family by family
 	Send(msgs []Message)
+	SendSnapshot(m *Message, body io.ReadCloser, size int64) <-chan bool
 	IsActive(id uint64) bool
 	Stop()
 }
@@ -53,6 +58,7 @@ type program struct {
 	changed *sync.Cond
 	journal *Journal
 	acked   uint64
+	removed uint64 // the id of a member that was; 0: of none
 	counts  counts
 }
 
@@ -64,6 +70,8 @@ type counts struct {
 	Unreachable      uint64 `json:"unreachable"`
 	SnapshotFinish   uint64 `json:"snapshot_finish"`
 	SnapshotFailure  uint64 `json:"snapshot_failure"`
+	Probes           uint64 `json:"probes"`       // that the other side made
+	ProbeAlarms      uint64 `json:"probe_alarms"` // lines of the log on unhealthy peers and clocks that differ
 }
 
 // Main is the whole program but for the package that it is about.
@@ -89,6 +97,10 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 	if err != nil {
 		return err
 	}
+	if p.cfg.SnapDir, err = os.MkdirTemp("", "rafthttp-peer-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(p.cfg.SnapDir)
 	p.cfg.URL = "http://" + listener.Addr().String()
 	if p.cfg.CertFile != "" {
 		p.cfg.URL = "https://" + listener.Addr().String()
@@ -105,6 +117,11 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 				p.counts.SnapshotFailure++
 			}
 		})
+	}
+	p.cfg.IsRemoved = func(id uint64) bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.removed != 0 && id == p.removed
 	}
 	if p.transport, err = newTransport(p.cfg); err != nil {
 		return err
@@ -143,7 +160,7 @@ func (p *program) run(listen string, newTransport func(Config) (Transport, error
 // command obeys one line; more is false when it was the last.
 func (p *program) command(line string) (more bool, err error) {
 	var s Sequence
-	var count, id, window uint64
+	var count, id, window, index uint64
 	var late int
 	var url string
 
@@ -155,6 +172,18 @@ func (p *program) command(line string) (more bool, err error) {
 			p.transport.AddPeer(p.peerID, url)
 			p.print(map[string]interface{}{"event": "added"})
 		}
+	case "remote":
+		_, err = fmt.Sscanf(line, "remote %d %s", &p.peerID, &url)
+		if err == nil {
+			p.transport.AddRemote(p.peerID, url)
+			p.print(map[string]interface{}{"event": "added"})
+		}
+	case "removed":
+		_, err = fmt.Sscanf(line, "removed %d", &id)
+		p.update(func() { p.removed = id })
+		p.print(map[string]interface{}{"event": "removed"})
+	case "metrics":
+		err = p.metrics()
 	case "expect", "send":
 		_, err = fmt.Sscanf(line, verb+" %d %d %d %d %d %d", &s.Seed, &count, &id, &s.Types, &late, &window)
 		if err == nil && (s.Types == 0 || window == 0) {
@@ -173,6 +202,16 @@ func (p *program) command(line string) (more bool, err error) {
 				p.acked = count
 			}
 		})
+	case "body":
+		_, err = fmt.Sscanf(line, "body %d %d %d %d", &s.Seed, &count, &id, &index)
+		if err == nil {
+			go p.sendBody(s.Seed, count, id, index)
+		}
+	case "stored":
+		_, err = fmt.Sscanf(line, "stored %d", &index)
+		if err == nil {
+			err = p.stored(index)
+		}
 	case "report":
 		p.report()
 	case "status":
@@ -272,6 +311,18 @@ func (p *program) status() {
 	}{"status", p.transport.IsActive(p.peerID), c})
 }
 
+func (p *program) metrics() error {
+	families, err := p.transport.Metrics()
+	if err != nil {
+		return err
+	}
+	for _, family := range families {
+		p.print(map[string]interface{}{"event": "family", "family": family})
+	}
+	p.print(map[string]interface{}{"event": "families"})
+	return nil
+}
+
 func (p *program) countRequest(r *http.Request) {
 	p.update(func() {
 		switch {
@@ -279,6 +330,8 @@ func (p *program) countRequest(r *http.Request) {
 			p.counts.PipelineRequests++
 		case strings.HasPrefix(r.URL.Path, "/raft/stream/"):
 			p.counts.StreamRequests++
+		case r.URL.Path == "/raft/probing":
+			p.counts.Probes++
 		}
 	})
 }
@@ -306,6 +359,9 @@ func (l *logWatch) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("established TCP streaming connection")) &&
 		bytes.Contains(line, []byte("stream-writer-type")) {
 		(*program)(l).update(func() { l.counts.Writers++ })
+	}
+	if bytes.Contains(line, []byte("prober ")) {
+		(*program)(l).update(func() { l.counts.ProbeAlarms++ })
 	}
 	return os.Stderr.Write(line)
 }

@@ -3,11 +3,15 @@ package main
 
 import (
 	"context"
+	"io"
 	"net"
+	"strings"
 
 	"ferry/interop/peer"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/etcd/etcdserver/api/rafthttp"
+	"go.etcd.io/etcd/etcdserver/api/snap"
 	stats "go.etcd.io/etcd/etcdserver/api/v2stats"
 	etcd "go.etcd.io/etcd/pkg/transport"
 	"go.etcd.io/etcd/pkg/types"
@@ -34,7 +38,8 @@ func newTransport(cfg peer.Config) (peer.Transport, error) {
 		zapcore.AddSync(cfg.Log), zapcore.InfoLevel))
 	t := &rafthttp.Transport{Logger: logger, ID: id, URLs: urls, ClusterID: types.ID(cfg.ClusterID), Raft: core{cfg},
 		ServerStats: stats.NewServerStats("", id.String()), LeaderStats: stats.NewLeaderStats(id.String()),
-		ErrorC: cfg.Fatal, TLSInfo: tlsInfo(cfg)}
+		ErrorC: cfg.Fatal, TLSInfo: tlsInfo(cfg),
+		Snapshotter: snap.New(logger, cfg.SnapDir)}
 	return transport{t}, t.Start()
 }
 
@@ -51,6 +56,20 @@ func (t transport) SecureListener(plain net.Listener) (net.Listener, error) {
 
 func (t transport) AddPeer(id uint64, url string) { t.Transport.AddPeer(types.ID(id), []string{url}) }
 
+func (t transport) AddRemote(id uint64, url string) {
+	t.Transport.AddRemote(types.ID(id), []string{url})
+}
+
+func (t transport) Metrics() (families []interface{}, err error) {
+	all, err := prometheus.DefaultGatherer.Gather()
+	for _, family := range all {
+		if strings.HasPrefix(family.GetName(), "etcd_network_") {
+			families = append(families, family)
+		}
+	}
+	return families, err
+}
+
 func (t transport) IsActive(id uint64) bool { return !t.ActiveSince(types.ID(id)).IsZero() }
 
 func (t transport) Send(msgs []peer.Message) {
@@ -59,6 +78,13 @@ func (t transport) Send(msgs []peer.Message) {
 		out[i] = toEtcd(&msgs[i])
 	}
 	t.Transport.Send(out)
+}
+
+// SendSnapshot sends a snapshot with its body; what it returns tells once whether the other side took it.
+func (t transport) SendSnapshot(m *peer.Message, body io.ReadCloser, size int64) <-chan bool {
+	msg := snap.NewMessage(toEtcd(m), body, size)
+	t.Transport.SendSnapshot(*msg)
+	return msg.CloseNotify()
 }
 
 // core is a Raft core that only records.
@@ -72,8 +98,8 @@ func (c core) Process(_ context.Context, m raftpb.Message) error {
 	return nil
 }
 
-func (c core) IsIDRemoved(uint64) bool  { return false }
-func (c core) ReportUnreachable(uint64) { c.cfg.Unreachable() }
+func (c core) IsIDRemoved(id uint64) bool { return c.cfg.IsRemoved(id) }
+func (c core) ReportUnreachable(uint64)   { c.cfg.Unreachable() }
 func (c core) ReportSnapshot(_ uint64, status raft.SnapshotStatus) {
 	c.cfg.Snapshot(status == raft.SnapshotFinish)
 }

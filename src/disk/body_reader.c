@@ -1,0 +1,223 @@
+/*
+ * body_reader - a source to slots to the loop.
+ *
+ * Normal path: a job makes one read into the next slot; its done hands the slot over and submits the next job while a
+ * slot is free; the loop empties slots.  The last job also finds that the source ends where it said it would, before
+ * its bytes are handed over: so a source that is too long fails before the receiver could take the body for whole.
+ * There is one job, so reads and the close come one after the other.
+ */
+#include "disk/body_reader.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "disk/body_slots.h"
+#include "disk/disk.h"
+
+struct fy_body_reader {
+    struct fy_disk_job job;
+    struct fy_disk *disk;
+    struct ferry_snapshot_source source; /* const */
+
+    /* the job's while it is busy, else the loop's */
+    uint64_t n_read;
+    struct {
+        unsigned slot;
+        size_t len;
+        bool is_end;
+        int err;
+    } step;
+
+    /* the loop's */
+    void (*on_ready)(void *arg);
+    void *arg;
+    struct fy_body_slots slots;
+    size_t n_taken; /* of the oldest full slot */
+    bool is_busy;   /* the job is with the disk */
+    bool is_at_end;
+    bool is_closing;
+    int err;
+    int close_err; /* const once is_closing is set */
+};
+
+int fy_body_reader_new(struct fy_disk *disk, const struct ferry_snapshot_source *source,
+                       struct fy_body_reader **ret_reader)
+{
+    struct fy_body_reader *reader = calloc(1, sizeof(*reader));
+
+    if (!reader)
+        return FERRY_ERR_NOMEM;
+    reader->slots.memory = malloc(FY_BODY_N_SLOTS * FY_BODY_SLOT_SIZE);
+    if (!reader->slots.memory) {
+        free(reader);
+        return FERRY_ERR_NOMEM;
+    }
+    reader->disk = disk;
+    reader->source = *source;
+    *ret_reader = reader;
+    return FERRY_OK;
+}
+
+void fy_body_reader_free(struct fy_body_reader *reader)
+{
+    if (!reader)
+        return;
+    assert(!reader->is_busy);
+    free(reader->slots.memory);
+    free(reader);
+}
+
+/* ---- On a worker --------------------------------------------------------------------------------------------------
+ */
+
+/* Bytes, 0 at the end, or a negative FERRY_ERR. */
+static int64_t read_some(const struct fy_body_reader *reader, uint8_t *buf, size_t len)
+{
+    const struct ferry_snapshot_source *source = &reader->source;
+    ssize_t n;
+
+    if (source->read)
+        return source->read(source->ctx, buf, len);
+    do {
+        n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? FERRY_ERR_SYSTEM : n;
+}
+
+/* Does the source end here, at the size that it announced?  Of a file only that part is meant. */
+static int check_end(const struct fy_body_reader *reader)
+{
+    uint8_t byte;
+    int64_t n;
+
+    if (!reader->source.read)
+        return FERRY_OK;
+    n = read_some(reader, &byte, 1);
+    return n > 0 ? FERRY_ERR_TOO_LARGE : (int)n; /* 0 is FERRY_OK */
+}
+
+static void run_read(struct fy_disk_job *job)
+{
+    struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+    uint64_t left = reader->source.size - reader->n_read; /* in effect without end when the size is unknown */
+    size_t cap = left < FY_BODY_SLOT_SIZE ? (size_t)left : FY_BODY_SLOT_SIZE;
+    int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
+
+    if (n > (int64_t)cap)
+        n = FERRY_ERR_INVALID; /* the embedder's read has written beyond the buffer, or says so */
+    reader->step.len = n > 0 ? (size_t)n : 0;
+    reader->n_read += reader->step.len;
+    reader->step.is_end = n == 0 || reader->n_read == reader->source.size;
+    if (n < 0)
+        reader->step.err = (int)n;
+    else if (reader->step.is_end && reader->source.size != FERRY_SIZE_UNKNOWN)
+        reader->step.err = reader->n_read < reader->source.size ? FERRY_ERR_TRUNCATED : check_end(reader);
+}
+
+static void run_close(struct fy_disk_job *job)
+{
+    struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+
+    if (reader->source.close)
+        reader->source.close(reader->source.ctx, reader->close_err);
+}
+
+/* ---- On the loop --------------------------------------------------------------------------------------------------
+ */
+
+static void on_closed(struct fy_disk_job *job)
+{
+    struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+
+    reader->is_busy = false;
+    fy_body_reader_free(reader);
+}
+
+static void submit(struct fy_body_reader *reader, void (*run)(struct fy_disk_job *job),
+                   void (*done)(struct fy_disk_job *job))
+{
+    reader->is_busy = true;
+    reader->job.run = run;
+    reader->job.done = done;
+    fy_disk_submit(reader->disk, &reader->job);
+}
+
+static void on_read_done(struct fy_disk_job *job);
+
+/* Have the next slot filled, if there is a free one and something to fill it with; or the source closed. */
+static void go_on(struct fy_body_reader *reader)
+{
+    if (reader->is_busy)
+        return;
+    if (reader->is_closing) {
+        submit(reader, run_close, on_closed);
+    } else if (!reader->is_at_end && reader->err == FERRY_OK && reader->slots.n_full < FY_BODY_N_SLOTS) {
+        reader->step.slot = fy_body_slots_next(&reader->slots);
+        submit(reader, run_read, on_read_done);
+    }
+}
+
+static void on_read_done(struct fy_disk_job *job)
+{
+    struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+
+    reader->is_busy = false;
+    reader->err = reader->step.err;
+    reader->is_at_end = reader->step.is_end;
+    if (reader->err == FERRY_OK && reader->step.len > 0)
+        fy_body_slots_fill(&reader->slots, reader->step.len);
+    go_on(reader);
+    if (!reader->is_closing)
+        reader->on_ready(reader->arg);
+}
+
+void fy_body_reader_start(struct fy_body_reader *reader, void (*on_ready)(void *arg), void *arg)
+{
+    reader->on_ready = on_ready;
+    reader->arg = arg;
+    go_on(reader);
+}
+
+size_t fy_body_reader_available(const struct fy_body_reader *reader)
+{
+    return reader->slots.n_full > 0 ? reader->slots.len[reader->slots.first] - reader->n_taken : 0;
+}
+
+size_t fy_body_reader_read(struct fy_body_reader *reader, uint8_t *buf, size_t cap)
+{
+    size_t len = fy_body_reader_available(reader);
+
+    if (len == 0)
+        return 0;
+    if (len > cap)
+        len = cap;
+    memcpy(buf, fy_body_slot(&reader->slots, reader->slots.first) + reader->n_taken, len);
+    reader->n_taken += len;
+    if (fy_body_reader_available(reader) == 0) {
+        reader->n_taken = 0;
+        fy_body_slots_empty(&reader->slots);
+        go_on(reader);
+    }
+    return len;
+}
+
+bool fy_body_reader_is_at_end(const struct fy_body_reader *reader)
+{
+    return reader->is_at_end && reader->err == FERRY_OK && reader->slots.n_full == 0;
+}
+
+int fy_body_reader_error(const struct fy_body_reader *reader)
+{
+    return reader->err;
+}
+
+void fy_body_reader_close(struct fy_body_reader *reader, int err)
+{
+    assert(!reader->is_closing);
+    reader->is_closing = true;
+    reader->close_err = err;
+    go_on(reader);
+}

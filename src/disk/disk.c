@@ -1,0 +1,191 @@
+/*
+ * disk - one queue, some workers.
+ *
+ * Normal path: submit puts the job on the queue and signals an idle worker; the worker runs it, puts it on the list of
+ * the finished and, if that was empty, wakes the loop; attend calls done.
+ */
+#include "disk/disk.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "ferry/ferry.h"
+#include "net/net.h"
+
+static struct fy_disk_job *job_of(struct fy_node *node)
+{
+    return node ? fy_container(node, struct fy_disk_job, node) : NULL;
+}
+
+/* ---- Workers ---------------------------------------------------------------------------------------------------- */
+
+/* The next job; NULL: stop, for nothing is left. */
+static struct fy_disk_job *next_job(struct fy_disk *disk)
+{
+    struct fy_node *node;
+
+    pthread_mutex_lock(&disk->mu);
+    disk->n_idle++;
+    while (fy_list_is_empty(&disk->waiting) && !disk->is_stopping)
+        pthread_cond_wait(&disk->has_work, &disk->mu);
+    disk->n_idle--;
+    node = fy_list_take_first(&disk->waiting);
+    if (node)
+        disk->n_waiting--;
+    pthread_mutex_unlock(&disk->mu);
+    return job_of(node);
+}
+
+static void finish(struct fy_disk *disk, struct fy_disk_job *job)
+{
+    bool was_empty;
+
+    pthread_mutex_lock(&disk->mu);
+    was_empty = fy_list_is_empty(&disk->finished);
+    fy_list_append(&disk->finished, &job->node);
+    pthread_mutex_unlock(&disk->mu);
+    if (was_empty)
+        fy_net_wake(disk->net);
+}
+
+static void *worker_main(void *arg)
+{
+    struct fy_disk *disk = arg;
+    struct fy_disk_job *job;
+
+    while ((job = next_job(disk))) {
+        job->run(job);
+        finish(disk, job);
+    }
+    return NULL;
+}
+
+/* One worker more, if there may be one.  Under mu. */
+static int add_worker(struct fy_disk *disk)
+{
+    sigset_t all, before;
+    int failed;
+
+    if (disk->n_threads == disk->max_threads)
+        return FERRY_OK;
+    sigfillset(&all); /* signals are the host's threads' */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    failed = pthread_create(&disk->threads[disk->n_threads], NULL, worker_main, disk);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (failed)
+        return FERRY_ERR_SYSTEM;
+    disk->n_threads++;
+    return FERRY_OK;
+}
+
+int fy_disk_prepare(struct fy_disk *disk)
+{
+    int err = FERRY_OK;
+
+    pthread_mutex_lock(&disk->mu);
+    if (disk->n_threads == 0 && !disk->is_stopping)
+        err = add_worker(disk);
+    pthread_mutex_unlock(&disk->mu);
+    return err;
+}
+
+void fy_disk_submit(struct fy_disk *disk, struct fy_disk_job *job)
+{
+    pthread_mutex_lock(&disk->mu);
+    fy_list_append(&disk->waiting, &job->node);
+    disk->n_waiting++;
+    if (disk->n_waiting > disk->n_idle && !disk->is_stopping)
+        (void)add_worker(disk); /* without it the job waits for one that there is */
+    pthread_cond_signal(&disk->has_work);
+    pthread_mutex_unlock(&disk->mu);
+    if (disk->max_threads == 0)
+        fy_net_wake(disk->net);
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------------------------- */
+
+/* Without workers: run the oldest job. */
+static bool run_one(struct fy_disk *disk)
+{
+    struct fy_disk_job *job;
+    bool has_more;
+
+    pthread_mutex_lock(&disk->mu);
+    job = job_of(fy_list_take_first(&disk->waiting));
+    if (job)
+        disk->n_waiting--;
+    has_more = disk->n_waiting > 0;
+    pthread_mutex_unlock(&disk->mu);
+    if (!job)
+        return false;
+    job->run(job);
+    if (has_more)
+        fy_net_wake(disk->net);
+    job->done(job);
+    return true;
+}
+
+void fy_disk_attend(struct fy_disk *disk)
+{
+    struct fy_list finished;
+    struct fy_disk_job *job;
+
+    if (!disk->net)
+        return; /* never started */
+    if (disk->max_threads == 0) {
+        (void)run_one(disk);
+        return;
+    }
+    fy_list_init(&finished);
+    pthread_mutex_lock(&disk->mu);
+    fy_list_splice(&finished, &disk->finished);
+    pthread_mutex_unlock(&disk->mu);
+    while ((job = job_of(fy_list_take_first(&finished))))
+        job->done(job);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+void fy_disk_init(struct fy_disk *disk)
+{
+    *disk = (struct fy_disk){.net = NULL};
+    (void)pthread_mutex_init(&disk->mu, NULL); /* neither fails with default attributes on Linux */
+    (void)pthread_cond_init(&disk->has_work, NULL);
+    fy_list_init(&disk->waiting);
+    fy_list_init(&disk->finished);
+}
+
+void fy_disk_release(struct fy_disk *disk)
+{
+    assert(fy_list_is_empty(&disk->waiting) && fy_list_is_empty(&disk->finished) && disk->n_threads == 0);
+    free(disk->threads);
+    pthread_cond_destroy(&disk->has_work);
+    pthread_mutex_destroy(&disk->mu);
+}
+
+int fy_disk_start(struct fy_disk *disk, struct fy_net *net, unsigned max_threads)
+{
+    if (max_threads > 0) {
+        disk->threads = calloc(max_threads, sizeof(*disk->threads));
+        if (!disk->threads)
+            return FERRY_ERR_NOMEM;
+    }
+    disk->net = net;
+    disk->max_threads = max_threads;
+    return FERRY_OK;
+}
+
+void fy_disk_stop(struct fy_disk *disk)
+{
+    pthread_mutex_lock(&disk->mu);
+    disk->is_stopping = true;
+    pthread_cond_broadcast(&disk->has_work);
+    pthread_mutex_unlock(&disk->mu);
+    for (unsigned i = 0; i < disk->n_threads; i++)
+        (void)pthread_join(disk->threads[i], NULL); /* fails only for a thread that is not ours to join */
+    disk->n_threads = 0;
+    fy_disk_attend(disk);
+    while (run_one(disk)) /* what done has submitted */
+        ;
+}

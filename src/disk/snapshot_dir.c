@@ -1,0 +1,227 @@
+/*
+ * snapshot_dir - temporary file, fsync, rename, fsync of the directory.
+ *
+ * Everything goes by the directory's descriptor, so a directory that is renamed meanwhile stays the one.  A rename
+ * never replaces: where the file system cannot promise that in one step, a look before it has to do.
+ */
+#include "config.h" /* _GNU_SOURCE, for renameat2 */
+
+#include "disk/snapshot_dir.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_NAMES_TRIED 100
+
+struct fy_snapshot_dir {
+    int fd;
+};
+
+struct stored {
+    int fd;
+    char name[32];       /* of the temporary file */
+    char final_name[32]; /* and what it becomes */
+};
+
+/* ---- A body --------------------------------------------------------------------------------------------------- */
+
+static void discard(const struct fy_snapshot_dir *dir, struct stored *body)
+{
+    if (body->fd >= 0)
+        (void)close(body->fd); /* what is in it does not matter any more */
+    (void)unlinkat(dir->fd, body->name, 0);
+    free(body);
+}
+
+static int create(const struct fy_snapshot_dir *dir, struct stored *body)
+{
+    for (int i = 0; i < MAX_NAMES_TRIED; i++) {
+        uint64_t number;
+
+        if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+            return errno;
+        snprintf(body->name, sizeof(body->name), "tmp%" PRIu64, number);
+        body->fd = openat(dir->fd, body->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (body->fd >= 0)
+            return 0;
+        if (errno != EEXIST && errno != EINTR)
+            return errno;
+    }
+    return EEXIST;
+}
+
+static int dir_open(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body)
+{
+    struct stored *body = calloc(1, sizeof(*body));
+    int err;
+
+    (void)size;
+    if (!body)
+        return ENOMEM;
+    snprintf(body->final_name, sizeof(body->final_name), "%016" PRIx64 ".snap.db", msg->snapshot->index);
+    err = create(ctx, body);
+    if (err) {
+        free(body);
+        return err;
+    }
+    *ret_body = body;
+    return 0;
+}
+
+static int dir_write(void *ctx, void *arg, const void *data, size_t len)
+{
+    struct stored *body = arg;
+    const char *at = data;
+
+    (void)ctx;
+    while (len > 0) {
+        ssize_t n = write(body->fd, at, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        at += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+/* fsync again after a failure would lie: the kernel reports a lost write once. */
+static int sync_fd(int fd)
+{
+    while (fsync(fd) != 0)
+        if (errno != EINTR)
+            return errno;
+    return 0;
+}
+
+/* 0; EEXIST when the final name is taken; another errno. */
+static int rename_without_replacing(const struct fy_snapshot_dir *dir, const struct stored *body)
+{
+    struct stat st;
+
+    if (renameat2(dir->fd, body->name, dir->fd, body->final_name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return errno;
+    if (fstatat(dir->fd, body->final_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return EEXIST;
+    return renameat(dir->fd, body->name, dir->fd, body->final_name) == 0 ? 0 : errno;
+}
+
+static int dir_commit(void *ctx, void *arg)
+{
+    const struct fy_snapshot_dir *dir = ctx;
+    struct stored *body = arg;
+    int err = sync_fd(body->fd);
+    int renamed;
+
+    if (close(body->fd) != 0 && !err)
+        err = errno;
+    body->fd = -1;
+    if (err) {
+        discard(dir, body);
+        return err;
+    }
+    renamed = rename_without_replacing(dir, body);
+    if (renamed != 0 && renamed != EEXIST) {
+        discard(dir, body);
+        return renamed;
+    }
+    err = sync_fd(dir->fd);
+    if (renamed == EEXIST) {
+        discard(dir, body);
+    } else {
+        if (err) /* whether it would be there after a crash is not known: better surely not */
+            (void)unlinkat(dir->fd, body->final_name, 0);
+        free(body);
+    }
+    return err;
+}
+
+static void dir_abort(void *ctx, void *body)
+{
+    discard(ctx, body);
+}
+
+struct ferry_snapshot_sink fy_snapshot_dir_sink(struct fy_snapshot_dir *dir)
+{
+    return (struct ferry_snapshot_sink){
+        .ctx = dir, .open = dir_open, .write = dir_write, .commit = dir_commit, .abort = dir_abort};
+}
+
+/* ---- The directory ------------------------------------------------------------------------------------------------
+ */
+
+static bool is_temporary(const char *name)
+{
+    return strncmp(name, "tmp", 3) == 0 && name[3] != '\0' && strspn(name + 3, "0123456789") == strlen(name + 3);
+}
+
+static int remove_leftovers(const struct fy_snapshot_dir *dir)
+{
+    int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir closes its own */
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
+    int err = 0;
+
+    if (!list) {
+        err = errno;
+        if (fd >= 0)
+            (void)close(fd);
+        return err;
+    }
+    while (!err && (errno = 0, entry = readdir(list)))
+        if (is_temporary(entry->d_name) && unlinkat(dir->fd, entry->d_name, 0) != 0)
+            err = errno;
+    if (!err)
+        err = errno;      /* readdir's */
+    (void)closedir(list); /* it was only read */
+    return err;
+}
+
+int fy_snapshot_dir_new(const char *path, struct fy_snapshot_dir **ret_dir)
+{
+    struct fy_snapshot_dir *dir = calloc(1, sizeof(*dir));
+    int cause;
+
+    if (!dir)
+        return FERRY_ERR_NOMEM;
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        goto free_dir;
+    dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0)
+        goto free_dir;
+    cause = remove_leftovers(dir);
+    if (cause) {
+        (void)close(dir->fd);
+        errno = cause;
+        goto free_dir;
+    }
+    *ret_dir = dir;
+    return FERRY_OK;
+
+free_dir:
+    cause = errno;
+    free(dir);
+    errno = cause;
+    return FERRY_ERR_SYSTEM;
+}
+
+void fy_snapshot_dir_free(struct fy_snapshot_dir *dir)
+{
+    if (!dir)
+        return;
+    (void)close(dir->fd); /* a directory has nothing to lose */
+    free(dir);
+}

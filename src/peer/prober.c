@@ -1,0 +1,253 @@
+/*
+ * prober - GET /raft/probing, and what can be learned from the answer.
+ *
+ * Normal path: a timer starts a call; a whole answer with status 200 that says OK gives a round-trip time, and its Now
+ * the difference between the clocks, as etcd computes it: our time at the answer, less the peer's, less half of the
+ * smoothed round trip.  The smoothed time is an eighth of the newest and seven of what it was; it begins with the first
+ * (etcd's begins with 0, and so reads an eighth of the truth at first).
+ * Anything else - no answer within the read timeout, another status, an answer too long or not understood - is a
+ * failure: counted, kept as text, and the next probe asks the peer's next URL.  Earlier figures stay.
+ *
+ * The log hears of a peer whose health changes, and of clocks only if asked to: once when they differ by more than the
+ * bound, and again when they differ by less than half of it, so that a clock on the edge is no flood.
+ */
+#include "peer/prober.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "peer/local.h"
+#include "peer/peer.h"
+
+#define FIRST_BUCKET_NS 100000 /* etcd's buckets: from 0.1 ms to 3.3 s */
+#define N_BUCKETS 16
+
+static uint64_t now_ns(const struct fy_prober *prober)
+{
+    return fy_net_now_ns(prober->peer->local->net);
+}
+
+/* Soon after a start, and not all peers at once. */
+static void schedule_first(struct fy_prober *prober)
+{
+    uint64_t interval = prober->peer->local->probe_interval_ns;
+    uint64_t jitter = fy_net_random(prober->peer->local->net) % (interval / 8 + 1);
+
+    fy_timer_set(&prober->next, now_ns(prober) + interval / 4 + jitter);
+}
+
+/* The probe is over: wait for the next. */
+static void hang_up(struct fy_prober *prober)
+{
+    uint64_t next_ns = prober->began_ns + prober->peer->local->probe_interval_ns;
+
+    fy_timer_unset(&prober->deadline);
+    fy_call_cancel(prober->call);
+    prober->call = NULL;
+    fy_timer_set(&prober->next, next_ns > now_ns(prober) ? next_ns : now_ns(prober));
+}
+
+static void fail(struct fy_prober *prober, const char *reason)
+{
+    const struct fy_local *local = prober->peer->local;
+    bool was_healthy = prober->status.healthy;
+
+    hang_up(prober);
+    prober->turn++;
+    pthread_mutex_lock(&prober->mu);
+    prober->status.healthy = false;
+    prober->status.n_failed++;
+    (void)snprintf(prober->status.last_error, sizeof(prober->status.last_error), "%s", reason);
+    pthread_mutex_unlock(&prober->mu);
+    fy_log(&local->log, was_healthy ? FERRY_LOG_WARN : FERRY_LOG_DEBUG, "probe", prober->peer->id, "probe failed: %s",
+           reason);
+}
+
+/* ---- Clocks --------------------------------------------------------------------------------------------------------
+ */
+
+/* Our clock less the peer's.  A peer may say any time at all. */
+static int64_t clock_difference(uint64_t our_ns, int64_t their_ns, uint64_t smoothed_ns)
+{
+    int64_t ours = (int64_t)our_ns - (int64_t)(smoothed_ns / 2); /* both are far from the end */
+    int64_t difference;
+
+    if (!__builtin_sub_overflow(ours, their_ns, &difference))
+        return difference;
+    return their_ns < 0 ? INT64_MAX : INT64_MIN;
+}
+
+static void judge_clock(struct fy_prober *prober, int64_t ahead_ns)
+{
+    const struct fy_local *local = prober->peer->local;
+    uint64_t apart_ns = ahead_ns < 0 ? 0 - (uint64_t)ahead_ns : (uint64_t)ahead_ns;
+
+    if (local->clock_alarm_ns == 0)
+        return;
+    if (!prober->is_alarmed && apart_ns > local->clock_alarm_ns) {
+        prober->is_alarmed = true;
+        fy_log(&local->log, FERRY_LOG_WARN, "clock", prober->peer->id,
+               "the peer's clock is %" PRIu64 " ms %s ours: more than %" PRIu64 " ms", apart_ns / 1000000,
+               ahead_ns > 0 ? "behind" : "ahead of", local->clock_alarm_ns / 1000000);
+    } else if (prober->is_alarmed && apart_ns < local->clock_alarm_ns / 2) {
+        prober->is_alarmed = false;
+        fy_log(&local->log, FERRY_LOG_INFO, "clock", prober->peer->id,
+               "the peer's clock is within %" PRIu64 " ms again", apart_ns / 1000000 + 1);
+    }
+}
+
+/* ---- One probe -----------------------------------------------------------------------------------------------------
+ */
+
+static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answer)
+{
+    const struct fy_local *local = prober->peer->local;
+    uint64_t rtt_ns = now_ns(prober) - prober->began_ns;
+    struct ferry_probe_status status = prober->status;
+    bool has_recovered = !status.healthy && status.n_good > 0;
+
+    hang_up(prober);
+    status.smoothed_ns = status.n_good == 0 ? rtt_ns : status.smoothed_ns / 8 * 7 + rtt_ns / 8;
+    status.rtt_ns = rtt_ns;
+    status.healthy = true;
+    status.n_good++;
+    status.last_good_ms = fy_net_unix_ms(local->net);
+    status.has_clock = answer->has_now;
+    if (answer->has_now)
+        status.clock_ahead_ns = clock_difference(fy_net_unix_ns(local->net), answer->now_ns, status.smoothed_ns);
+    fy_histogram_add(&prober->round_trips, rtt_ns);
+    pthread_mutex_lock(&prober->mu);
+    prober->status = status;
+    pthread_mutex_unlock(&prober->mu);
+    if (has_recovered)
+        fy_log(&local->log, FERRY_LOG_INFO, "probe", prober->peer->id, "probe answered again");
+    if (answer->has_now)
+        judge_clock(prober, status.clock_ahead_ns);
+}
+
+static void on_head(void *arg, const struct fy_answer *answer)
+{
+    struct fy_prober *prober = arg;
+    char text[48];
+
+    if (answer->status == 200)
+        return;
+    (void)snprintf(text, sizeof(text), "unexpected http status %d", answer->status);
+    fail(prober, text);
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+    struct fy_prober *prober = arg;
+
+    if (len > sizeof(prober->body) - prober->len) {
+        fail(prober, "the answer is too long");
+        return;
+    }
+    memcpy(prober->body + prober->len, data, len);
+    prober->len += len;
+}
+
+static void on_end(void *arg, int err, const char *detail)
+{
+    struct fy_prober *prober = arg;
+    struct fy_probe_answer answer;
+
+    prober->call = NULL;
+    if (err != FERRY_OK)
+        fail(prober, detail);
+    else if (fy_probe_answer_parse(prober->body, prober->len, &answer) != FERRY_OK)
+        fail(prober, "the answer is not understood");
+    else if (!answer.ok)
+        fail(prober, "the answer is not OK");
+    else
+        succeed(prober, &answer);
+}
+
+static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+
+static void on_deadline(void *arg)
+{
+    fail(arg, "no answer within the read timeout");
+}
+
+static void probe(void *arg)
+{
+    struct fy_prober *prober = arg;
+    const struct fy_local *local = prober->peer->local;
+    const struct fy_url_picker *picker = &prober->peer->picker;
+    char url[sizeof(((struct fy_picked_url *)0)->text) + sizeof(FY_PATH_PROBING)];
+    struct fy_call_spec spec = {
+        .method = "GET",
+        .url = url,
+        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+        .member = prober->peer->id,
+    };
+    int err;
+
+    (void)snprintf(url, sizeof(url), "%s" FY_PATH_PROBING, picker->urls[prober->turn % picker->n]);
+    prober->len = 0;
+    prober->began_ns = now_ns(prober);
+    err = fy_net_call(local->net, &spec, &events, prober, &prober->call);
+    if (err != FERRY_OK)
+        fail(prober, ferry_strerror(err));
+    else
+        fy_timer_set(&prober->deadline, prober->began_ns + local->read_timeout_ns);
+}
+
+/* ---- Life ----------------------------------------------------------------------------------------------------------
+ */
+
+void fy_prober_init(struct fy_prober *prober, struct fy_peer *peer)
+{
+    struct fy_timers *timers = fy_net_timers(peer->local->net);
+
+    prober->peer = peer; /* the rest is zero */
+    fy_timer_init(&prober->next, timers, probe, prober);
+    fy_timer_init(&prober->deadline, timers, on_deadline, prober);
+    fy_histogram_init(&prober->round_trips, FIRST_BUCKET_NS, N_BUCKETS);
+    (void)pthread_mutex_init(&prober->mu, NULL); /* cannot fail for a default mutex on Linux */
+}
+
+void fy_prober_release(struct fy_prober *prober)
+{
+    assert(!prober->is_running && !prober->call);
+    pthread_mutex_destroy(&prober->mu);
+}
+
+void fy_prober_start(struct fy_prober *prober)
+{
+    if (prober->is_running || prober->peer->local->probe_interval_ns == 0)
+        return;
+    prober->is_running = true;
+    prober->turn = 0;
+    schedule_first(prober);
+}
+
+void fy_prober_stop(struct fy_prober *prober)
+{
+    if (!prober->is_running)
+        return;
+    prober->is_running = false;
+    hang_up(prober);
+    fy_timer_unset(&prober->next);
+}
+
+void fy_prober_restart(struct fy_prober *prober)
+{
+    if (!prober->is_running)
+        return;
+    fy_prober_stop(prober);
+    fy_prober_start(prober);
+}
+
+void fy_prober_read(struct fy_prober *prober, struct ferry_probe_status *ret_status,
+                    struct ferry_histogram *ret_round_trips)
+{
+    pthread_mutex_lock(&prober->mu);
+    *ret_status = prober->status;
+    pthread_mutex_unlock(&prober->mu);
+    fy_histogram_read(&prober->round_trips, ret_round_trips);
+}

@@ -1,0 +1,12 @@
+/*
+ * debug_peers.h - a survey as JSON: one object with what concerns the transport, and an array of peers.
+ */
+#ifndef FY_TRANSPORT_DEBUG_PEERS_H
+#define FY_TRANSPORT_DEBUG_PEERS_H
+
+struct fy_survey;
+struct fy_text;
+
+void fy_debug_peers_print(const struct fy_survey *survey, struct fy_text *text);
+
+#endif

@@ -1,0 +1,370 @@
+/*
+ * snapshot_server - from a request to a stored body to the core.
+ *
+ * Normal path: the message is gathered and judged; the body goes piece by piece to a writer, whose disk workers bring
+ * it to the sink, and the request is paused while they lag behind; at its end the sink commits; then the message goes
+ * to the core as any other that was posted, and the answer is what the core says.
+ *
+ * Whatever else happens - a refusal, a client that leaves, one that does not move, a body that is too long, a disk that
+ * fails - the arrival ends, its writer aborts the body, and it is counted.  A client that leaves when its body was
+ * whole changes nothing: the body is stored and the core is told, as in etcd. Source of order, statuses and texts:
+ * etcd's rafthttp; 408, 412, 413, 501 and 503 are for what etcd does not refuse.
+ */
+#include "transport/snapshot_server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "disk/body_writer.h"
+#include "disk/disk.h"
+#include "disk/snapshot_dir.h"
+#include "net/net.h"
+#include "peer/peer.h"
+#include "peer/stall.h"
+#include "transport/answers.h"
+#include "transport/raft_server.h"
+#include "transport/transport.h"
+#include "wire/decoder.h"
+#include "wire/message.h"
+
+/* A snapshot that is coming in. */
+struct arrival {
+    struct ferry_transport *t;
+    struct fy_request *req; /* NULL: the client left when the body was whole */
+    struct fy_peer *peer;   /* a reference; NULL: a stranger */
+    uint64_t announced;     /* bytes of the request's body; FERRY_SIZE_UNKNOWN */
+    uint64_t n_bytes;       /* of it that came */
+
+    struct fy_decoder decoder;       /* of the message */
+    const struct ferry_message *msg; /* a reference; NULL: not whole yet */
+    size_t frame_len;                /* of msg */
+
+    struct fy_body_writer *writer; /* NULL: not begun */
+    bool is_whole;                 /* the body has ended */
+    struct fy_stall stall;
+    struct fy_timer deadline;
+};
+
+static struct fy_header cluster_id_header(const struct ferry_transport *t)
+{
+    return (struct fy_header){FY_HEADER_CLUSTER_ID, t->local.cluster_id_text.text};
+}
+
+static void answer(struct ferry_transport *t, struct fy_request *req, int status, const char *text)
+{
+    struct fy_header header = cluster_id_header(t);
+
+    fy_answer_text(req, status, &header, 1, text);
+}
+
+/* ---- The end of an arrival ----------------------------------------------------------------------------------------
+ */
+
+static void arrival_free(struct arrival *arrival, bool is_finished)
+{
+    struct ferry_transport *t = arrival->t;
+
+    fy_timer_unset(&arrival->deadline);
+    if (arrival->writer)
+        fy_body_writer_let_go(arrival->writer);
+    fy_decoder_release(&arrival->decoder);
+    ferry_message_unref(arrival->msg);
+    if (arrival->peer) {
+        fy_snapshot_meter_end(&arrival->peer->snapshots_in, fy_net_now_ns(arrival->t->local.net), is_finished);
+        fy_peer_unref(arrival->peer);
+    }
+    t->n_snapshots_in--;
+    free(arrival);
+}
+
+static void note_failure(const struct arrival *arrival, const char *why)
+{
+    struct ferry_transport *t = arrival->t;
+    unsigned long long n_held;
+
+    if (fy_log_fold_pass(&t->snapshot_fold, fy_net_now_ns(t->local.net), &n_held))
+        fy_log(&t->local.log, FERRY_LOG_WARN, "snapshot", arrival->peer ? arrival->peer->id : 0,
+               "a snapshot that was coming in failed after %" PRIu64 " bytes: %s (not told of before: %llu)",
+               arrival->n_bytes, why, n_held);
+}
+
+static void refuse(struct arrival *arrival, int status, const char *text)
+{
+    note_failure(arrival, text);
+    if (arrival->req)
+        answer(arrival->t, arrival->req, status, text);
+    arrival_free(arrival, false);
+}
+
+static void refuse_because(struct arrival *arrival, int status, const char *what, const char *reason)
+{
+    char text[200];
+
+    (void)snprintf(text, sizeof(text), "%s (%s)", what, reason);
+    refuse(arrival, status, text);
+}
+
+/* ---- The body -----------------------------------------------------------------------------------------------------
+ */
+
+/* The body is safely stored. */
+static void hand_to_core(struct arrival *arrival)
+{
+    struct ferry_transport *t = arrival->t;
+    struct fy_request *req = arrival->req;
+    struct fy_peer *peer = arrival->peer;
+    const struct ferry_message *msg = arrival->msg;
+
+    fy_log(&t->local.log, FERRY_LOG_INFO, "snapshot", peer ? peer->id : 0,
+           "snapshot %" PRIu64 " came and is stored, %" PRIu64 " bytes", msg->snapshot->index, arrival->n_bytes);
+    if (peer) {
+        fy_count(&peer->counts.received[FERRY_CLASS_SNAPSHOT], 1);
+        fy_count(&peer->counts.received_bytes, arrival->n_bytes);
+        fy_peer_ref(peer);
+    }
+    arrival->msg = NULL;
+    arrival_free(arrival, true);
+    fy_raft_server_deliver(t, req, peer, msg, "failed to process raft message (the core did not take it)");
+    if (peer)
+        fy_peer_unref(peer);
+}
+
+static void set_deadline(struct arrival *arrival)
+{
+    const struct fy_local *local = &arrival->t->local;
+
+    fy_timer_set(&arrival->deadline, fy_net_now_ns(local->net) + local->snapshot_stall_ns);
+}
+
+static void on_deadline(void *arg)
+{
+    struct arrival *arrival = arg;
+
+    if (fy_stall_pass(&arrival->stall))
+        set_deadline(arrival);
+    else
+        refuse(arrival, 408, "the body does not move");
+}
+
+/* The writer has got somewhere. */
+static void on_change(void *arg)
+{
+    struct arrival *arrival = arg;
+    int err = fy_body_writer_error(arrival->writer);
+
+    if (err != FERRY_OK) {
+        refuse_because(arrival, 500, "failed to save KV snapshot", err > 0 ? strerror(err) : ferry_strerror(err));
+    } else if (fy_body_writer_is_stored(arrival->writer)) {
+        hand_to_core(arrival);
+    } else if (arrival->stall.is_held && !fy_body_writer_is_full(arrival->writer)) {
+        fy_stall_hold(&arrival->stall, false);
+        fy_request_resume_body(arrival->req);
+    }
+}
+
+static uint64_t body_size(const struct arrival *arrival)
+{
+    if (arrival->announced == FERRY_SIZE_UNKNOWN || arrival->announced < arrival->frame_len)
+        return FERRY_SIZE_UNKNOWN;
+    return arrival->announced - arrival->frame_len;
+}
+
+static void take_bytes(struct arrival *arrival, const uint8_t *data, size_t len)
+{
+    if (arrival->n_bytes - arrival->frame_len > arrival->t->max_snapshot_bytes) {
+        refuse(arrival, 413, "the snapshot is larger than this member's limit");
+        return;
+    }
+    fy_body_writer_put(arrival->writer, data, len);
+    if (fy_body_writer_is_full(arrival->writer)) {
+        fy_stall_hold(&arrival->stall, true);
+        fy_request_pause_body(arrival->req);
+    }
+}
+
+/* ---- The message before it ----------------------------------------------------------------------------------------
+ */
+
+static const char *decode_reason(int err)
+{
+    return err == FERRY_ERR_TOO_LARGE ? "rafthttp: error limit exceeded" : ferry_strerror(err);
+}
+
+/* The message is there: judge it, and open the sink.  False: the arrival is over. */
+static bool begin_body(struct arrival *arrival)
+{
+    struct ferry_transport *t = arrival->t;
+    const struct ferry_message *msg = arrival->msg;
+    const struct fy_local *local = &t->local;
+
+    if (msg->type != FERRY_MSG_SNAP) {
+        refuse(arrival, 400, "wrong raft message type");
+    } else if (!msg->snapshot) {
+        refuse_because(arrival, 400, "failed to decode raft message", "MsgSnap without a snapshot");
+    } else if (msg->to != 0 && msg->to != local->id) {
+        refuse(arrival, 412, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
+    } else if (body_size(arrival) != FERRY_SIZE_UNKNOWN && body_size(arrival) > t->max_snapshot_bytes) {
+        refuse(arrival, 413, "the snapshot is larger than this member's limit");
+    } else if (fy_disk_prepare(local->disk) != FERRY_OK ||
+               fy_body_writer_new(local->disk, &t->sink, msg, body_size(arrival), on_change, arrival,
+                                  &arrival->writer) != FERRY_OK) {
+        refuse_because(arrival, 500, "failed to save KV snapshot", ferry_strerror(FERRY_ERR_NOMEM));
+    } else {
+        if (arrival->peer)
+            fy_snapshot_meter_name(&arrival->peer->snapshots_in, msg->snapshot->index);
+        return true;
+    }
+    return false;
+}
+
+/* Gather the message.  Returns how many bytes were its; SIZE_MAX: the arrival is over. */
+static size_t take_message(struct arrival *arrival, const uint8_t *data, size_t len)
+{
+    size_t n_used;
+    int got = fy_decoder_feed(&arrival->decoder, data, len, &n_used, &arrival->msg, &arrival->frame_len);
+
+    if (got < 0) {
+        refuse_because(arrival, 400, "failed to decode raft message", decode_reason(got));
+        return SIZE_MAX;
+    }
+    if (got == FY_DECODED_HEARTBEAT) {
+        refuse(arrival, 400, "wrong raft message type");
+        return SIZE_MAX;
+    }
+    if (got == FY_DECODED_MESSAGE && !begin_body(arrival))
+        return SIZE_MAX;
+    return n_used;
+}
+
+/* ---- The request --------------------------------------------------------------------------------------------------
+ */
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+    struct arrival *arrival = arg;
+
+    arrival->n_bytes += len;
+    fy_stall_moved(&arrival->stall, len);
+    if (arrival->peer)
+        fy_snapshot_meter_move(&arrival->peer->snapshots_in, fy_net_now_ns(arrival->t->local.net), len);
+    if (!arrival->msg) {
+        size_t n_used = take_message(arrival, data, len);
+
+        if (n_used == SIZE_MAX)
+            return;
+        data += n_used;
+        len -= n_used;
+    }
+    if (len > 0)
+        take_bytes(arrival, data, len);
+}
+
+static void on_body_end(void *arg)
+{
+    struct arrival *arrival = arg;
+
+    if (!arrival->writer) {
+        refuse_because(arrival, 400, "failed to decode raft message", arrival->n_bytes == 0 ? "EOF" : "unexpected EOF");
+        return;
+    }
+    arrival->is_whole = true;
+    fy_timer_unset(&arrival->deadline);
+    fy_body_writer_commit(arrival->writer);
+}
+
+static void on_gone(void *arg)
+{
+    struct arrival *arrival = arg;
+
+    arrival->req = NULL;
+    if (arrival->is_whole)
+        return;
+    note_failure(arrival, "the sender left");
+    arrival_free(arrival, false);
+}
+
+static uint64_t announced_len(struct fy_request *req)
+{
+    const char *text = fy_request_header(req, "Content-Length");
+    unsigned long long len;
+
+    if (!text || fy_request_header(req, "Transfer-Encoding"))
+        return FERRY_SIZE_UNKNOWN;
+    errno = 0;
+    len = strtoull(text, NULL, 10); /* the net has checked it */
+    return errno ? FERRY_SIZE_UNKNOWN : len;
+}
+
+static void receive(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer)
+{
+    static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
+    const struct fy_local *local = &t->local;
+    struct arrival *arrival = calloc(1, sizeof(*arrival));
+
+    if (!arrival) {
+        answer(t, req, 503, "out of memory");
+        return;
+    }
+    arrival->t = t;
+    arrival->req = req;
+    arrival->peer = peer;
+    if (peer)
+        fy_peer_ref(peer);
+    arrival->announced = announced_len(req);
+    if (peer)
+        fy_snapshot_meter_begin(&peer->snapshots_in, fy_net_now_ns(local->net), fy_net_unix_ms(local->net), 0,
+                                arrival->announced);
+    fy_decoder_init(&arrival->decoder, FY_CODEC_MESSAGE, local->id, 0,
+                    local->max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? local->max_message_bytes
+                                                                       : FY_SNAPSHOT_MAX_MESSAGE);
+    fy_timer_init(&arrival->deadline, fy_net_timers(local->net), on_deadline, arrival);
+    t->n_snapshots_in++;
+    set_deadline(arrival);
+    fy_request_set_events(req, &events, arrival);
+}
+
+void fy_snapshot_server_serve(struct ferry_transport *t, struct fy_request *req)
+{
+    struct fy_peer *peer = fy_raft_server_find_sender(t, req);
+
+    if (!t->sink.open) {
+        answer(t, req, 501, "this member stores no snapshots");
+    } else if (peer && !fy_peer_is_open(peer)) { /* lost on the way, as far as both cores can tell */
+        fy_count(&peer->counts.received_dropped, 1);
+        fy_request_abort(req);
+    } else if (t->n_snapshots_in == t->max_snapshots_in) {
+        answer(t, req, 503, "too many snapshots are coming in");
+    } else {
+        receive(t, req, peer);
+    }
+    if (peer)
+        fy_peer_unref(peer);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------------------------
+ */
+
+int fy_snapshot_server_open(struct ferry_transport *t)
+{
+    int err;
+
+    if (t->sink.open || !t->snapshot_dir_path)
+        return FERRY_OK;
+    err = fy_snapshot_dir_new(t->snapshot_dir_path, &t->snapshot_dir);
+    if (err == FERRY_ERR_SYSTEM)
+        fy_log(&t->local.log, FERRY_LOG_ERROR, "snapshot", 0, "%s: %s", t->snapshot_dir_path, strerror(errno));
+    if (err == FERRY_OK)
+        t->sink = fy_snapshot_dir_sink(t->snapshot_dir);
+    return err;
+}
+
+void fy_snapshot_server_close(struct ferry_transport *t)
+{
+    assert(t->n_snapshots_in == 0);
+    fy_snapshot_dir_free(t->snapshot_dir);
+    t->snapshot_dir = NULL;
+}

@@ -1,0 +1,192 @@
+/*
+ * survey - look at one peer after the other, without holding the lock in between.
+ *
+ * The figures of one peer are of one moment as far as its counters can be; peers that come or go meanwhile may be seen
+ * or not.  The pages are written on whatever thread asks: those that are served, on the loop.
+ */
+#include "transport/survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "peer/peer.h"
+#include "transport/debug_peers.h"
+#include "transport/metrics.h"
+#include "transport/transport.h"
+
+/* Looking takes locks, which are not part of what a reader may see as changed. */
+static struct ferry_transport *mutable_transport(const struct ferry_transport *t)
+{
+    return (struct ferry_transport *)(uintptr_t)t;
+}
+
+static int make_room(struct fy_survey *survey)
+{
+    size_t n_room = survey->n_room ? 2 * survey->n_room : 8;
+    struct ferry_peer_status *peers;
+
+    if (survey->n_peers < survey->n_room)
+        return FERRY_OK;
+    peers = realloc(survey->peers, n_room * sizeof(*peers));
+    if (!peers)
+        return FERRY_ERR_NOMEM;
+    survey->peers = peers;
+    survey->n_room = n_room;
+    return FERRY_OK;
+}
+
+static struct fy_peer *next_peer(struct ferry_transport *t, const struct fy_peer_table *table, uint64_t id)
+{
+    struct fy_peer *peer;
+
+    pthread_mutex_lock(&t->mu);
+    peer = fy_peer_table_after(table, id);
+    if (peer)
+        fy_peer_ref(peer);
+    pthread_mutex_unlock(&t->mu);
+    return peer;
+}
+
+static int look_at_table(struct ferry_transport *t, const struct fy_peer_table *table, struct fy_survey *survey)
+{
+    struct fy_peer *peer;
+    uint64_t id = 0;
+
+    while ((peer = next_peer(t, table, id))) {
+        int err = make_room(survey);
+
+        id = peer->id;
+        if (err == FERRY_OK)
+            fy_peer_read_status(peer, &survey->peers[survey->n_peers++]);
+        fy_peer_unref(peer);
+        if (err != FERRY_OK)
+            return err;
+    }
+    return FERRY_OK;
+}
+
+static void look_at_transport(struct ferry_transport *t, struct fy_survey *survey)
+{
+    struct ferry_queue_status received, proposed;
+
+    fy_inbox_read(&t->delivery.strangers, &received, &proposed);
+    *survey = (struct fy_survey){
+        .id = t->local.id_text.text,
+        .cluster_id = t->local.cluster_id_text.text,
+        .server_version = t->local.version_text,
+        .is_removed = atomic_load(&t->was_fatal),
+        .n_remotes_refused = atomic_load(&t->n_remotes_refused),
+        .n_unknown = atomic_load(&t->n_unknown),
+        .n_stranger_failures = atomic_load(&t->n_stranger_failures),
+        .send_bytes = atomic_load(&t->local.send_bytes),
+        .max_send_bytes = t->local.max_send_bytes,
+        .stranger_inbox = {.messages = received.messages + proposed.messages, .bytes = received.bytes + proposed.bytes},
+    };
+    fy_snapshot_meter_read_sums(&t->stranger_snapshots, &survey->stranger_snapshots);
+}
+
+int fy_survey_take(const struct ferry_transport *t, struct fy_survey *ret_survey)
+{
+    struct ferry_transport *seen = mutable_transport(t);
+    struct fy_survey survey;
+    size_t n_true_peers;
+    int err;
+
+    look_at_transport(seen, &survey);
+    err = look_at_table(seen, &seen->peers, &survey);
+    n_true_peers = survey.n_peers;
+    if (err == FERRY_OK)
+        err = look_at_table(seen, &seen->remotes, &survey);
+    if (err != FERRY_OK) {
+        fy_survey_release(&survey);
+        return err;
+    }
+    survey.n_remotes = survey.n_peers - n_true_peers;
+    *ret_survey = survey;
+    return FERRY_OK;
+}
+
+void fy_survey_release(struct fy_survey *survey)
+{
+    free(survey->peers);
+    survey->peers = NULL;
+}
+
+/* The page as text, to be released whatever came of it. */
+static int print_page(const struct ferry_transport *t,
+                      void (*page)(const struct fy_survey *survey, struct fy_text *text), struct fy_text *text)
+{
+    struct fy_survey survey;
+    int err;
+
+    fy_text_init(text);
+    err = fy_survey_take(t, &survey);
+    if (err != FERRY_OK)
+        return err;
+    page(&survey, text);
+    fy_survey_release(&survey);
+    return text->err;
+}
+
+int fy_survey_write(const struct ferry_transport *t, void (*page)(const struct fy_survey *survey, struct fy_text *text),
+                    ferry_write_fn *fn, void *ctx)
+{
+    struct fy_text text;
+    int err = print_page(t, page, &text);
+
+    if (err == FERRY_OK)
+        err = fn(ctx, text.data, text.len);
+    fy_text_release(&text);
+    return err;
+}
+
+/* ---- The routes ----------------------------------------------------------------------------------------------------
+ */
+
+static void serve(const struct ferry_transport *t, const struct ferry_http_request *req, const char *content_type,
+                  void (*page)(const struct fy_survey *survey, struct fy_text *text), struct ferry_http_response *res)
+{
+    struct fy_text text;
+
+    if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
+        res->status = 405;
+        return;
+    }
+    if (print_page(t, page, &text) != FERRY_OK) {
+        fy_text_release(&text);
+        res->status = 503;
+        return;
+    }
+    res->content_type = content_type;
+    res->body = (struct ferry_bytes){(const uint8_t *)text.data, text.len};
+    res->free_body = free;
+}
+
+static void serve_metrics(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    serve(ctx, req, "text/plain; version=0.0.4; charset=utf-8", fy_metrics_print, res);
+}
+
+static void serve_debug_peers(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    serve(ctx, req, "application/json", fy_debug_peers_print, res);
+}
+
+static int add_route(struct ferry_transport *t, const char *path, ferry_http_fn *fn)
+{
+    int err = fy_routes_add(&t->routes, path, fn, t);
+
+    return err == FERRY_ERR_EXISTS ? FERRY_OK : err; /* the embedder's own comes first */
+}
+
+int fy_survey_add_routes(struct ferry_transport *t)
+{
+    int err = FERRY_OK;
+
+    if (t->serves_metrics)
+        err = add_route(t, "/metrics", serve_metrics);
+    if (err == FERRY_OK && t->serves_debug_peers)
+        err = add_route(t, "/debug/peers", serve_debug_peers);
+    return err;
+}

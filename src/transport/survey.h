@@ -1,0 +1,46 @@
+/*
+ * survey.h - what there is to see of a transport at one moment: what metrics and the debug page are written from.
+ */
+#ifndef FY_TRANSPORT_SURVEY_H
+#define FY_TRANSPORT_SURVEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ferry/ferry.h"
+
+struct fy_text;
+
+struct fy_survey {
+    const char *id; /* these three are the transport's */
+    const char *cluster_id;
+    const char *server_version;
+
+    bool is_removed; /* the cluster has removed this member */
+    size_t n_remotes;
+    uint64_t n_remotes_refused;
+    uint64_t n_unknown;
+    uint64_t n_stranger_failures;
+    struct ferry_snapshot_status stranger_snapshots;
+    size_t send_bytes;
+    size_t max_send_bytes;
+    struct ferry_queue_status stranger_inbox; /* received and proposed together */
+
+    struct ferry_peer_status *peers; /* by ascending id, then the remotes likewise */
+    size_t n_peers;                  /* with the remotes */
+    size_t n_room;
+};
+
+/* FERRY_OK, or FERRY_ERR_NOMEM and there is nothing to release.  Any thread. */
+int fy_survey_take(const struct ferry_transport *t, struct fy_survey *ret_survey);
+void fy_survey_release(struct fy_survey *survey);
+
+/* Survey t, have page written and give the text to fn: the body of ferry_metrics_write and its like. */
+int fy_survey_write(const struct ferry_transport *t, void (*page)(const struct fy_survey *survey, struct fy_text *text),
+                    ferry_write_fn *fn, void *ctx);
+
+/* Serve the pages that the configuration wants, where the embedder does not serve the path.  FERRY_OK or _NOMEM. */
+int fy_survey_add_routes(struct ferry_transport *t);
+
+#endif

@@ -1,0 +1,415 @@
+/*
+ * check_disk - jobs on workers and without them, and what goes through slots between a disk and the loop.
+ */
+#include "disk/disk.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "disk/body_reader.h"
+#include "disk/body_slots.h"
+#include "disk/body_writer.h"
+#include "harness/heap.h"
+#include "harness/http_rig.h"
+#include "harness/rig.h"
+#include "harness/snapshots.h"
+#include "net/sim/sim.h"
+#include "wire/message.h"
+
+static struct fy_disk disk;
+
+static void on_wake(void *arg)
+{
+    (void)arg;
+    fy_disk_attend(&disk);
+}
+
+/* ---- On workers: a real loop ---------------------------------------------------------------------------------------
+ */
+
+static void setup(void)
+{
+    http_setup();
+    fy_disk_init(&disk);
+    fy_net_set_on_wake(http_net, on_wake, NULL);
+}
+
+static void teardown(void)
+{
+    fy_disk_stop(&disk);
+    fy_disk_release(&disk);
+    fy_net_set_on_wake(http_net, NULL, NULL);
+    http_teardown();
+}
+
+struct job {
+    struct fy_disk_job job;
+    pthread_t ran_on;
+    atomic_bool *wait_for; /* NULL: nothing */
+    bool is_done;
+    struct job *then; /* submitted by done */
+};
+
+static void run(struct fy_disk_job *j)
+{
+    struct job *job = fy_container(j, struct job, job);
+
+    job->ran_on = pthread_self();
+    while (job->wait_for && !atomic_load(job->wait_for))
+        ;
+}
+
+static void done(struct fy_disk_job *j)
+{
+    struct job *job = fy_container(j, struct job, job);
+
+    job->is_done = true;
+    if (job->then)
+        fy_disk_submit(&disk, &job->then->job);
+}
+
+static struct job new_job(void)
+{
+    return (struct job){.job = {.run = run, .done = done}};
+}
+
+START_TEST(a_job_runs_elsewhere_and_is_done_here)
+{
+    struct job job = new_job();
+
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 2), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    ck_assert_uint_eq(disk.n_threads, 1);
+    fy_disk_submit(&disk, &job.job);
+    HTTP_UNTIL(job.is_done);
+    ck_assert(!pthread_equal(job.ran_on, pthread_self()));
+}
+END_TEST
+
+START_TEST(a_job_that_is_stuck_holds_no_other)
+{
+    atomic_bool may_go = false;
+    struct job stuck = new_job(), other = new_job();
+
+    stuck.wait_for = &may_go;
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 2), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    fy_disk_submit(&disk, &stuck.job);
+    fy_disk_submit(&disk, &other.job);
+    HTTP_UNTIL(other.is_done);
+    ck_assert(!stuck.is_done);
+    atomic_store(&may_go, true);
+    HTTP_UNTIL(stuck.is_done);
+    ck_assert_uint_le(disk.n_threads, 2);
+}
+END_TEST
+
+START_TEST(no_more_workers_than_the_limit)
+{
+    struct job jobs[50];
+    size_t n = 0;
+
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 3), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    for (size_t i = 0; i < 50; i++) {
+        jobs[i] = new_job();
+        fy_disk_submit(&disk, &jobs[i].job);
+    }
+    for (; n < 50; n++)
+        HTTP_UNTIL(jobs[n].is_done);
+    ck_assert_uint_le(disk.n_threads, 3);
+}
+END_TEST
+
+START_TEST(stop_runs_all_that_waits_and_what_that_causes)
+{
+    struct job first = new_job(), second = new_job(), third = new_job();
+
+    first.then = &second;
+    second.then = &third;
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    fy_disk_submit(&disk, &first.job);
+    fy_disk_stop(&disk);
+    ck_assert(first.is_done && second.is_done && third.is_done);
+}
+END_TEST
+
+START_TEST(start_fails_without_memory)
+{
+    heap_fail_at(0);
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_ERR_NOMEM);
+    heap_fail_at(-1);
+}
+END_TEST
+
+/* ---- Without workers: each step of a reader and of a writer, one after the other ------------------------------------
+ */
+
+static struct fy_sim *sim;
+static struct fy_sim_node *node;
+static struct body body;
+static struct vault vault;
+static unsigned n_events;
+
+static void begin_without_workers(void)
+{
+    ck_assert_int_eq(fy_sim_new(1, NULL, &sim), FERRY_OK);
+    ck_assert_int_eq(fy_sim_add_node(sim, "us", &node), FERRY_OK);
+    fy_net_set_on_wake(fy_sim_node_net(node), on_wake, NULL);
+    ck_assert_int_eq(fy_disk_start(&disk, fy_sim_node_net(node), 0), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    n_events = 0;
+}
+
+static void end_without_workers(void)
+{
+    fy_disk_stop(&disk);
+    fy_sim_free(sim);
+}
+
+static void let_it_run(void)
+{
+    fy_sim_run_until(sim, fy_sim_now_ns(sim) + FY_SIM_MS);
+}
+
+static void on_event(void *arg)
+{
+    (void)arg;
+    n_events++;
+}
+
+START_TEST(a_reader_reads_ahead_as_far_as_its_slots_go)
+{
+    static uint8_t buf[100000];
+    struct ferry_snapshot_source source;
+    struct fy_body_reader *reader;
+    uint64_t n_read = 0;
+
+    begin_without_workers();
+    body_init(&body, 3, 4 * FY_BODY_SLOT_SIZE + 77777);
+    source = body_source(&body);
+    ck_assert_int_eq(fy_body_reader_new(&disk, &source, &reader), FERRY_OK);
+    let_it_run();
+    ck_assert_uint_eq(body.at, 0); /* it was not started */
+    fy_body_reader_start(reader, on_event, NULL);
+    let_it_run();
+    ck_assert_uint_eq(body.at, FY_BODY_N_SLOTS * FY_BODY_SLOT_SIZE);
+    ck_assert_uint_eq(n_events, FY_BODY_N_SLOTS);
+    while (!fy_body_reader_is_at_end(reader)) {
+        size_t n = fy_body_reader_read(reader, buf, sizeof(buf));
+
+        ck_assert(body_matches(3, n_read, buf, n));
+        n_read += n;
+        let_it_run();
+    }
+    ck_assert_uint_eq(n_read, body.size);
+    ck_assert_int_eq(fy_body_reader_error(reader), FERRY_OK);
+    fy_body_reader_close(reader, FERRY_ERR_EOF);
+    let_it_run();
+    ck_assert_uint_eq(body.n_closed, 1);
+    ck_assert_int_eq(body.close_err, FERRY_ERR_EOF);
+    body_release(&body);
+    end_without_workers();
+}
+END_TEST
+
+START_TEST(the_last_bytes_wait_for_the_end_to_be_seen)
+{
+    static const struct {
+        uint64_t size, announced;
+        int err;
+    } cases[] = {{1000, 1000, FERRY_OK}, {1001, 1000, FERRY_ERR_TOO_LARGE}, {999, 1000, FERRY_ERR_TRUNCATED},
+                 {0, 0, FERRY_OK},       {1, 0, FERRY_ERR_TOO_LARGE},       {5, FERRY_SIZE_UNKNOWN, FERRY_OK}};
+
+    begin_without_workers();
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ferry_snapshot_source source;
+        struct fy_body_reader *reader;
+
+        body_init(&body, 3, cases[i].size);
+        body.announced = cases[i].announced;
+        source = body_source(&body);
+        ck_assert_int_eq(fy_body_reader_new(&disk, &source, &reader), FERRY_OK);
+        fy_body_reader_start(reader, on_event, NULL);
+        let_it_run();
+        ck_assert_int_eq(fy_body_reader_error(reader), cases[i].err);
+        if (cases[i].err == FERRY_ERR_TOO_LARGE)
+            ck_assert_uint_eq(fy_body_reader_available(reader), 0);
+        if (cases[i].err == FERRY_OK)
+            ck_assert_uint_eq(fy_body_reader_available(reader), cases[i].size);
+        ck_assert(!fy_body_reader_is_at_end(reader) || cases[i].size == 0);
+        fy_body_reader_close(reader, 0);
+        fy_disk_attend(&disk);
+        body_release(&body);
+    }
+    end_without_workers();
+}
+END_TEST
+
+static const struct ferry_message *decoded_snap(void)
+{
+    static const uint8_t bytes[] = {8, 7, 0x4a, 4, 0x12, 2, 0x10, 9}; /* MsgSnap, snapshot of index 9 */
+    const struct ferry_message *msg;
+
+    ck_assert_int_eq(fy_message_decode(bytes, sizeof(bytes), 1 << 16, &msg), FERRY_OK);
+    ck_assert_ptr_nonnull(msg->snapshot);
+    ck_assert_uint_eq(msg->snapshot->index, 9);
+    return msg;
+}
+
+static struct fy_body_writer *new_writer(void)
+{
+    const struct ferry_message *msg = decoded_snap();
+    struct ferry_snapshot_sink sink = vault_sink(&vault);
+    struct fy_body_writer *writer;
+
+    ck_assert_int_eq(fy_body_writer_new(&disk, &sink, msg, FERRY_SIZE_UNKNOWN, on_event, NULL, &writer), FERRY_OK);
+    ferry_message_unref(msg);
+    return writer;
+}
+
+START_TEST(a_writer_fills_up_and_has_room_again)
+{
+    static uint8_t piece[FY_BODY_PIECE_MAX];
+    struct fy_body_writer *writer;
+    uint64_t n_put = 0;
+
+    begin_without_workers();
+    vault_init(&vault, 4);
+    writer = new_writer();
+    for (int round = 0; round < 5; round++) {
+        while (!fy_body_writer_is_full(writer)) {
+            size_t len = sizeof(piece) - (size_t)round * 1000;
+
+            body_bytes(4, n_put, piece, len);
+            fy_body_writer_put(writer, piece, len);
+            n_put += len;
+        }
+        n_events = 0;
+        let_it_run();
+        ck_assert_uint_gt(n_events, 0);
+        ck_assert(!fy_body_writer_is_full(writer));
+    }
+    ck_assert(!fy_body_writer_is_stored(writer));
+    fy_body_writer_commit(writer);
+    let_it_run();
+    ck_assert(fy_body_writer_is_stored(writer));
+    ck_assert_uint_eq(vault.size, n_put);
+    ck_assert(vault.is_right);
+    fy_body_writer_let_go(writer);
+    ck_assert_uint_eq(vault.n_commits, 1);
+    ck_assert_uint_eq(vault.n_aborts, 0);
+    vault_release(&vault);
+    end_without_workers();
+}
+END_TEST
+
+/* Let go of a writer after so many steps of its: whatever it was doing, the sink sees one end. */
+START_TEST(a_writer_that_is_let_go_at_any_time_ends_once)
+{
+    static uint8_t piece[1000];
+
+    begin_without_workers();
+    for (int steps = 0; steps < 6; steps++)
+        for (int how = 0; how < 4; how++) {
+            struct fy_body_writer *writer;
+
+            vault_init(&vault, 4);
+            vault.open_err = how == 1 ? FERRY_ERR_SYSTEM : 0;
+            vault.write_err = how == 2 ? 28 : 0;
+            vault.write_err_at = how == 2 ? 0 : UINT64_MAX;
+            vault.commit_err = how == 3 ? 5 : 0;
+            writer = new_writer();
+            body_bytes(4, 0, piece, sizeof(piece));
+            fy_body_writer_put(writer, piece, sizeof(piece));
+            fy_body_writer_commit(writer);
+            for (int i = 0; i < steps; i++)
+                (void)fy_sim_step(sim);
+            fy_body_writer_let_go(writer);
+            n_events = 0;
+            let_it_run();
+            ck_assert_uint_eq(n_events, 0);
+            ck_assert_uint_eq(vault.n_opened, vault.n_commits + vault.n_aborts);
+            ck_assert_uint_eq(vault.n_misuses, 0);
+            if (steps >= 4 && how == 0)
+                ck_assert_uint_eq(vault.n_commits, 1);
+            vault_release(&vault);
+        }
+    end_without_workers();
+}
+END_TEST
+
+START_TEST(a_body_is_aborted_before_its_failure_is_told)
+{
+    static uint8_t piece[1000];
+    struct fy_body_writer *writer;
+
+    begin_without_workers();
+    vault_init(&vault, 4);
+    vault.write_err = 28;
+    vault.write_err_at = 0;
+    writer = new_writer();
+    fy_body_writer_put(writer, piece, sizeof(piece));
+    fy_body_writer_commit(writer);
+    while (fy_body_writer_error(writer) == FERRY_OK)
+        ck_assert(fy_sim_step(sim));
+    ck_assert_uint_eq(vault.n_aborts, 1);
+    fy_body_writer_let_go(writer);
+    let_it_run();
+    ck_assert_uint_eq(vault.n_aborts, 1);
+    vault_release(&vault);
+    end_without_workers();
+}
+END_TEST
+
+START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
+{
+    struct ferry_snapshot_source source;
+    struct ferry_snapshot_sink sink;
+    const struct ferry_message *msg;
+    struct fy_body_reader *reader;
+    struct fy_body_writer *writer;
+    int err = FERRY_ERR_NOMEM;
+
+    begin_without_workers();
+    body_init(&body, 1, 1);
+    source = body_source(&body);
+    for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
+        heap_fail_at(nth);
+        err = fy_body_reader_new(&disk, &source, &reader);
+        heap_fail_at(-1);
+    }
+    ck_assert_int_eq(err, FERRY_OK);
+    fy_body_reader_close(reader, FERRY_OK);
+    let_it_run();
+    body_release(&body);
+
+    vault_init(&vault, 4);
+    msg = decoded_snap();
+    sink = vault_sink(&vault);
+    err = FERRY_ERR_NOMEM;
+    for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
+        heap_fail_at(nth);
+        err = fy_body_writer_new(&disk, &sink, msg, 0, on_event, NULL, &writer);
+        heap_fail_at(-1);
+    }
+    ck_assert_int_eq(err, FERRY_OK);
+    ferry_message_unref(msg);
+    fy_body_writer_let_go(writer);
+    let_it_run();
+    vault_release(&vault);
+    end_without_workers();
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main("disk", setup, teardown, a_job_runs_elsewhere_and_is_done_here, a_job_that_is_stuck_holds_no_other,
+                    no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
+                    start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
+                    the_last_bytes_wait_for_the_end_to_be_seen, a_writer_fills_up_and_has_room_again,
+                    a_writer_that_is_let_go_at_any_time_ends_once, a_body_is_aborted_before_its_failure_is_told,
+                    readers_and_writers_are_made_whole_or_not_at_all, NULL);
+}

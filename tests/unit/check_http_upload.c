@@ -1,0 +1,384 @@
+/*
+ * check_http_upload - long bodies: read piece by piece at one end, held back at the other, refused in the middle.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "harness/heap.h"
+#include "harness/http_rig.h"
+#include "harness/raw_socket.h"
+#include "harness/rig.h"
+#include "harness/snapshots.h"
+
+#define SEED 5
+#define LONG ((uint64_t)20 << 20)
+
+/* The client's side. */
+static struct {
+    struct fy_call *call;
+    uint64_t at, size;
+    uint64_t gate; /* nothing is ready beyond it */
+    uint64_t cancel_at;
+    bool is_unknown;
+    unsigned n_asked;
+    int status;
+    int n_ends, err;
+    char answer[128];
+} up;
+
+/* The server's. */
+static struct {
+    struct fy_request *req;
+    uint64_t at;
+    bool is_right;
+    uint64_t pause_every; /* 0: never */
+    uint64_t n_since_pause;
+    bool is_paused;
+    unsigned n_pauses;
+    bool came_while_paused;
+    uint64_t refuse_at; /* UINT64_MAX: never */
+    int n_body_ends, n_gone;
+} down;
+
+static struct fy_listener *listener;
+
+static size_t read_body(void *arg, uint8_t *buf, size_t cap)
+{
+    uint64_t end = up.gate < up.size ? up.gate : up.size;
+    size_t len = end - up.at < cap ? (size_t)(end - up.at) : cap;
+
+    (void)arg;
+    up.n_asked++;
+    if (up.at >= up.cancel_at) {
+        fy_call_cancel(up.call);
+        up.call = NULL;
+        return 0;
+    }
+    if (up.is_unknown && up.at == up.size)
+        return FY_BODY_END;
+    body_bytes(SEED, up.at, buf, len);
+    up.at += len;
+    return len;
+}
+
+static void on_head(void *arg, const struct fy_answer *answer)
+{
+    (void)arg;
+    up.status = answer->status;
+}
+
+static void on_answer(void *arg, const uint8_t *data, size_t len)
+{
+    (void)arg;
+    snprintf(up.answer, sizeof(up.answer), "%.*s", (int)len, (const char *)data);
+}
+
+static void on_end(void *arg, int err, const char *detail)
+{
+    (void)arg;
+    (void)detail;
+    up.call = NULL;
+    up.n_ends++;
+    up.err = err;
+}
+
+static void on_body(void *arg, const uint8_t *data, size_t len)
+{
+    (void)arg;
+    ck_assert_uint_le(len, FY_BODY_PIECE_MAX);
+    down.is_right &= body_matches(SEED, down.at, data, len);
+    down.at += len;
+    down.n_since_pause += len;
+    down.came_while_paused |= down.is_paused;
+    if (down.at >= down.refuse_at) {
+        fy_request_reply(down.req, 507, NULL, 0, "full\n", 5);
+        down.req = NULL;
+    } else if (down.pause_every && down.n_since_pause >= down.pause_every) {
+        down.is_paused = true;
+        down.n_since_pause = 0;
+        down.n_pauses++;
+        fy_request_pause_body(down.req);
+    }
+}
+
+static void on_body_end(void *arg)
+{
+    (void)arg;
+    down.n_body_ends++;
+    down.came_while_paused |= down.is_paused;
+    fy_request_reply(down.req, 204, NULL, 0, NULL, 0);
+    down.req = NULL;
+}
+
+static void on_gone(void *arg)
+{
+    (void)arg;
+    down.n_gone++;
+    down.req = NULL;
+}
+
+static void on_request(void *arg, struct fy_request *req)
+{
+    static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
+
+    down.req = req;
+    fy_request_set_events(req, &events, arg);
+}
+
+static void setup(void)
+{
+    http_setup();
+    memset(&up, 0, sizeof(up));
+    memset(&down, 0, sizeof(down));
+    up.gate = up.cancel_at = UINT64_MAX;
+    down.refuse_at = UINT64_MAX;
+    down.is_right = true;
+    listener = http_listen(on_request, NULL);
+}
+
+static void teardown(void)
+{
+    if (up.call)
+        fy_call_cancel(up.call);
+    fy_listener_close(listener);
+    http_teardown();
+}
+
+static void upload(uint64_t size, bool is_unknown)
+{
+    static const struct fy_call_events events = {.on_head = on_head, .on_body = on_answer, .on_end = on_end};
+    struct fy_call_spec spec = {.method = "POST",
+                                .url = http_url(fy_listener_url(listener), "/up"),
+                                .read_body = read_body,
+                                .body_len = is_unknown ? FY_LEN_UNKNOWN : size,
+                                .own_connection = true,
+                                .connect_timeout_ms = 5000};
+
+    up.size = size;
+    up.is_unknown = is_unknown;
+    ck_assert_int_eq(fy_net_call(http_net, &spec, &events, NULL, &up.call), FERRY_OK);
+}
+
+static void expect_whole(uint64_t size)
+{
+    HTTP_UNTIL(up.n_ends > 0);
+    ck_assert_int_eq(up.err, FERRY_OK);
+    ck_assert_int_eq(up.status, 204);
+    ck_assert_uint_eq(down.at, size);
+    ck_assert(down.is_right);
+    ck_assert_int_eq(down.n_body_ends, 1);
+    ck_assert(!down.came_while_paused);
+}
+
+START_TEST(a_body_that_is_read_comes_whole)
+{
+    upload(LONG, false);
+    expect_whole(LONG);
+}
+END_TEST
+
+START_TEST(and_one_whose_length_nobody_knows)
+{
+    upload(LONG, true);
+    expect_whole(LONG);
+}
+END_TEST
+
+START_TEST(an_empty_one_too)
+{
+    upload(0, false);
+    expect_whole(0);
+    ck_assert_uint_eq(up.n_asked, 0);
+}
+END_TEST
+
+START_TEST(nothing_is_asked_while_nothing_is_ready)
+{
+    unsigned n_asked;
+
+    up.gate = 0;
+    upload(100000, false);
+    HTTP_UNTIL(down.req != NULL && up.n_asked > 0);
+    n_asked = up.n_asked;
+    http_turn_for_ms(50);
+    ck_assert_uint_eq(up.n_asked, n_asked);
+    for (uint64_t gate = 10000; gate <= 100000; gate += 10000) {
+        up.gate = gate;
+        fy_call_wake(up.call);
+        fy_call_wake(up.call);
+        HTTP_UNTIL(down.at == gate);
+    }
+    expect_whole(100000);
+}
+END_TEST
+
+START_TEST(a_body_that_is_canceled_from_inside_breaks_the_connection)
+{
+    up.cancel_at = LONG / 2;
+    upload(LONG, false);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_int_eq(up.n_ends, 0);
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
+START_TEST(and_so_does_one_in_chunks)
+{
+    up.cancel_at = LONG / 2;
+    upload(LONG, true);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
+static void resume(void)
+{
+    down.is_paused = false;
+    fy_request_resume_body(down.req);
+}
+
+static void pass_with_pauses(bool is_unknown)
+{
+    down.pause_every = 1 << 20;
+    upload(LONG, is_unknown);
+    while (up.n_ends == 0) {
+        HTTP_UNTIL(down.is_paused || up.n_ends > 0);
+        if (down.is_paused)
+            resume();
+    }
+    expect_whole(LONG);
+    ck_assert_uint_gt(down.n_pauses, 10);
+}
+
+START_TEST(a_paused_body_waits)
+{
+    pass_with_pauses(false);
+}
+END_TEST
+
+START_TEST(a_paused_body_in_chunks_waits)
+{
+    pass_with_pauses(true);
+}
+END_TEST
+
+START_TEST(a_pause_holds_the_client_back)
+{
+    uint64_t at;
+
+    down.pause_every = 1 << 20;
+    upload((uint64_t)1 << 30, false);
+    HTTP_UNTIL(down.is_paused);
+    http_turn_for_ms(300); /* whatever the sockets hold */
+    at = up.at;
+    http_turn_for_ms(100);
+    ck_assert_uint_eq(up.at, at);
+    ck_assert_uint_lt(at, (uint64_t)64 << 20);
+    ck_assert(!down.came_while_paused);
+}
+END_TEST
+
+START_TEST(a_client_that_breaks_off_is_seen_in_a_pause)
+{
+    down.pause_every = 1 << 20;
+    upload(LONG * 10, false);
+    HTTP_UNTIL(down.is_paused);
+    http_turn_for_ms(100); /* so that there are unread bytes, and the end is a reset */
+    fy_call_cancel(up.call);
+    up.call = NULL;
+    if (down.n_gone == 0)
+        resume(); /* an end in order is seen behind what was sent before it */
+    down.pause_every = 0;
+    HTTP_UNTIL(down.n_gone == 1);
+}
+END_TEST
+
+START_TEST(a_refusal_in_the_middle_reaches_the_client)
+{
+    for (int is_paused = 0; is_paused < 2; is_paused++) {
+        up.n_ends = up.status = 0;
+        up.at = down.at = 0;
+        down.n_since_pause = 0;
+        down.is_paused = false;
+        down.pause_every = is_paused ? 1 << 20 : 0;
+        down.refuse_at = is_paused ? UINT64_MAX : 1 << 20;
+        upload((uint64_t)1 << 30, false);
+        if (is_paused) {
+            HTTP_UNTIL(down.is_paused);
+            fy_request_reply(down.req, 507, NULL, 0, "full\n", 5);
+            down.req = NULL;
+        }
+        HTTP_UNTIL(up.n_ends > 0);
+        ck_assert_int_eq(up.status, 507);
+        ck_assert_str_eq(up.answer, "full\n");
+        ck_assert_uint_lt(up.at, (uint64_t)1 << 29); /* it stopped sending */
+        up.answer[0] = '\0';
+    }
+    ck_assert_int_eq(down.n_gone, 0);
+}
+END_TEST
+
+START_TEST(a_client_that_ends_its_side_in_the_middle_is_gone)
+{
+    static uint8_t data[30000];
+    int fd = raw_connect(fy_listener_url(listener));
+
+    raw_send_text(fd, "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 30001\r\n\r\n");
+    body_bytes(SEED, 0, data, sizeof(data));
+    raw_send(fd, data, sizeof(data));
+    close(fd);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_uint_eq(down.at, sizeof(data));
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
+static bool has_ended(void)
+{
+    return up.n_ends > 0 || !up.call;
+}
+
+START_TEST(no_failed_allocation_is_more_than_a_failed_call)
+{
+    bool failed = true;
+
+    for (long nth = 0; failed && nth < 400; nth++) {
+        static const struct fy_call_events events = {.on_head = on_head, .on_body = on_answer, .on_end = on_end};
+        struct fy_call_spec spec = {.method = "POST",
+                                    .url = http_url(fy_listener_url(listener), "/up"),
+                                    .read_body = read_body,
+                                    .body_len = 100000,
+                                    .own_connection = true,
+                                    .connect_timeout_ms = 5000};
+        int err;
+
+        up.n_ends = up.status = 0;
+        up.at = down.at = 0;
+        up.size = 100000;
+        heap_fail_at(nth);
+        err = fy_net_call(http_net, &spec, &events, NULL, &up.call);
+        failed = heap_has_failed();
+        heap_fail_at(-1);
+        if (err != FERRY_OK) {
+            ck_assert_int_eq(err, FERRY_ERR_NOMEM);
+            up.call = NULL;
+            continue;
+        }
+        HTTP_UNTIL(has_ended());
+        ck_assert_int_eq(up.status, 204);
+    }
+    ck_assert(!failed);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main("http_upload", setup, teardown, a_body_that_is_read_comes_whole, and_one_whose_length_nobody_knows,
+                    an_empty_one_too, nothing_is_asked_while_nothing_is_ready,
+                    a_body_that_is_canceled_from_inside_breaks_the_connection, and_so_does_one_in_chunks,
+                    a_paused_body_waits, a_paused_body_in_chunks_waits, a_pause_holds_the_client_back,
+                    a_client_that_breaks_off_is_seen_in_a_pause, a_refusal_in_the_middle_reaches_the_client,
+                    a_client_that_ends_its_side_in_the_middle_is_gone, no_failed_allocation_is_more_than_a_failed_call,
+                    NULL);
+}
