@@ -213,6 +213,17 @@ START_TEST(nothing_is_asked_while_nothing_is_ready)
 }
 END_TEST
 
+START_TEST(a_server_that_leaves_is_seen_while_nothing_is_ready)
+{
+    up.gate = 10000;
+    upload(100000, false);
+    HTTP_UNTIL(down.at == 10000); /* all is read: the end comes in order */
+    fy_request_abort(down.req);
+    HTTP_UNTIL(up.n_ends == 1);
+    ck_assert_int_eq(up.err, FERRY_ERR_EOF);
+}
+END_TEST
+
 START_TEST(a_body_that_is_canceled_from_inside_breaks_the_connection)
 {
     up.cancel_at = LONG / 2;
@@ -374,11 +385,11 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("http_upload", setup, teardown, a_body_that_is_read_comes_whole, and_one_whose_length_nobody_knows,
-                    an_empty_one_too, nothing_is_asked_while_nothing_is_ready,
-                    a_body_that_is_canceled_from_inside_breaks_the_connection, and_so_does_one_in_chunks,
-                    a_paused_body_waits, a_paused_body_in_chunks_waits, a_pause_holds_the_client_back,
-                    a_client_that_breaks_off_is_seen_in_a_pause, a_refusal_in_the_middle_reaches_the_client,
-                    a_client_that_ends_its_side_in_the_middle_is_gone, no_failed_allocation_is_more_than_a_failed_call,
-                    NULL);
+    return rig_main(
+        "http_upload", setup, teardown, a_body_that_is_read_comes_whole, and_one_whose_length_nobody_knows,
+        an_empty_one_too, nothing_is_asked_while_nothing_is_ready, a_server_that_leaves_is_seen_while_nothing_is_ready,
+        a_body_that_is_canceled_from_inside_breaks_the_connection, and_so_does_one_in_chunks, a_paused_body_waits,
+        a_paused_body_in_chunks_waits, a_pause_holds_the_client_back, a_client_that_breaks_off_is_seen_in_a_pause,
+        a_refusal_in_the_middle_reaches_the_client, a_client_that_ends_its_side_in_the_middle_is_gone,
+        no_failed_allocation_is_more_than_a_failed_call, NULL);
 }

@@ -63,8 +63,9 @@ struct fy_call {
     fy_body_fn *read_body;
     uint64_t body_len;
     uint64_t body_pos;
-    bool is_body_paused;      /* curl asks for no more until it is told to */
-    struct fy_node wake_node; /* http->calls_woken */
+    int fd;                    /* the last that curl had watched for it; good while the body is paused */
+    bool is_body_paused;       /* curl asks for no more until it is told to */
+    struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -73,8 +74,8 @@ static void free_call(struct fy_call *call)
     if (!call)
         return;
     assert(!fy_node_is_linked(&call->node));
-    if (fy_node_is_linked(&call->wake_node))
-        fy_list_remove(&call->wake_node);
+    if (fy_node_is_linked(&call->pause_node))
+        fy_list_remove(&call->pause_node);
     if (call->easy)
         curl_easy_cleanup(call->easy);
     fy_client_tls_release(&call->tls);
@@ -243,9 +244,12 @@ static size_t on_pull_body(char *buf, size_t size, size_t n, void *arg)
         return 0;
     }
     assert(len <= cap);
-    call->is_body_paused = len == 0;
     call->body_pos += len;
-    return len > 0 ? len : CURL_READFUNC_PAUSE;
+    if (len > 0)
+        return len;
+    call->is_body_paused = true;
+    fy_list_append(&call->http->calls_paused, &call->pause_node);
+    return CURL_READFUNC_PAUSE;
 }
 
 /* Curl begins again, on another connection. */
@@ -267,17 +271,26 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
+static void note_socket(CURL *easy, int fd)
+{
+    char *private = NULL;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
+    if (private) /* a handle of curl's own has none */
+        ((struct fy_call *)(void *)private)->fd = fd;
+}
+
 static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct fy_http *http = arg;
     struct epoll_event event = {.data.u64 = (uint64_t)fd << 1 | 1};
 
-    (void)easy;
     (void)socket_arg;
     if (what == CURL_POLL_REMOVE) {
         (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* one that is closed already has left the set */
         return 0;
     }
+    note_socket(easy, fd);
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
     if (epoll_ctl(http->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
         return 0;
@@ -495,6 +508,7 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
         return FERRY_ERR_NOMEM;
     call->object.ops = net->ops;
     call->http = http;
+    call->fd = -1;
     call->events = *events;
     call->arg = arg;
     call->easy = curl_easy_init();
@@ -512,8 +526,11 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
 
 void fy_client_wake(struct fy_call *call)
 {
-    if (call->is_body_paused && !call->is_canceled && !fy_node_is_linked(&call->wake_node))
-        fy_list_append(&call->http->calls_woken, &call->wake_node);
+    if (!call->is_body_paused || call->is_canceled)
+        return;
+    call->is_body_paused = false; /* and curl is told when the loop works */
+    fy_list_remove(&call->pause_node);
+    fy_list_append(&call->http->calls_woken, &call->pause_node);
 }
 
 /* ---- Ending a call ---- */
@@ -635,11 +652,10 @@ bool fy_client_has_work(const struct fy_http *http)
 static void unpause_woken(struct fy_http *http)
 {
     for (struct fy_node *node; (node = fy_list_take_first(&http->calls_woken));) {
-        struct fy_call *call = fy_container(node, struct fy_call, wake_node);
+        struct fy_call *call = fy_container(node, struct fy_call, pause_node);
 
         if (call->is_canceled)
             continue;
-        call->is_body_paused = false;
         http->in_curl = true;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
         http->in_curl = false;
@@ -673,6 +689,29 @@ static void read_messages(struct fy_http *http)
     }
 }
 
+/* Has the server closed the connection, and is all read that it sent before? */
+static bool is_closed(const struct fy_call *call)
+{
+    char byte;
+
+    return recv(call->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+/* Curl reads to the end of a connection, and goes on waiting for what is to be sent by it. */
+static void end_closed(struct fy_http *http)
+{
+    for (struct fy_node *node = fy_list_first(&http->calls_paused), *next; node; node = next) {
+        struct fy_call *call = fy_container(node, struct fy_call, pause_node);
+
+        next = fy_list_next(&http->calls_paused, node);
+        if (call->is_canceled || !is_closed(call))
+            continue;
+        (void)curl_multi_remove_handle(http->multi, call->easy);
+        finish(call, CURLE_GOT_NOTHING);
+        next = fy_list_first(&http->calls_paused); /* the user may have ended others */
+    }
+}
+
 void fy_client_work(struct fy_http *http)
 {
     add_new(http);
@@ -685,6 +724,7 @@ void fy_client_work(struct fy_http *http)
     if (http->curl_has_acted) {
         http->curl_has_acted = false;
         read_messages(http);
+        end_closed(http);
     }
 }
 
@@ -695,6 +735,7 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_new);
     fy_list_init(&http->calls);
     fy_list_init(&http->calls_doomed);
+    fy_list_init(&http->calls_paused);
     fy_list_init(&http->calls_woken);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)

@@ -68,7 +68,8 @@ struct fy_http {
     struct fy_list calls_new;    /* struct fy_call, to be given to curl */
     struct fy_list calls;        /* struct fy_call, with curl */
     struct fy_list calls_doomed; /* struct fy_call, to be taken from curl and freed */
-    struct fy_list calls_woken;  /* struct fy_call.wake_node: with more to send */
+    struct fy_list calls_paused; /* struct fy_call.pause_node: with nothing to send */
+    struct fy_list calls_woken;  /* the same: with something again */
 
     struct fy_list listeners; /* struct fy_listener */
     uint64_t pass;            /* of the work on listeners: each is run once in a pass */
