@@ -24,6 +24,7 @@ INTEGRATION_TESTS = \
 	it_members.test \
 	it_metrics.test \
 	it_remotes.test \
+	it_netns.test \
 	it_routes.test \
 	it_sim.test \
 	it_snapshot.test \
@@ -41,6 +42,7 @@ it_members_test_SOURCES = tests/integration/it_members.c
 it_metrics_test_SOURCES = tests/integration/it_metrics.c
 it_prometheus_SOURCES = tests/integration/it_prometheus.c
 it_remotes_test_SOURCES = tests/integration/it_remotes.c
+it_netns_test_SOURCES = tests/integration/it_netns.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c

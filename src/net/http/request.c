@@ -121,6 +121,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
         return MHD_NO;
     if (fy_node_is_linked(&req->conn->head_node))
         fy_list_remove(&req->conn->head_node);
+    req->conn->was_heard = true;
     req->method = method;
     req->is_begun = true;
     req->is_live = true;

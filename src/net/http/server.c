@@ -174,15 +174,51 @@ static void format_remote(const struct sockaddr *addr, socklen_t len, char *text
         snprintf(text, size, addr->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* Does the listener have room?  Otherwise its socket rests until a connection closes. */
+/*
+ * The connection that can best be missed: the oldest that never had a whole head, then the oldest between two requests,
+ * then the oldest whose body still trickles in.  Never one that carries a stream, or that waits for its answer.
+ */
+static struct fy_conn *find_victim(struct fy_listener *listener)
+{
+    struct fy_conn *victim = NULL;
+
+    for (struct fy_node *node = fy_list_first(&listener->heads); node; node = fy_list_next(&listener->heads, node)) {
+        struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
+
+        if (!conn->was_heard)
+            return conn;
+        victim = victim ? victim : conn;
+    }
+    for (struct fy_node *node = fy_list_first(&listener->conns); node && !victim;
+         node = fy_list_next(&listener->conns, node)) {
+        struct fy_conn *conn = fy_container(node, struct fy_conn, node);
+
+        if (conn->req && conn->req->is_begun && !conn->req->is_whole && !conn->req->out && !conn->is_leaving)
+            victim = conn;
+    }
+    return victim;
+}
+
+/*
+ * Does the listener have room?  Otherwise its socket rests until a connection closes, and one that can be missed is
+ * closed for that: whoever fills the listener with connections that say nothing loses them, and keeps nobody out.
+ */
 static void check_room(struct fy_listener *listener)
 {
     bool is_full = listener->n_conns >= listener->http->cfg.max_connections;
+    struct fy_conn *victim;
 
     if (is_full == listener->is_accept_paused || listener->is_closed)
         return;
     listener->is_accept_paused = is_full;
     fy_watch_change(listener->http, &listener->accept_watch, is_full ? 0 : EPOLLIN);
+    victim = is_full ? find_victim(listener) : NULL;
+    if (!victim)
+        return;
+    if (fy_node_is_linked(&victim->head_node))
+        fy_list_remove(&victim->head_node);
+    victim->is_leaving = true;
+    fy_conn_break(victim, false);
 }
 
 /* No descriptor or no memory for another connection: try again a little later. */
@@ -317,6 +353,7 @@ static void accept_one(struct fy_listener *listener, int fd, const struct sockad
     await_opening(conn);
     /* Without it (memory is short) a client's end is only seen when something is sent. */
     (void)fy_watch_start(listener->http, &conn->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_conn_event);
+    fy_vitals_watch(listener->http, fd);
     look_at_first(conn);
 }
 

@@ -62,6 +62,8 @@ struct fy_conn {
     int fd;
     bool is_half_closed;      /* the client sends no more */
     struct fy_node half_node; /* listener->half_closed, then */
+    bool was_heard;           /* it had a whole head once */
+    bool is_leaving;          /* broken, to make room */
     struct fy_request *req;
     struct fy_server_tls tls;
     char remote[64];
@@ -132,6 +134,7 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
 void fy_server_outflow_wake(struct fy_outflow *out);
 void fy_server_outflow_end(struct fy_outflow *out);
 void fy_server_outflow_abort(struct fy_outflow *out);
+bool fy_server_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals);
 
 bool fy_outflow_is_live(const struct fy_outflow *out); /* NULL is not */
 void fy_outflow_gone(struct fy_outflow *out, int err); /* tell its user, who holds it no more */
