@@ -364,7 +364,8 @@ struct ferry_config {
     size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener */
+    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
+                                     that carries no request is closed, the oldest first */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
        DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without

@@ -30,6 +30,7 @@ INTEGRATION_TESTS = \
 	it_snapshot.test \
 	it_snapshot_sim.test \
 	it_stop.test \
+	it_strangers.test \
 	it_threads.test \
 	it_tls.test
 check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
@@ -48,6 +49,7 @@ it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
 it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
 it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
+it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 endif

@@ -57,8 +57,8 @@ struct fy_call {
     bool is_headed;
     bool is_canceled;
     bool has_own_connection; /* const after the beginning */
-    int err;             /* why a callback of ours refused to go on */
-    const uint8_t *body; /* lent; NULL when curl has a copy */
+    int err;                 /* why a callback of ours refused to go on */
+    const uint8_t *body;     /* lent; NULL when curl has a copy */
     fy_body_fn *read_body;
     uint64_t body_len;
     uint64_t body_pos;

@@ -4,6 +4,7 @@ libferry_core_la_SOURCES += \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
+	src/net/http/conn.c \
 	src/net/http/http.c \
 	src/net/http/http.h \
 	src/net/http/http_internal.h \
