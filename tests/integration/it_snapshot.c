@@ -24,6 +24,7 @@
 #include "harness/cutting_proxy.h"
 #include "harness/fake_peer.h"
 #include "harness/member.h"
+#include "harness/metrics_page.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
@@ -477,6 +478,7 @@ END_TEST
 
 START_TEST(no_more_than_the_limit_are_under_way)
 {
+    struct metrics_page page;
     struct body bodies[3];
 
     sender->config.max_snapshots_out = 2;
@@ -492,6 +494,12 @@ START_TEST(no_more_than_the_limit_are_under_way)
     ck_assert_uint_eq(member_status(sender, 2).snapshot_out.n_active, 1);
     ck_assert_uint_eq(member_status(sender, 2).snapshot_out.n_waiting, 1);
     ck_assert_uint_eq(member_status(sender, 2).queued_messages, 2);
+    page = metrics_page_of(sender->t);
+    ck_assert(metrics_page_value(&page, "ferry_peer_snapshots_active", "peer=2,direction=out") == 1);
+    ck_assert(metrics_page_value(&page, "ferry_peer_snapshots_waiting", "peer=2") == 1);
+    ck_assert(metrics_page_value(&page, "ferry_peer_snapshot_size_bytes", "peer=2,direction=out") >= 10 * MIB);
+    ck_assert(metrics_page_value(&page, "ferry_peer_snapshot_bytes", "peer=2,direction=out") <= 6 * MIB);
+    metrics_page_release(&page);
     body_release_hold(&bodies[0]);
     body_release_hold(&bodies[1]);
     await_reports(2, 0, patience_ms(20000));

@@ -1004,25 +1004,6 @@ END_TEST
 
 /* ---- Probing and metrics ---- */
 
-static int on_page(void *ctx, const char *text, size_t len)
-{
-    char **page = ctx;
-
-    *page = strndup(text, len);
-    return *page ? 0 : FERRY_ERR_NOMEM;
-}
-
-static struct metrics_page ferry_metrics(void)
-{
-    struct metrics_page page;
-    char *text = NULL;
-
-    ck_assert_int_eq(ferry_metrics_write(pair.ferry, on_page, &text), FERRY_OK);
-    page = metrics_page_read(text);
-    free(text);
-    return page;
-}
-
 /* The next family that the Go side has in its registry; NULL: there are no more. */
 static json_t *next_go_family(void)
 {
@@ -1186,7 +1167,7 @@ START_TEST(the_go_sides_metrics_and_ours_have_the_same_form)
     exchange(&cfg);
     await_ready(ferry_has_probed, "Ferry has probed the Go side");
     await_ready(go_has_round_trips, "the Go side has probed Ferry");
-    page = ferry_metrics();
+    page = metrics_page_of(pair.ferry);
     ck_assert(metrics_page_value(&page, "etcd_network_peer_round_trip_time_seconds_count", "To=53f0b39f7b5ec444") >= 5);
     ferry_transport_stop(pair.ferry); /* for the families that the Go side has only of what failed */
     await_ready(go_is_inactive, "the Go side holds Ferry for inactive");
