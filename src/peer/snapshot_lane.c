@@ -422,10 +422,12 @@ void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane)
     enum ferry_drop_reason reason;
 
     while (!lane->current && (snapshot = take_first(lane))) {
-        if (is_shut(lane, &reason))
-            drop(lane, snapshot, reason, FERRY_ERR_CANCELED);
-        else
+        if (!is_shut(lane, &reason)) {
             begin(lane, snapshot);
+            continue;
+        }
+        fy_snapshot_meter_refuse(&lane->meter);
+        drop(lane, snapshot, reason, FERRY_ERR_CANCELED);
     }
 }
 

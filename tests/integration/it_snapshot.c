@@ -1132,6 +1132,22 @@ START_TEST(removing_the_peer_cancels_what_is_under_way)
 }
 END_TEST
 
+START_TEST(a_paused_peer_is_sent_none)
+{
+    struct body b;
+
+    start_into_dir();
+    ferry_transport_pause(sender->t);
+    body_init(&b, SEED, MIB);
+    ck_assert_int_eq(send_and_await(&b), FERRY_ERR_CANCELED);
+    await_reports(0, 1, patience_ms(10000));
+    body_release(&b);
+    ferry_transport_resume(sender->t);
+    send_whole(MIB);
+    await_reports(1, 1, patience_ms(10000));
+}
+END_TEST
+
 START_TEST(stopping_either_side_ends_it_once)
 {
     struct body b;
@@ -1320,6 +1336,6 @@ int main(void)
         a_long_body_is_answered_before_its_end,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
         a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
-        removing_the_peer_cancels_what_is_under_way, stopping_either_side_ends_it_once,
+        removing_the_peer_cancels_what_is_under_way, a_paused_peer_is_sent_none, stopping_either_side_ends_it_once,
         all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }
