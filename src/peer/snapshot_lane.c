@@ -105,7 +105,7 @@ int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_messa
     }
     fy_count(&peer->counts.sent[FERRY_CLASS_SNAPSHOT], 1);
     pthread_mutex_lock(&lane->mu);
-    fy_list_append(&lane->queue, &snapshot->node); /* also when it is closed: the loop drops it */
+    fy_list_append(&lane->queue, &snapshot->node); /* also when the peer is stopped: the loop drops it */
     lane->n_waiting++;
     lane->n_bytes += snapshot->msg->memory;
     pthread_mutex_unlock(&lane->mu);
@@ -405,7 +405,7 @@ static bool is_shut(struct fy_snapshot_lane *lane, enum ferry_drop_reason *ret_r
 {
     const struct fy_peer *peer = lane->peer;
 
-    if (peer->is_stopped)
+    if (peer->is_stopped || peer->is_silent)
         *ret_reason = (enum ferry_drop_reason)atomic_load(&peer->closed_reason);
     else if (atomic_load(&peer->is_paused))
         *ret_reason = FERRY_DROP_PAUSED;
@@ -414,6 +414,12 @@ static bool is_shut(struct fy_snapshot_lane *lane, enum ferry_drop_reason *ret_r
     else
         return false;
     return true;
+}
+
+/* What the source of a snapshot is closed with that we broke off, or never began. */
+static int error_of(enum ferry_drop_reason reason)
+{
+    return reason == FERRY_DROP_MEMBER_REMOVED ? FERRY_ERR_MEMBER_REMOVED : FERRY_ERR_CANCELED;
 }
 
 void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane)
@@ -427,7 +433,7 @@ void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane)
             continue;
         }
         fy_snapshot_meter_refuse(&lane->meter);
-        drop(lane, snapshot, reason, FERRY_ERR_CANCELED);
+        drop(lane, snapshot, reason, error_of(reason));
     }
 }
 
@@ -452,9 +458,9 @@ void fy_snapshot_lane_release(struct fy_snapshot_lane *lane)
 
 void fy_snapshot_lane_stop(struct fy_snapshot_lane *lane, enum ferry_drop_reason reason)
 {
-    assert(lane->peer->is_stopped);
+    assert(lane->peer->is_stopped || lane->peer->is_silent);
     if (lane->current)
-        drop(lane, leave_current(lane, false), reason, FERRY_ERR_CANCELED);
+        drop(lane, leave_current(lane, false), reason, error_of(reason));
     fy_snapshot_lane_wake(lane); /* drops what waits */
 }
 

@@ -1148,6 +1148,40 @@ START_TEST(a_paused_peer_is_sent_none)
 }
 END_TEST
 
+START_TEST(a_member_that_was_removed_sends_none)
+{
+    static const enum ferry_drop_reason reason = FERRY_DROP_MEMBER_REMOVED;
+    struct body under_way, waiting, late;
+    struct body *const all[] = {&under_way, &waiting, &late};
+    struct expected e = {0, 2};
+    uint64_t one = 1;
+    int err;
+
+    start_into_dir();
+    begin_and_hold(&under_way);
+    body_init(&waiting, SEED, MIB);
+    ck_assert_int_eq(send_body(&waiting, 2), FERRY_OK);
+    recorder_set_removed(&second->recorder, 1);
+    member_start(second);
+    member_add(second, 1, member_url(sender));
+    member_add(sender, second->id, member_url(second)); /* whose answer is 410 */
+    ck_assert(members_wait(members, 3, has_reports, &e, patience_ms(10000)));
+    ck_assert(members_wait(members, 3, has_failed, &one, patience_ms(10000)));
+    body_init(&late, SEED, MIB);
+    ck_assert_int_eq(send_body(&late, 2), FERRY_OK);
+    await_reports(0, 3, patience_ms(10000));
+    body_release_hold(&under_way);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(body_await_close(all[i], patience_ms(10000), &err));
+        ck_assert_int_eq(err, FERRY_ERR_MEMBER_REMOVED);
+        body_release(all[i]);
+    }
+    ck_assert_uint_eq(member_status(sender, 2).counts.by_class[FERRY_CLASS_SNAPSHOT].dropped[reason], 3);
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+    await_files(0);
+}
+END_TEST
+
 START_TEST(stopping_either_side_ends_it_once)
 {
     struct body b;
@@ -1336,6 +1370,7 @@ int main(void)
         a_long_body_is_answered_before_its_end,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
         a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
-        removing_the_peer_cancels_what_is_under_way, a_paused_peer_is_sent_none, stopping_either_side_ends_it_once,
-        all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
+        removing_the_peer_cancels_what_is_under_way, a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none,
+        stopping_either_side_ends_it_once, all_snapshots_together_keep_to_the_rate,
+        heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }
