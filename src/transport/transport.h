@@ -102,6 +102,9 @@ struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 /* The same, or the remote with this id. */
 struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
 
+/* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
+bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
+
 /*
  * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does
  * nothing for one that is known, was removed or has no good URLs, and when there is no room.  The loop.

@@ -994,6 +994,62 @@ START_TEST(a_long_body_is_answered_before_its_end)
 }
 END_TEST
 
+/* An empty snapshot by raw POST, with the headers of a sender. */
+static void post_as(const char *sender_headers, struct fake_answer *ret_answer)
+{
+    struct ferry_message msg = snap_to(2);
+    const uint8_t *frame;
+    char head[512];
+    size_t len;
+
+    frame = frame_of(&msg, &len);
+    snprintf(head, sizeof(head),
+             "POST /raft/snapshot HTTP/1.1\r\nHost: a\r\nX-Server-Version: 3.4.0\r\nX-Min-Cluster-Version: 3.0.0\r\n"
+             "X-Etcd-Cluster-ID: 1000\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
+             sender_headers, len);
+    post(head, frame, len, ret_answer);
+}
+
+START_TEST(a_removed_members_snapshot_is_refused_before_it_is_stored)
+{
+    static const char body[] = "{\"message\":\"cannot process message from removed member\"}";
+    struct fake_answer answer;
+
+    receiver->config.snapshot_sink = vault_sink(&vault);
+    recorder_set_removed(&receiver->recorder, 1);
+    member_start(receiver);
+    post_as("X-Server-From: 1\r\n", &answer);
+    expect_answer(&answer, 403, body);
+    ck_assert_str_eq(fake_answer_header(&answer, "Content-Type"), "application/json");
+    ck_assert_str_eq(fake_answer_header(&answer, "X-Etcd-Cluster-ID"), "1000");
+    ck_assert_uint_eq(vault.n_opened, 0);
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+}
+END_TEST
+
+START_TEST(who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted)
+{
+    struct fake_answer answer;
+    struct metrics_page page;
+
+    receiver->config.snapshot_dir = dir;
+    member_start(receiver);
+    post_as("X-Server-From: 9\r\nX-PeerURLs: http://127.0.0.1:1\r\n", &answer);
+    ck_assert_int_eq(answer.status, 204);
+    ck_assert(member_status(receiver, 9).remote);
+    ck_assert_uint_eq(member_status(receiver, 9).snapshot_in.n_finished, 1);
+    post_as("X-Server-From: 8\r\n", &answer);
+    ck_assert_int_eq(answer.status, 204);
+    post_snapshot("", 0, 0, &answer);
+    ck_assert_int_eq(answer.status, 400);
+    page = metrics_page_of(receiver->t);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_success", "From=9") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_success", "From=UNKNOWN_SNAPSHOT_SENDER") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_failures", "From=UNKNOWN_SNAPSHOT_SENDER") == 1);
+    metrics_page_release(&page);
+}
+END_TEST
+
 static bool has_failed(void *arg)
 {
     const uint64_t *n = arg;
@@ -1367,7 +1423,8 @@ int main(void)
         a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
         a_receiver_that_is_killed_is_told_of_and_its_successor_takes_the_next, a_sender_that_is_killed_leaves_nothing,
         a_full_disk_is_told_of_and_has_its_room_back, each_refusal_has_etcds_words,
-        a_long_body_is_answered_before_its_end,
+        a_long_body_is_answered_before_its_end, a_removed_members_snapshot_is_refused_before_it_is_stored,
+        who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
         a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
         removing_the_peer_cancels_what_is_under_way, a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none,
