@@ -4,6 +4,7 @@
 #include "disk/disk.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void teardown(void)
 struct job {
     struct fy_disk_job job;
     pthread_t ran_on;
+    sigset_t blocked;      /* there */
     atomic_bool *wait_for; /* NULL: nothing */
     bool is_done;
     struct job *then; /* submitted by done */
@@ -56,6 +58,7 @@ static void run(struct fy_disk_job *j)
     struct job *job = fy_container(j, struct job, job);
 
     job->ran_on = pthread_self();
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &job->blocked);
     while (job->wait_for && !atomic_load(job->wait_for))
         ;
 }
@@ -84,6 +87,21 @@ START_TEST(a_job_runs_elsewhere_and_is_done_here)
     fy_disk_submit(&disk, &job.job);
     HTTP_UNTIL(job.is_done);
     ck_assert(!pthread_equal(job.ran_on, pthread_self()));
+}
+END_TEST
+
+/* An embedder's source or sink that crashes is its debugger's, or its handler's. */
+START_TEST(a_job_gets_no_signals_but_those_of_its_own_faults)
+{
+    struct job job = new_job();
+
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    fy_disk_submit(&disk, &job.job);
+    HTTP_UNTIL(job.is_done);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGTERM), 1);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGSEGV), 0);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGBUS), 0);
 }
 END_TEST
 
@@ -406,7 +424,8 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("disk", setup, teardown, a_job_runs_elsewhere_and_is_done_here, a_job_that_is_stuck_holds_no_other,
+    return rig_main("disk", setup, teardown, a_job_runs_elsewhere_and_is_done_here,
+                    a_job_gets_no_signals_but_those_of_its_own_faults, a_job_that_is_stuck_holds_no_other,
                     no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
                     start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
                     the_last_bytes_wait_for_the_end_to_be_seen, a_writer_fills_up_and_has_room_again,
