@@ -127,15 +127,22 @@ static struct fy_snapshot *take_first(struct fy_snapshot_lane *lane)
 /* ---- Ending -------------------------------------------------------------------------------------------------------
  */
 
+/* A source is closed: there is room for another snapshot.  The peer may be gone. */
+static void on_closed(void *arg)
+{
+    struct fy_local *local = arg;
+
+    atomic_fetch_sub(&local->n_snapshots_out, 1);
+}
+
 /* The account of a snapshot is settled: its source is closed with err. */
 static void let_go(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, size_t memory, int err)
 {
     pthread_mutex_lock(&lane->mu);
     lane->n_bytes -= memory;
     pthread_mutex_unlock(&lane->mu);
-    fy_body_reader_close(snapshot->body, err);
+    fy_body_reader_close(snapshot->body, err, on_closed, lane->peer->local);
     free(snapshot);
-    atomic_fetch_sub(&lane->peer->local->n_snapshots_out, 1);
 }
 
 static void drop(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, enum ferry_drop_reason reason, int err)

@@ -65,19 +65,28 @@ static void answer(struct ferry_transport *t, struct fy_request *req, int status
 /* ---- The end of an arrival ----------------------------------------------------------------------------------------
  */
 
+/* An arrival, and what the disk had of it, is gone: there is room for another. */
+static void on_freed(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    t->n_snapshots_in--;
+}
+
 static void arrival_free(struct arrival *arrival, bool is_finished)
 {
     struct ferry_transport *t = arrival->t;
 
     fy_timer_unset(&arrival->deadline);
     if (arrival->writer)
-        fy_body_writer_let_go(arrival->writer);
+        fy_body_writer_let_go(arrival->writer, on_freed, t);
+    else
+        on_freed(t);
     fy_decoder_release(&arrival->decoder);
     ferry_message_unref(arrival->msg);
     fy_snapshot_meter_end(arrival->meter, fy_net_now_ns(t->local.net), is_finished);
     if (arrival->peer)
         fy_peer_unref(arrival->peer);
-    t->n_snapshots_in--;
     free(arrival);
 }
 

@@ -65,7 +65,7 @@ struct ferry_transport {
     struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
 
-    unsigned n_snapshots_in; /* the loop's; that are being received */
+    unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
     struct fy_log_fold snapshot_fold;
 
     atomic_int state; /* enum fy_transport_state */

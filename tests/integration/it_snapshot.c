@@ -1027,6 +1027,26 @@ START_TEST(a_removed_members_snapshot_is_refused_before_it_is_stored)
 }
 END_TEST
 
+static bool has_opened(void *arg)
+{
+    unsigned n;
+
+    (void)arg;
+    pthread_mutex_lock(&vault.mu);
+    n = vault.n_opened;
+    pthread_mutex_unlock(&vault.mu);
+    return n > 0;
+}
+
+/* Is an empty snapshot taken now? */
+static bool is_taken(void *arg)
+{
+    struct fake_answer *answer = arg;
+
+    post_as("X-Server-From: 1\r\n", answer);
+    return answer->status == 204;
+}
+
 START_TEST(who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted)
 {
     struct fake_answer answer;
@@ -1185,6 +1205,61 @@ START_TEST(removing_the_peer_cancels_what_is_under_way)
     await_files(1);
     body_release(&b);
     body_release(&waiting);
+}
+END_TEST
+
+static bool is_accepted(void *arg)
+{
+    return send_body(arg, 2) == FERRY_OK;
+}
+
+/* Its worker and its memory are not free yet, whatever was told of it. */
+START_TEST(a_source_that_is_stuck_counts_until_it_is_closed)
+{
+    struct body b, next;
+
+    sender->config.max_snapshots_out = 1;
+    start_into_dir();
+    begin_and_hold(&b);
+    ck_assert_int_eq(ferry_transport_remove_peer(sender->t, 2), FERRY_OK);
+    ck_assert(members_wait(members, 3, has_reports, &(struct expected){0, 1}, patience_ms(10000)));
+    member_add(sender, 2, member_url(receiver));
+    body_init(&next, SEED, MIB);
+    ck_assert_int_eq(send_body(&next, 2), FERRY_ERR_FULL);
+    body_release_hold(&b);
+    ck_assert(members_wait(members, 3, is_accepted, &next, patience_ms(10000)));
+    ck_assert(members_wait(members, 3, has_reports, &(struct expected){1, 1}, patience_ms(10000)));
+    body_release(&b);
+    body_release(&next);
+}
+END_TEST
+
+START_TEST(a_sink_that_is_stuck_counts_until_it_has_ended)
+{
+    static uint8_t piece[512 * KIB];
+    struct ferry_message msg = snap_to(2);
+    struct fake_answer answer;
+    uint64_t one = 1;
+    const uint8_t *frame;
+    char head[512];
+    size_t len;
+    int fd;
+
+    receiver->config.max_snapshots_in = 1;
+    vault_hold(&vault, true);
+    start_into_vault();
+    frame = frame_of(&msg, &len);
+    snprintf(head, sizeof(head), "POST /raft/snapshot HTTP/1.1\r\nHost: a\r\n%sContent-Length: %" PRIu64 "\r\n\r\n",
+             good_headers, 10 * MIB);
+    fd = fake_dial(member_url(receiver), 0);
+    ck_assert(fake_send(fd, head, strlen(head)) && fake_send(fd, frame, len) && fake_send(fd, piece, sizeof(piece)));
+    ck_assert(members_wait(members, 3, has_opened, NULL, patience_ms(10000)));
+    close(fd);
+    ck_assert(members_wait(members, 3, has_failed, &one, patience_ms(10000)));
+    post_snapshot(frame, len, len, &answer);
+    ck_assert_int_eq(answer.status, 503);
+    vault_hold(&vault, false);
+    ck_assert(members_wait(members, 3, is_taken, &answer, patience_ms(10000)));
 }
 END_TEST
 
@@ -1427,7 +1502,8 @@ int main(void)
         who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
         a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
-        removing_the_peer_cancels_what_is_under_way, a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none,
-        stopping_either_side_ends_it_once, all_snapshots_together_keep_to_the_rate,
-        heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
+        removing_the_peer_cancels_what_is_under_way, a_source_that_is_stuck_counts_until_it_is_closed,
+        a_sink_that_is_stuck_counts_until_it_has_ended, a_paused_peer_is_sent_none,
+        a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
+        all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }

@@ -169,7 +169,7 @@ static struct fy_sim *sim;
 static struct fy_sim_node *node;
 static struct body body;
 static struct vault vault;
-static unsigned n_events;
+static unsigned n_events, n_freed;
 
 static void begin_without_workers(void)
 {
@@ -178,7 +178,7 @@ static void begin_without_workers(void)
     fy_net_set_on_wake(fy_sim_node_net(node), on_wake, NULL);
     ck_assert_int_eq(fy_disk_start(&disk, fy_sim_node_net(node), 0), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
-    n_events = 0;
+    n_events = n_freed = 0;
 }
 
 static void end_without_workers(void)
@@ -196,6 +196,12 @@ static void on_event(void *arg)
 {
     (void)arg;
     n_events++;
+}
+
+static void on_freed(void *arg)
+{
+    (void)arg;
+    n_freed++;
 }
 
 START_TEST(a_reader_reads_ahead_as_far_as_its_slots_go)
@@ -224,8 +230,10 @@ START_TEST(a_reader_reads_ahead_as_far_as_its_slots_go)
     }
     ck_assert_uint_eq(n_read, body.size);
     ck_assert_int_eq(fy_body_reader_error(reader), FERRY_OK);
-    fy_body_reader_close(reader, FERRY_ERR_EOF);
+    fy_body_reader_close(reader, FERRY_ERR_EOF, on_freed, NULL);
+    ck_assert_uint_eq(n_freed, 0);
     let_it_run();
+    ck_assert_uint_eq(n_freed, 1);
     ck_assert_uint_eq(body.n_closed, 1);
     ck_assert_int_eq(body.close_err, FERRY_ERR_EOF);
     body_release(&body);
@@ -258,7 +266,7 @@ START_TEST(the_last_bytes_wait_for_the_end_to_be_seen)
         if (cases[i].err == FERRY_OK)
             ck_assert_uint_eq(fy_body_reader_available(reader), cases[i].size);
         ck_assert(!fy_body_reader_is_at_end(reader) || cases[i].size == 0);
-        fy_body_reader_close(reader, 0);
+        fy_body_reader_close(reader, 0, on_freed, NULL);
         fy_disk_attend(&disk);
         body_release(&body);
     }
@@ -316,7 +324,7 @@ START_TEST(a_writer_fills_up_and_has_room_again)
     ck_assert(fy_body_writer_is_stored(writer));
     ck_assert_uint_eq(vault.size, n_put);
     ck_assert(vault.is_right);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     ck_assert_uint_eq(vault.n_commits, 1);
     ck_assert_uint_eq(vault.n_aborts, 0);
     vault_release(&vault);
@@ -345,9 +353,11 @@ START_TEST(a_writer_that_is_let_go_at_any_time_ends_once)
             fy_body_writer_commit(writer);
             for (int i = 0; i < steps; i++)
                 (void)fy_sim_step(sim);
-            fy_body_writer_let_go(writer);
+            n_freed = 0;
+            fy_body_writer_let_go(writer, on_freed, NULL);
             n_events = 0;
             let_it_run();
+            ck_assert_uint_eq(n_freed, 1);
             ck_assert_uint_eq(n_events, 0);
             ck_assert_uint_eq(vault.n_opened, vault.n_commits + vault.n_aborts);
             ck_assert_uint_eq(vault.n_misuses, 0);
@@ -374,7 +384,7 @@ START_TEST(a_body_is_aborted_before_its_failure_is_told)
     while (fy_body_writer_error(writer) == FERRY_OK)
         ck_assert(fy_sim_step(sim));
     ck_assert_uint_eq(vault.n_aborts, 1);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     let_it_run();
     ck_assert_uint_eq(vault.n_aborts, 1);
     vault_release(&vault);
@@ -400,7 +410,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
-    fy_body_reader_close(reader, FERRY_OK);
+    fy_body_reader_close(reader, FERRY_OK, on_freed, NULL);
     let_it_run();
     body_release(&body);
 
@@ -415,7 +425,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
     }
     ck_assert_int_eq(err, FERRY_OK);
     ferry_message_unref(msg);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     let_it_run();
     vault_release(&vault);
     end_without_workers();
