@@ -1141,6 +1141,7 @@ END_TEST
 START_TEST(a_receiver_that_takes_nothing_is_given_up)
 {
     struct fake_peer *fake = fake_peer_new();
+    struct metrics_page page;
     struct body b;
 
     fake_peer_set_deaf(fake);
@@ -1150,6 +1151,10 @@ START_TEST(a_receiver_that_takes_nothing_is_given_up)
     body_init(&b, SEED, 100 * MIB);
     ck_assert_int_eq(send_and_await(&b), FERRY_ERR_TIMEOUT);
     await_reports(0, 1, patience_ms(10000));
+    page = metrics_page_of(sender->t);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_send_failures", "To=2") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_peer_sent_failures_total", "To=2") == 1);
+    metrics_page_release(&page);
     body_release(&b);
     member_stop(sender);
     fake_peer_free(fake);
