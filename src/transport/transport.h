@@ -107,6 +107,7 @@ struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
 
 /* FERRY_OK while running, else why not.  Any thread. */
 int fy_transport_check_running(const struct ferry_transport *t);
+
 /* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
 bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 
