@@ -25,6 +25,7 @@ allowed()
     src/transport) echo base wire net disk peer transport ;;
     src/adapters/libraft) echo adapters/libraft base/list.h ;;
     src/tools) echo tools ;;
+    src/kv) echo kv tools/number.h ;;
     *) echo nothing ;;
     esac
 }
