@@ -59,7 +59,7 @@ static int claim(int fd, const char *path, uint64_t id, uint64_t cluster_id, cha
 int kv_data_dir_open(struct kv_data_dir *dir, const char *path, uint64_t id, uint64_t cluster_id, char *text,
                      size_t size)
 {
-    char lock_path[PATH_MAX];
+    char lock_path[KV_MAX_PATH];
 
     dir->lock_fd = -1;
     if (snprintf(lock_path, sizeof(lock_path), "%s/lock", path) >= (int)sizeof(lock_path) ||

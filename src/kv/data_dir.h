@@ -4,13 +4,14 @@
 #ifndef KV_DATA_DIR_H
 #define KV_DATA_DIR_H
 
-#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#define KV_MAX_PATH 4096
+
 struct kv_data_dir {
     int lock_fd;
-    char log_path[PATH_MAX]; /* where the log goes */
+    char log_path[KV_MAX_PATH]; /* where the log goes */
 };
 
 /*

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <microhttpd.h>
+#include <uv.h>
 
 #define MAX_CONNECTIONS 4096u
 #define IDLE_TIMEOUT_S 120u

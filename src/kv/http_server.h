@@ -8,8 +8,7 @@
 
 #include <stddef.h>
 
-#include <uv.h>
-
+struct uv_loop_s;
 struct kv_http_server;
 struct kv_http_request;
 
@@ -17,8 +16,8 @@ struct kv_http_request;
 typedef void kv_http_fn(void *ctx, struct kv_http_request *req);
 
 /* Bodies over max_body are answered with 413.  0, or -1 with one line in text. */
-int kv_http_server_new(uv_loop_t *loop, const char *host, const char *port, size_t max_body, kv_http_fn *fn, void *ctx,
-                       struct kv_http_server **ret_server, char *text, size_t size);
+int kv_http_server_new(struct uv_loop_s *loop, const char *host, const char *port, size_t max_body, kv_http_fn *fn,
+                       void *ctx, struct kv_http_server **ret_server, char *text, size_t size);
 
 /*
  * Answer what is not answered yet with 503, stop, and call done once it can be freed (after the callback has returned).

@@ -21,6 +21,7 @@
 #include <ferry/libraft.h>
 #include <ferry/tls.h>
 #include <raft/uv.h>
+#include <uv.h>
 
 #include "kv/store.h"
 

@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 #include <raft.h>
-#include <uv.h>
 
 #include "kv/command.h"
 #include "kv/options.h"
 
+struct uv_loop_s;
 struct ferry_transport;
 struct kv_node;
 struct kv_store;
@@ -29,7 +29,7 @@ struct kv_node_events {
 /*
  * Make and start it.  options, store and loop outlive it; log_path is a directory.  0, or -1 with one line in text.
  */
-int kv_node_new(const struct kv_options *options, const char *log_path, uv_loop_t *loop, struct kv_store *store,
+int kv_node_new(const struct kv_options *options, const char *log_path, struct uv_loop_s *loop, struct kv_store *store,
                 const struct kv_node_events *events, struct kv_node **ret_node, char *text, size_t size);
 
 /*
