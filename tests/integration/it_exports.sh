@@ -10,7 +10,8 @@ archive=$builddir/.libs/libferry.a
 nm -D --defined-only "$so" | sed 's/.* //; s/@.*//' | sort -u >"$work/exported"
 
 # The functions of a header: what carries the attribute, up to its semicolon.
-cc -E -P -I"$srcdir/include" "$srcdir/include/ferry/ferry.h" "$srcdir/include/ferry/tls.h" | tr '\n' ' ' | tr ';' '\n' |
+cc -E -P -I"$srcdir/include" "$srcdir/include/ferry/ferry.h" "$srcdir/include/ferry/sim.h" \
+    "$srcdir/include/ferry/tls.h" | tr '\n' ' ' | tr ';' '\n' |
     grep 'visibility("default")' | sed 's/.*visibility("default")))//' | grep -o 'ferry_[a-z0-9_]* *(' |
     tr -d ' (' | sort -u >"$work/declared"
 
