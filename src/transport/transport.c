@@ -364,6 +364,7 @@ static int advertise(struct ferry_transport *t)
 static int make_net(struct ferry_transport *t)
 {
     struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
+                                 .link_timeout_ms = t->link_timeout_ms,
                                  .busy_poll_us = t->busy_poll_us,
                                  .max_connections = t->max_connections,
                                  .log = &t->local.log,

@@ -39,6 +39,7 @@ struct ferry_transport {
     unsigned n_workers;
     unsigned n_propose_workers;
     unsigned busy_poll_us;
+    unsigned link_timeout_ms;
     unsigned write_timeout_ms;
     size_t max_connections;
     struct fy_tls *tls; /* NULL: none */
