@@ -10,11 +10,12 @@ BUILD_TESTS = \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
 	tests/integration/it_options.sh \
-	tests/integration/it_prometheus.sh
+	tests/integration/it_prometheus.sh \
+	tests/integration/it_simulation.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
-EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
+EXTRA_DIST += tests/integration/tap.sh doc/examples/simulation.c doc/examples/two_members.c
 
 if ENABLE_TESTS
 INTEGRATION_TESTS = \
