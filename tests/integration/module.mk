@@ -53,4 +53,17 @@ it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
+
+if WITH_LIBRAFT
+check_PROGRAMS += it_raft_sim.test
+TESTS += it_raft_sim.test
+it_raft_sim_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
+it_raft_sim_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
+it_raft_sim_test_SOURCES = \
+	tests/harness/raft_safety.c \
+	tests/harness/raft_safety.h \
+	tests/harness/raft_store.c \
+	tests/harness/raft_store.h \
+	tests/integration/it_raft_sim.c
+endif
 endif
