@@ -667,7 +667,6 @@ struct ferry_snapshot_status {
     struct ferry_histogram durations; /* of the good ones */
 };
 
-/* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 /* Which ways are open between this member and a peer. */
 enum ferry_link {
     FERRY_LINK_NONE,    /* nothing arrives; whether anything gets there cannot be known then */
@@ -677,6 +676,10 @@ enum ferry_link {
     FERRY_LINK_ONLY_OUT /* the peer reads from us, but we cannot read from it */
 };
 
+/* "both" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_link_name(enum ferry_link link);
+
+/* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 struct ferry_peer_status {
     uint64_t id;
     bool active;              /* etcd's peer status: the last thing tried with this peer worked */
