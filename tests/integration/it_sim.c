@@ -6,7 +6,8 @@
  *  - every stream stands again within a bounded virtual time, and what is sent then arrives, all of it;
  *  - no message came twice, none was changed on the way, and on each connection they came in the order of sending;
  *  - the accounts are exact, per peer at every step and in sum at every transport's end;
- *  - each MsgSnap that was accepted was reported once;
+ *  - each MsgSnap that was accepted was reported once, and no drop without a report_unreachable at it or after it;
+ *  - a connection of a peer that was removed brings nothing any more;
  *  - nothing is left in memory; and the same seed gives the same trace again.
  *
  * FERRY_SIM_SEEDS: how many seeds, in place of 10000 (2000 with a sanitizer).  FERRY_SIM_SEED: this one alone, with the
@@ -82,8 +83,9 @@ struct member {
     struct ferry_transport *t; /* NULL: not running */
     uint64_t back_at_ns;       /* when it is down */
     bool is_paused;
-    bool knows[MAX_MEMBERS];   /* has it as a peer */
-    bool has_cut[MAX_MEMBERS]; /* with ferry_transport_cut_peer */
+    bool knows[MAX_MEMBERS];    /* has it as a peer */
+    bool has_cut[MAX_MEMBERS];  /* with ferry_transport_cut_peer */
+    uint64_t told[MAX_MEMBERS]; /* how many drops report_unreachable has told of */
 
     /* of the present transport */
     uint64_t n_sent;
@@ -102,6 +104,7 @@ struct member {
 struct brought {
     const struct pair *pair; /* NULL: nothing yet */
     uint64_t last;           /* number of the last message */
+    uint64_t dead_ns;        /* when the receiver removed the sender; 0: it did not */
 };
 
 static uint64_t seed;
@@ -112,12 +115,13 @@ static struct member members[MAX_MEMBERS];
 static size_t n_members;
 static struct pair pairs[MAX_MEMBERS][MAX_MEMBERS]; /* from, to */
 static struct brought brought[MAX_CONNECTIONS];
-static bool is_cramped;     /* with little room in the queues */
-static size_t max_data;     /* of an entry */
-static bool has_wrong_urls; /* a post to one of these is lost */
-static bool is_mended;      /* the faults are over */
-static bool is_final;       /* and the last messages are being sent: they must come */
-static uint64_t observed;   /* a hash over what the cores saw */
+static uint64_t last_connection; /* that brought something */
+static bool is_cramped;          /* with little room in the queues */
+static size_t max_data;          /* of an entry */
+static bool has_wrong_urls;      /* a post to one of these is lost */
+static bool is_mended;           /* the faults are over */
+static bool is_final;            /* and the last messages are being sent: they must come */
+static uint64_t observed;        /* a hash over what the cores saw */
 
 /* Sums over the ends of all transports of a seed. */
 static struct ferry_counts all_counts;
@@ -417,17 +421,30 @@ static void add_peer(struct member *member, size_t peer)
     must(ferry_transport_add_peer(member->t, members[peer].id, urls_of(&members[peer], &urls)) == FERRY_OK);
     member->knows[peer] = true;
     member->has_cut[peer] = false;
+    member->told[peer] = 0;
+}
+
+/* What stands between the two now brings nothing any more: only a new connection may. */
+static void bury_connections(const struct member *member, size_t peer)
+{
+    for (uint64_t i = 1; i <= last_connection; i++)
+        if (brought[i].pair == &pairs[peer][member->place] && brought[i].dead_ns == 0)
+            brought[i].dead_ns = ferry_sim_now_ns(sim);
 }
 
 static void toggle_peer(struct member *member, size_t peer)
 {
     if (one_in(8)) {
         must(ferry_transport_remove_all_peers(member->t) == FERRY_OK);
+        for (size_t i = 0; i < n_members; i++)
+            if (member->knows[i])
+                bury_connections(member, i);
         memset(member->knows, 0, sizeof(member->knows));
         memset(member->has_cut, 0, sizeof(member->has_cut));
     } else if (member->knows[peer]) {
         must(ferry_transport_remove_peer(member->t, members[peer].id) == FERRY_OK);
         member->knows[peer] = member->has_cut[peer] = false;
+        bury_connections(member, peer);
     } else {
         add_peer(member, peer);
     }
@@ -453,7 +470,12 @@ static void check_order(const struct pair *pair, uint64_t number)
     if (number <= brought[connection].last)
         give_up("connection %" PRIu64 " brought %" PRIu64 " after %" PRIu64, connection, number,
                 brought[connection].last);
-    brought[connection] = (struct brought){.pair = pair, .last = number};
+    if (brought[connection].dead_ns != 0 && brought[connection].dead_ns < ferry_sim_now_ns(sim))
+        give_up("connection %" PRIu64 " of a peer that was removed brought %" PRIu64, connection, number);
+    brought[connection].pair = pair;
+    brought[connection].last = number;
+    if (connection > last_connection)
+        last_connection = connection;
 }
 
 static void answer(struct member *me, size_t to, const struct ferry_message *msg)
@@ -509,11 +531,22 @@ static int process(void *ctx, const struct ferry_message *msg)
     return -1;
 }
 
+/* Of a peer's drops, those that the core is told of. */
+static uint64_t worth_telling(const struct ferry_peer_status *status)
+{
+    const uint64_t *n = status->counts.dropped;
+
+    return dropped(&status->counts) - n[FERRY_DROP_PAUSED] - n[FERRY_DROP_CUT];
+}
+
 static void report_unreachable(void *ctx, uint64_t id)
 {
     struct member *me = ctx;
+    struct ferry_peer_status status;
 
     must(me->t);
+    if (ferry_transport_peer_status(me->t, id, &status) == FERRY_OK) /* it may have been removed */
+        me->told[member_of(id)->place] = worth_telling(&status);
     mix(&observed, id);
 }
 
@@ -885,6 +918,9 @@ static void check_arrived(void)
                     give_up("%s holds peer %" PRIx64 " for inactive: %s", members[i].host, status.id,
                             status.last_error);
                 must(status.queued_messages == 0 && status.queued_bytes == 0);
+                if (members[i].told[k] != worth_telling(&status))
+                    give_up("%s dropped %" PRIu64 " messages to peer %" PRIx64 ", and was told of %" PRIu64,
+                            members[i].host, worth_telling(&status), status.id, members[i].told[k]);
             }
 }
 
@@ -997,6 +1033,7 @@ static uint64_t live_day(void)
     uint64_t hash;
 
     memset(brought, 0, sizeof(brought));
+    last_connection = 0;
     begin_day();
     bad_hours();
     mend_all();
