@@ -405,8 +405,13 @@ void ferry_transport_stop(struct ferry_transport *t)
 
 void ferry_transport_free(struct ferry_transport *t)
 {
+    void (*on_free)(void *arg);
+    void *arg;
+
     if (!t)
         return;
+    on_free = t->on_free;
+    arg = t->on_free_arg;
     ferry_transport_stop(t);
     on_wake(t);             /* a call that ran beside stop may have left something after it */
     fy_disk_stop(&t->disk); /* likewise */
@@ -427,6 +432,8 @@ void ferry_transport_free(struct ferry_transport *t)
     fy_peer_table_release(&t->remotes);
     fy_config_release(t);
     free(t);
+    if (on_free)
+        on_free(arg);
 }
 
 const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)

@@ -33,7 +33,9 @@ struct ferry_transport {
     /* const after new */
     struct ferry_core core;
     enum ferry_delivery mode;
-    bool has_own_net; /* false: made by fy_transport_new_on */
+    bool has_own_net;           /* false: made by fy_transport_new_on */
+    void (*on_free)(void *arg); /* the last word of free, to whoever keeps its net; NULL: nobody.  Set after new */
+    void *on_free_arg;
     unsigned n_workers;
     unsigned n_propose_workers;
     unsigned busy_poll_us;

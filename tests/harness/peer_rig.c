@@ -432,7 +432,7 @@ static void fill_local(struct fy_local *local)
     };
 }
 
-void rig_setup_with(const struct fy_sim_config *cfg)
+void rig_setup_with(const struct ferry_sim_config *cfg)
 {
     static const uint16_t ports[] = {80, 81};
 
@@ -456,7 +456,7 @@ void rig_setup_with(const struct fy_sim_config *cfg)
 
 void rig_setup(void)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
 
     cfg.weather.min_delay_ns = cfg.weather.max_delay_ns = FY_SIM_MS;
     rig_setup_with(&cfg);

@@ -147,7 +147,7 @@ struct peer_rig {
 extern struct peer_rig rig;
 
 void rig_setup(void);
-void rig_setup_with(const struct fy_sim_config *cfg);
+void rig_setup_with(const struct ferry_sim_config *cfg);
 void rig_teardown(void);
 
 /* Make the peer again, after changes to rig.local that it only looks at when it is made. */

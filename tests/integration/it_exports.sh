@@ -64,10 +64,10 @@ if [ -z "$sanitize" ]; then
     result $? "data that changes can be told"
 fi
 
-declared_in ferry.h tls.h >"$work/declared"
+declared_in ferry.h sim.h tls.h >"$work/declared"
 look_at libferry ferry_transport_send '^curl_'
 if [ -f "$builddir/.libs/libferry-libraft.so" ]; then
-    declared_in ferry.h tls.h >"$work/ferry"
+    declared_in ferry.h sim.h tls.h >"$work/ferry"
     declared_in libraft.h | comm -13 "$work/ferry" - >"$work/declared"
     look_at libferry-libraft ferry_libraft_turn '^raft_malloc'
 else

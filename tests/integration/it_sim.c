@@ -6,7 +6,8 @@
  *  - every stream stands again within a bounded virtual time, and what is sent then arrives, all of it;
  *  - no message came twice, none was changed on the way, and on each connection they came in the order of sending;
  *  - the accounts are exact, per peer at every step and in sum at every transport's end;
- *  - each MsgSnap that was accepted was reported once;
+ *  - each MsgSnap that was accepted was reported once, and no drop without a report_unreachable at it or after it;
+ *  - a connection of a peer that was removed brings nothing any more;
  *  - nothing is left in memory; and the same seed gives the same trace again.
  *
  * FERRY_SIM_SEEDS: how many seeds, in place of 10000 (2000 with a sanitizer).  FERRY_SIM_SEED: this one alone, with the
@@ -21,11 +22,10 @@
 #include <unistd.h>
 
 #include "ferry/ferry.h"
+#include "ferry/sim.h"
 #include "harness/heap.h"
 #include "harness/rig.h"
 #include "net/sim/chance.h"
-#include "net/sim/sim.h"
-#include "transport/transport.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define DEFAULT_SEEDS 2000
@@ -51,7 +51,7 @@
 #define WRITE_TIMEOUT_MS 500
 #define POST_TIMEOUT_MS 600
 #define DIAL_RETRY_MS 30
-#define PROBE_INTERVAL_MS 250 /* often, so that they meet every fault */
+#define PROBE_INTERVAL_MS 250             /* often, so that they meet every fault */
 #define SETTLE_MS (POST_TIMEOUT_MS + 100) /* until nothing that began before the mending is under way */
 #define ESTABLISH_MS 3000                 /* until every stream must stand */
 #define ARRIVE_MS (2 * POST_TIMEOUT_MS)   /* until what was sent must be there */
@@ -80,12 +80,12 @@ struct member {
     uint64_t id;
     char host[32];
     unsigned port;
-    struct fy_sim_node *node;
     struct ferry_transport *t; /* NULL: not running */
     uint64_t back_at_ns;       /* when it is down */
     bool is_paused;
-    bool knows[MAX_MEMBERS];   /* has it as a peer */
-    bool has_cut[MAX_MEMBERS]; /* with ferry_transport_cut_peer */
+    bool knows[MAX_MEMBERS];    /* has it as a peer */
+    bool has_cut[MAX_MEMBERS];  /* with ferry_transport_cut_peer */
+    uint64_t told[MAX_MEMBERS]; /* how many drops report_unreachable has told of */
 
     /* of the present transport */
     uint64_t n_sent;
@@ -104,22 +104,24 @@ struct member {
 struct brought {
     const struct pair *pair; /* NULL: nothing yet */
     uint64_t last;           /* number of the last message */
+    uint64_t dead_ns;        /* when the receiver removed the sender; 0: it did not */
 };
 
 static uint64_t seed;
 static bool is_loud; /* FERRY_SIM_SEED */
 static struct fy_chance chance;
-static struct fy_sim *sim;
+static struct ferry_sim *sim;
 static struct member members[MAX_MEMBERS];
 static size_t n_members;
 static struct pair pairs[MAX_MEMBERS][MAX_MEMBERS]; /* from, to */
 static struct brought brought[MAX_CONNECTIONS];
-static bool is_cramped;     /* with little room in the queues */
-static size_t max_data;     /* of an entry */
-static bool has_wrong_urls; /* a post to one of these is lost */
-static bool is_mended;      /* the faults are over */
-static bool is_final;       /* and the last messages are being sent: they must come */
-static uint64_t observed;   /* a hash over what the cores saw */
+static uint64_t last_connection; /* that brought something */
+static bool is_cramped;          /* with little room in the queues */
+static size_t max_data;          /* of an entry */
+static bool has_wrong_urls;      /* a post to one of these is lost */
+static bool is_mended;           /* the faults are over */
+static bool is_final;            /* and the last messages are being sent: they must come */
+static uint64_t observed;        /* a hash over what the cores saw */
 
 /* Sums over the ends of all transports of a seed. */
 static struct ferry_counts all_counts;
@@ -158,7 +160,7 @@ static void give_up(const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     ck_abort_msg("seed %" PRIu64 " at %" PRIu64 " us: %s (FERRY_SIM_SEED=%" PRIu64 " shows it)", seed,
-                 sim ? fy_sim_now_ns(sim) / FY_SIM_US : 0, text, seed);
+                 sim ? ferry_sim_now_ns(sim) / FERRY_SIM_US : 0, text, seed);
     abort();
 }
 
@@ -419,17 +421,30 @@ static void add_peer(struct member *member, size_t peer)
     must(ferry_transport_add_peer(member->t, members[peer].id, urls_of(&members[peer], &urls)) == FERRY_OK);
     member->knows[peer] = true;
     member->has_cut[peer] = false;
+    member->told[peer] = 0;
+}
+
+/* What stands between the two now brings nothing any more: only a new connection may. */
+static void bury_connections(const struct member *member, size_t peer)
+{
+    for (uint64_t i = 1; i <= last_connection; i++)
+        if (brought[i].pair == &pairs[peer][member->place] && brought[i].dead_ns == 0)
+            brought[i].dead_ns = ferry_sim_now_ns(sim);
 }
 
 static void toggle_peer(struct member *member, size_t peer)
 {
     if (one_in(8)) {
         must(ferry_transport_remove_all_peers(member->t) == FERRY_OK);
+        for (size_t i = 0; i < n_members; i++)
+            if (member->knows[i])
+                bury_connections(member, i);
         memset(member->knows, 0, sizeof(member->knows));
         memset(member->has_cut, 0, sizeof(member->has_cut));
     } else if (member->knows[peer]) {
         must(ferry_transport_remove_peer(member->t, members[peer].id) == FERRY_OK);
         member->knows[peer] = member->has_cut[peer] = false;
+        bury_connections(member, peer);
     } else {
         add_peer(member, peer);
     }
@@ -448,14 +463,19 @@ static struct member *member_of(uint64_t id)
 
 static void check_order(const struct pair *pair, uint64_t number)
 {
-    uint64_t connection = fy_sim_event_connection(sim);
+    uint64_t connection = ferry_sim_event_connection(sim);
 
     must(connection > 0 && connection < MAX_CONNECTIONS);
     must(!brought[connection].pair || brought[connection].pair == pair);
     if (number <= brought[connection].last)
         give_up("connection %" PRIu64 " brought %" PRIu64 " after %" PRIu64, connection, number,
                 brought[connection].last);
-    brought[connection] = (struct brought){.pair = pair, .last = number};
+    if (brought[connection].dead_ns != 0 && brought[connection].dead_ns < ferry_sim_now_ns(sim))
+        give_up("connection %" PRIu64 " of a peer that was removed brought %" PRIu64, connection, number);
+    brought[connection].pair = pair;
+    brought[connection].last = number;
+    if (connection > last_connection)
+        last_connection = connection;
 }
 
 static void answer(struct member *me, size_t to, const struct ferry_message *msg)
@@ -488,7 +508,7 @@ static int process(void *ctx, const struct ferry_message *msg)
     must(!me->knows[from->place] || (!me->is_paused && !me->has_cut[from->place]));
     sent->has_come = true;
     check_order(pair, msg->commit);
-    mix(&observed, fy_sim_now_ns(sim));
+    mix(&observed, ferry_sim_now_ns(sim));
     mix(&observed, msg->commit);
 
     n_come++;
@@ -511,11 +531,22 @@ static int process(void *ctx, const struct ferry_message *msg)
     return -1;
 }
 
+/* Of a peer's drops, those that the core is told of. */
+static uint64_t worth_telling(const struct ferry_peer_status *status)
+{
+    const uint64_t *n = status->counts.dropped;
+
+    return dropped(&status->counts) - n[FERRY_DROP_PAUSED] - n[FERRY_DROP_CUT];
+}
+
 static void report_unreachable(void *ctx, uint64_t id)
 {
     struct member *me = ctx;
+    struct ferry_peer_status status;
 
     must(me->t);
+    if (ferry_transport_peer_status(me->t, id, &status) == FERRY_OK) /* it may have been removed */
+        me->told[member_of(id)->place] = worth_telling(&status);
     mix(&observed, id);
 }
 
@@ -583,7 +614,7 @@ static void boot(struct member *member)
     }
     cfg.log = is_loud ? on_log : NULL;
     cfg.log_ctx = member;
-    must(fy_transport_new_on(&cfg, fy_sim_node_net(member->node), &member->t) == FERRY_OK);
+    must(ferry_sim_transport_new(sim, &cfg, &member->t) == FERRY_OK);
     must(ferry_transport_start(member->t) == FERRY_OK);
     for (size_t i = 0; i < n_members; i++) {
         member->knows[i] = member->has_cut[i] = false;
@@ -629,17 +660,17 @@ static void shut_down(struct member *member)
 static void take_down(struct member *member, enum fault fault)
 {
     if (fault == FAULT_CRASH)
-        fy_sim_crash_node(member->node, FY_SIM_CRASH_PROCESS);
+        must(ferry_sim_crash(sim, member->id, FERRY_SIM_CRASH_PROCESS) == FERRY_OK);
     else if (fault == FAULT_POWER)
-        fy_sim_crash_node(member->node, FY_SIM_CRASH_HOST);
+        must(ferry_sim_crash(sim, member->id, FERRY_SIM_CRASH_HOST) == FERRY_OK);
     shut_down(member);
-    member->back_at_ns = fy_sim_now_ns(sim) + fy_chance_between(&chance, 0, 200) * FY_SIM_MS;
+    member->back_at_ns = ferry_sim_now_ns(sim) + fy_chance_between(&chance, 0, 200) * FERRY_SIM_MS;
 }
 
 static void bring_back(struct member *member)
 {
-    if (!fy_sim_node_is_up(member->node))
-        fy_sim_restart_node(member->node);
+    if (!ferry_sim_is_up(sim, member->id))
+        must(ferry_sim_restart(sim, member->id) == FERRY_OK);
     boot(member);
 }
 
@@ -668,20 +699,21 @@ static void isolate(struct member *member)
     for (size_t i = 0; i < n_members; i++) {
         if (i == member->place)
             continue;
-        fy_sim_cut(member->node, members[i].node);
-        fy_sim_cut(members[i].node, member->node);
+        must(ferry_sim_cut(sim, member->id, members[i].id) == FERRY_OK);
+        must(ferry_sim_cut(sim, members[i].id, member->id) == FERRY_OK);
     }
 }
 
 static void change_weather(bool is_calm)
 {
-    struct fy_sim_weather weather = {.min_delay_ns = 50 * FY_SIM_US};
+    struct ferry_sim_weather weather = {.min_delay_ns = 50 * FERRY_SIM_US};
 
-    weather.max_delay_ns = weather.min_delay_ns + fy_chance_below(&chance, one_in(4) ? 20 * FY_SIM_MS : 2 * FY_SIM_MS);
+    weather.max_delay_ns =
+        weather.min_delay_ns + fy_chance_below(&chance, one_in(4) ? 20 * FERRY_SIM_MS : 2 * FERRY_SIM_MS);
     weather.pieces_ppm = one_in(2) ? (unsigned)below(300000) : 0;
     weather.bytes_ppm = max_data <= 2000 && one_in(2) ? 50000 : 0;
     weather.resets_ppm = !is_calm && one_in(3) ? (unsigned)below(20000) : 0;
-    fy_sim_set_weather(sim, &weather);
+    must(ferry_sim_set_weather(sim, &weather) == FERRY_OK);
 }
 
 static void toggle_pause(struct member *member)
@@ -712,31 +744,31 @@ static void inflict(enum fault fault)
     n_faults[fault]++;
     switch (fault) {
     case FAULT_CUT:
-        fy_sim_cut(b->node, a->node);
-        fy_sim_cut(a->node, b->node);
+        must(ferry_sim_cut(sim, b->id, a->id) == FERRY_OK);
+        must(ferry_sim_cut(sim, a->id, b->id) == FERRY_OK);
         break;
     case FAULT_CUT_ONE_WAY:
-        fy_sim_cut(a->node, b->node);
+        must(ferry_sim_cut(sim, a->id, b->id) == FERRY_OK);
         break;
     case FAULT_ISOLATE:
         isolate(a);
         break;
     case FAULT_HEAL:
         if (one_in(2)) {
-            fy_sim_heal_all(sim);
+            ferry_sim_heal_all(sim);
         } else {
-            fy_sim_heal(a->node, b->node);
-            fy_sim_heal(b->node, a->node);
+            must(ferry_sim_heal(sim, a->id, b->id) == FERRY_OK);
+            must(ferry_sim_heal(sim, b->id, a->id) == FERRY_OK);
         }
         break;
     case FAULT_SLOW:
-        fy_sim_slow(a->node, b->node, below(50) * FY_SIM_MS);
+        must(ferry_sim_delay(sim, a->id, b->id, below(50) * FERRY_SIM_MS) == FERRY_OK);
         break;
     case FAULT_RESET:
-        fy_sim_reset_connections(a->node, b->node, FY_SIM_RESET_BOTH);
+        must(ferry_sim_reset_connections(sim, a->id, b->id, FERRY_SIM_RESET_BOTH) == FERRY_OK);
         break;
     case FAULT_HALF_RESET:
-        fy_sim_reset_connections(a->node, b->node, FY_SIM_RESET_ONE);
+        must(ferry_sim_reset_connections(sim, a->id, b->id, FERRY_SIM_RESET_ONE) == FERRY_OK);
         break;
     case FAULT_CRASH:
     case FAULT_POWER:
@@ -769,7 +801,7 @@ static void inflict(enum fault fault)
 static void mend_all(void)
 {
     is_mended = true;
-    fy_sim_heal_all(sim);
+    ferry_sim_heal_all(sim);
     change_weather(true);
     for (size_t i = 0; i < n_members; i++) {
         struct member *member = &members[i];
@@ -795,7 +827,7 @@ static void mend_all(void)
 
 static void run_for_ms(uint64_t n_ms)
 {
-    fy_sim_run_until(sim, fy_sim_now_ns(sim) + n_ms * FY_SIM_MS);
+    must(ferry_sim_run_until(sim, ferry_sim_now_ns(sim) + n_ms * FERRY_SIM_MS) == FERRY_OK);
 }
 
 /* The account of each peer, at a moment of rest. */
@@ -835,13 +867,13 @@ static bool find_unsettled(struct ferry_peer_status *ret_status, size_t *ret_mem
 
 static void establish(void)
 {
-    uint64_t limit_ns = fy_sim_now_ns(sim) + ESTABLISH_MS * FY_SIM_MS;
+    uint64_t limit_ns = ferry_sim_now_ns(sim) + ESTABLISH_MS * FERRY_SIM_MS;
     struct ferry_peer_status status;
     size_t member;
 
     run_for_ms(SETTLE_MS);
     while (find_unsettled(&status, &member)) {
-        if (fy_sim_now_ns(sim) >= limit_ns)
+        if (ferry_sim_now_ns(sim) >= limit_ns)
             give_up("%s and peer %" PRIx64 ": %zu queued, writers %d %d, readers %d %d, last error: %s",
                     members[member].host, status.id, status.queued_messages, status.writer_attached[0],
                     status.writer_attached[1], status.reader_attached[0], status.reader_attached[1], status.last_error);
@@ -886,6 +918,9 @@ static void check_arrived(void)
                     give_up("%s holds peer %" PRIx64 " for inactive: %s", members[i].host, status.id,
                             status.last_error);
                 must(status.queued_messages == 0 && status.queued_bytes == 0);
+                if (members[i].told[k] != worth_telling(&status))
+                    give_up("%s dropped %" PRIu64 " messages to peer %" PRIx64 ", and was told of %" PRIu64,
+                            members[i].host, worth_telling(&status), status.id, members[i].told[k]);
             }
 }
 
@@ -923,7 +958,7 @@ static void check_sums(void)
 
 static void begin_day(void)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     static const size_t windows[] = {500, 4096, 65536};
 
     fy_chance_init(&chance, seed, 1000);
@@ -937,14 +972,14 @@ static void begin_day(void)
     cfg.window_bytes = windows[max_data > 2000 ? 2 : below(3)];
     cfg.write_timeout_ms = WRITE_TIMEOUT_MS;
     cfg.trace = is_loud ? on_trace : NULL;
-    must(fy_sim_new(seed, &cfg, &sim) == FERRY_OK);
+    must(ferry_sim_new(seed, &cfg, &sim) == FERRY_OK);
     change_weather(true);
     for (size_t i = 0; i < n_members; i++) {
         struct member *member = &members[i];
 
         *member = (struct member){.place = i, .id = 0x100 * (i + 1), .port = 2380};
         snprintf(member->host, sizeof(member->host), "m%zu", i + 1);
-        must(fy_sim_add_node(sim, member->host, &member->node) == FERRY_OK);
+        must(ferry_sim_add_member(sim, member->id, member->host) == FERRY_OK);
         for (size_t k = 0; k < n_members; k++)
             pairs[i][k].n_sent = pairs[i][k].term = pairs[i][k].index = 0;
     }
@@ -969,7 +1004,7 @@ static void bad_hours(void)
             run_for_ms(below(one_in(4) ? 60 : 10));
         }
         for (size_t i = 0; i < n_members; i++)
-            if (!members[i].t && members[i].back_at_ns <= fy_sim_now_ns(sim))
+            if (!members[i].t && members[i].back_at_ns <= ferry_sim_now_ns(sim))
                 bring_back(&members[i]);
         check_accounts();
     }
@@ -983,9 +1018,9 @@ static uint64_t end_day(void)
     for (size_t i = 0; i < n_members; i++)
         shut_down(&members[i]);
     check_sums();
-    hash = fy_sim_trace_hash(sim);
+    hash = ferry_sim_trace_hash(sim);
     mix(&hash, observed);
-    fy_sim_free(sim);
+    ferry_sim_free(sim);
     sim = NULL;
     for (size_t i = 0; i < n_members; i++)
         ferry_message_unref(members[i].kept); /* messages outlive everything */
@@ -998,6 +1033,7 @@ static uint64_t live_day(void)
     uint64_t hash;
 
     memset(brought, 0, sizeof(brought));
+    last_connection = 0;
     begin_day();
     bad_hours();
     mend_all();

@@ -19,13 +19,12 @@
 #include <string.h>
 
 #include "ferry/ferry.h"
+#include "ferry/sim.h"
 #include "harness/heap.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
 #include "net/sim/chance.h"
-#include "net/sim/sim.h"
-#include "transport/transport.h"
 
 #define N_MEMBERS 3
 #define N_TESTS 4 /* that the seeds are dealt to */
@@ -58,7 +57,6 @@ struct deposit {
 struct member {
     size_t place;
     uint64_t id;
-    struct fy_sim_node *node;
     struct ferry_transport *t; /* NULL: down */
     bool knows[N_MEMBERS];
     uint64_t n_accepted; /* of this transport */
@@ -67,7 +65,7 @@ struct member {
 
 static uint64_t seed;
 static struct fy_chance chance;
-static struct fy_sim *sim;
+static struct ferry_sim *sim;
 static struct member members[N_MEMBERS];
 static struct sent sent[MAX_SENT + 1];
 static size_t n_sent;
@@ -266,7 +264,7 @@ static void start(struct member *m)
     if (is_mended)
         cfg.max_snapshots_out = cfg.max_snapshots_in = 8;
     m->n_accepted = m->n_finish = m->n_failure = 0;
-    must(fy_transport_new_on(&cfg, fy_sim_node_net(m->node), &m->t) == FERRY_OK);
+    must(ferry_sim_transport_new(sim, &cfg, &m->t) == FERRY_OK);
     must(ferry_transport_start(m->t) == FERRY_OK);
     for (size_t i = 0; i < N_MEMBERS; i++)
         if (i != m->place)
@@ -298,9 +296,9 @@ static void restart(struct member *m)
     if (one_in(2)) {
         stop(m);
     } else {
-        fy_sim_crash_node(m->node, one_in(2) ? FY_SIM_CRASH_PROCESS : FY_SIM_CRASH_HOST);
+        must(ferry_sim_crash(sim, m->id, one_in(2) ? FERRY_SIM_CRASH_PROCESS : FERRY_SIM_CRASH_HOST) == FERRY_OK);
         stop(m);
-        fy_sim_restart_node(m->node);
+        must(ferry_sim_restart(sim, m->id) == FERRY_OK);
     }
     start(m);
 }
@@ -309,22 +307,23 @@ static void act(void)
 {
     struct member *m = &members[below(N_MEMBERS)];
     size_t other = other_than(m->place);
-    struct fy_sim_node *a = m->node, *b = members[other].node;
+    uint64_t a = m->id, b = members[other].id;
 
     switch (below(16)) {
     case 0:
-        fy_sim_cut(a, b);
+        must(ferry_sim_cut(sim, a, b) == FERRY_OK);
         if (one_in(2))
-            fy_sim_cut(b, a);
+            must(ferry_sim_cut(sim, b, a) == FERRY_OK);
         break;
     case 1:
     case 2:
-        fy_sim_heal(a, b);
-        fy_sim_heal(b, a);
+        must(ferry_sim_heal(sim, a, b) == FERRY_OK);
+        must(ferry_sim_heal(sim, b, a) == FERRY_OK);
         break;
     case 3:
     case 4:
-        (void)fy_sim_reset_connections(a, b, one_in(2) ? FY_SIM_RESET_BOTH : FY_SIM_RESET_ONE);
+        must(ferry_sim_reset_connections(sim, a, b, one_in(2) ? FERRY_SIM_RESET_BOTH : FERRY_SIM_RESET_ONE) ==
+             FERRY_OK);
         break;
     case 5:
         if (one_in(3))
@@ -370,11 +369,11 @@ static void check_accounts(void)
 
 static void mend(void)
 {
-    struct fy_sim_weather weather = {.min_delay_ns = 100 * FY_SIM_US, .max_delay_ns = FY_SIM_MS};
+    struct ferry_sim_weather weather = {.min_delay_ns = 100 * FERRY_SIM_US, .max_delay_ns = FERRY_SIM_MS};
 
     is_mended = true;
-    fy_sim_heal_all(sim);
-    fy_sim_set_weather(sim, &weather);
+    ferry_sim_heal_all(sim);
+    must(ferry_sim_set_weather(sim, &weather) == FERRY_OK);
     for (size_t i = 0; i < N_MEMBERS; i++) {
         for (size_t k = 0; k < N_MEMBERS; k++) {
             if (i != k && !members[i].knows[k])
@@ -383,7 +382,7 @@ static void mend(void)
                 must(ferry_transport_mend_peer(members[i].t, members[k].id) == FERRY_OK);
         }
     }
-    fy_sim_run_until(sim, fy_sim_now_ns(sim) + MEND_MS * FY_SIM_MS);
+    must(ferry_sim_run_until(sim, ferry_sim_now_ns(sim) + MEND_MS * FERRY_SIM_MS) == FERRY_OK);
     for (size_t i = 0; i < N_MEMBERS; i++)
         must(members[i].n_finish + members[i].n_failure == members[i].n_accepted);
 }
@@ -395,7 +394,7 @@ static void send_last(void)
 
     for (size_t i = 0; i < N_MEMBERS; i++)
         send_snapshot(&members[i], (i + 1) % N_MEMBERS);
-    fy_sim_run_until(sim, fy_sim_now_ns(sim) + MEND_MS * FY_SIM_MS);
+    must(ferry_sim_run_until(sim, ferry_sim_now_ns(sim) + MEND_MS * FERRY_SIM_MS) == FERRY_OK);
     for (size_t i = first; i <= n_sent; i++)
         if (sent[i].n_commits != 1 || sent[i].n_closed != 1 || sent[i].close_err != FERRY_OK)
             give_up("%zu of %zu (%" PRIu64 " bytes, at %" PRIu64 "): %u commits, closed %u times, %s", i, n_sent,
@@ -404,7 +403,7 @@ static void send_last(void)
 
 static uint64_t run_seed(void)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     uint64_t hash;
 
     heap_setup();
@@ -412,37 +411,37 @@ static uint64_t run_seed(void)
     n_sent = 0;
     n_opened = n_ended = 0;
     is_mended = false;
-    cfg.weather.max_delay_ns = FY_SIM_MS * (1 + below(10));
+    cfg.weather.max_delay_ns = FERRY_SIM_MS * (1 + below(10));
     cfg.weather.pieces_ppm = one_in(2) ? 100000 : 0;
     cfg.weather.resets_ppm = one_in(2) ? 3000 : 0;
     cfg.window_bytes = (size_t)1 << (12 + below(8));
-    must(fy_sim_new(seed, &cfg, &sim) == FERRY_OK);
+    must(ferry_sim_new(seed, &cfg, &sim) == FERRY_OK);
     for (size_t i = 0; i < N_MEMBERS; i++) {
         char host[16];
 
         snprintf(host, sizeof(host), "host%zu", i);
         members[i] = (struct member){.place = i, .id = i + 1};
-        must(fy_sim_add_node(sim, host, &members[i].node) == FERRY_OK);
+        must(ferry_sim_add_member(sim, members[i].id, host) == FERRY_OK);
     }
     for (size_t i = 0; i < N_MEMBERS; i++)
         start(&members[i]);
     for (size_t i = 0; i < N_ACTIONS; i++) {
         act();
         check_accounts();
-        fy_sim_run_until(sim, fy_sim_now_ns(sim) + below(40) * FY_SIM_MS);
+        must(ferry_sim_run_until(sim, ferry_sim_now_ns(sim) + below(40) * FERRY_SIM_MS) == FERRY_OK);
     }
     mend();
     if (one_in(2))
         for (size_t i = 0; i < N_MEMBERS; i++)
             restart(&members[i]); /* the limits of before may have been too narrow for what comes */
     else
-        fy_sim_run_until(sim, fy_sim_now_ns(sim) + FY_SIM_S);
+        must(ferry_sim_run_until(sim, ferry_sim_now_ns(sim) + FERRY_SIM_S) == FERRY_OK);
     send_last();
     check_accounts();
     for (size_t i = 0; i < N_MEMBERS; i++)
         stop(&members[i]);
-    hash = fy_sim_trace_hash(sim);
-    fy_sim_free(sim);
+    hash = ferry_sim_trace_hash(sim);
+    ferry_sim_free(sim);
     sim = NULL;
     must(n_opened == n_ended);
     for (size_t i = 1; i <= n_sent; i++) {

@@ -12,11 +12,12 @@ BUILD_TESTS = \
 	tests/integration/it_man.sh \
 	tests/integration/it_kv_options.sh \
 	tests/integration/it_options.sh \
-	tests/integration/it_prometheus.sh
+	tests/integration/it_prometheus.sh \
+	tests/integration/it_simulation.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
-EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
+EXTRA_DIST += tests/integration/tap.sh doc/examples/simulation.c doc/examples/two_members.c
 
 if ENABLE_TESTS
 INTEGRATION_TESTS = \
@@ -54,6 +55,19 @@ it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
+
+if WITH_LIBRAFT
+check_PROGRAMS += it_raft_sim.test
+TESTS += it_raft_sim.test
+it_raft_sim_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
+it_raft_sim_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
+it_raft_sim_test_SOURCES = \
+	tests/harness/raft_safety.c \
+	tests/harness/raft_safety.h \
+	tests/harness/raft_store.c \
+	tests/harness/raft_store.h \
+	tests/integration/it_raft_sim.c
+endif
 endif
 
 # ferry-kv, as processes.

@@ -327,7 +327,7 @@ static void shake(uint64_t *state)
         fy_sim_cut(rig.their_node, rig.our_node);
         break;
     case 4:
-        (void)fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_ONE);
+        (void)fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_ONE);
         break;
     case 5:
         rig.on_post.status = statuses[next_random(state) % 6];
@@ -349,7 +349,7 @@ static void send_some(uint64_t *state, uint64_t *n_sent, uint64_t *n_snapshots)
 
 START_TEST(the_account_is_exact_in_any_weather)
 {
-    const struct fy_sim_weather weather = {
+    const struct ferry_sim_weather weather = {
         .min_delay_ns = FY_SIM_US, .max_delay_ns = 20 * FY_SIM_MS, .pieces_ppm = 300000, .resets_ppm = 2000};
 
     for (uint64_t seed = 1; seed <= 12; seed++) {

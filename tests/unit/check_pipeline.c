@@ -248,7 +248,7 @@ START_TEST(each_snapshot_is_reported_exactly_once)
     }
     ck_assert_uint_eq(rig.n_failure, 4);
     rig_run_ms(5000);
-    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_BOTH), 4);
+    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_BOTH), 4);
     rig_run_ms(10);
     ck_assert_uint_eq(rig.n_failure, 8);
     fy_peer_stop(rig.peer, FERRY_DROP_STOPPED);

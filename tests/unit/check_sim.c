@@ -281,7 +281,7 @@ static void send_more(struct served *it, size_t n)
 
 /* ---- The fixture ------------------------------------------------------------------------------------------------- */
 
-static void build(uint64_t seed, const struct fy_sim_config *cfg)
+static void build(uint64_t seed, const struct ferry_sim_config *cfg)
 {
     char detail[128] = "";
 
@@ -322,7 +322,7 @@ static void demolish(void)
     }
 }
 
-static void rebuild(uint64_t seed, const struct fy_sim_config *cfg)
+static void rebuild(uint64_t seed, const struct ferry_sim_config *cfg)
 {
     demolish();
     build(seed, cfg);
@@ -443,7 +443,7 @@ END_TEST
 
 START_TEST(a_posted_body_comes_in_order_and_in_pieces)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     uint8_t *body = malloc(200000);
 
     cfg.weather.pieces_ppm = 1000000;
@@ -464,7 +464,7 @@ END_TEST
 
 START_TEST(an_answer_may_come_before_the_body_was_read)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     uint8_t *body = calloc(1, 600000);
     size_t n_reset = 0;
 
@@ -516,7 +516,7 @@ END_TEST
 
 START_TEST(bytes_can_come_one_at_a_time)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     struct served *it;
 
     cfg.weather.bytes_ppm = 1000000;
@@ -812,7 +812,7 @@ END_TEST
 
 START_TEST(a_window_that_is_full_all_the_time_but_moves_goes_on)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     struct served *it;
 
     cfg.window_bytes = 100;
@@ -871,7 +871,7 @@ START_TEST(a_reset_connection_tells_both_ends_even_over_a_cut)
     run_for(ms(20));
     fy_sim_cut(node_a, node_b);
     fy_sim_cut(node_b, node_a);
-    ck_assert_uint_eq(fy_sim_reset_connections(node_b, node_a, FY_SIM_RESET_BOTH), 2);
+    ck_assert_uint_eq(fy_sim_reset_connections(node_b, node_a, FERRY_SIM_RESET_BOTH), 2);
     ck_assert(!it->is_gone && !clients[0].has_ended);
     run_for(ms(20));
     ck_assert(it->is_gone && served[1].is_gone);
@@ -891,7 +891,7 @@ START_TEST(a_half_open_connection_is_noticed_by_the_next_write)
 
         rebuild(seed, NULL);
         it = stream(&clients[0]);
-        ck_assert_uint_eq(fy_sim_reset_connections(node_a, node_b, FY_SIM_RESET_ONE), 1);
+        ck_assert_uint_eq(fy_sim_reset_connections(node_a, node_b, FERRY_SIM_RESET_ONE), 1);
         run_for(ms(1000));
         ck_assert_int_ne(clients[0].has_ended, it->is_gone); /* one knows, the other does not */
         if (it->is_gone)
@@ -910,7 +910,7 @@ END_TEST
 
 START_TEST(random_resets_leave_a_clean_beginning)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     size_t n_broken = 0;
 
     cfg.weather.resets_ppm = 20000;
@@ -943,7 +943,7 @@ START_TEST(a_crashed_process_is_reset_and_refuses_until_it_is_back)
     char detail[64];
 
     send_more(it, 5000);
-    fy_sim_crash_node(node_b, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(node_b, FERRY_SIM_CRASH_PROCESS);
     ck_assert(!fy_sim_node_is_up(node_b));
     run_for(ms(20));
     ck_assert_int_eq(clients[0].err, FERRY_ERR_RESET);
@@ -968,7 +968,7 @@ START_TEST(a_crashed_host_tells_nobody)
 {
     struct served *it = stream(&clients[0]);
 
-    fy_sim_crash_node(node_b, FY_SIM_CRASH_HOST);
+    fy_sim_crash_node(node_b, FERRY_SIM_CRASH_HOST);
     get(&clients[1], "/hello");
     run_for(ms(10000));
     ck_assert(!clients[0].has_ended);
@@ -991,7 +991,7 @@ START_TEST(what_a_cut_held_up_dies_with_its_host)
     fy_sim_cut(node_b, node_a);
     send_more(it, 1000);
     run_for(ms(20));
-    fy_sim_crash_node(node_b, FY_SIM_CRASH_HOST);
+    fy_sim_crash_node(node_b, FERRY_SIM_CRASH_HOST);
     fy_sim_heal_all(sim);
     run_for(ms(1000));
     ck_assert_uint_eq(clients[0].n_bytes, 0);
@@ -1003,7 +1003,7 @@ START_TEST(a_writer_to_a_crashed_host_learns_when_that_is_back)
 {
     struct served *it = stream(&clients[0]);
 
-    fy_sim_crash_node(node_a, FY_SIM_CRASH_HOST);
+    fy_sim_crash_node(node_a, FERRY_SIM_CRASH_HOST);
     send_more(it, 100);
     run_for(ms(1000));
     ck_assert_uint_eq(it->was_read, 100);
@@ -1034,7 +1034,7 @@ START_TEST(what_is_called_on_a_crashed_node_does_not_reach_the_network)
     get(&clients[1], "/wait");
     run_for(ms(20));
     fy_net_wake(net_b);
-    fy_sim_crash_node(node_b, FY_SIM_CRASH_HOST);
+    fy_sim_crash_node(node_b, FERRY_SIM_CRASH_HOST);
     fy_request_reply(served[1].req, 200, NULL, 0, "x", 1);
     served[1].req = NULL;
     fy_outflow_end(served[0].out);
@@ -1050,7 +1050,7 @@ START_TEST(what_is_called_on_a_crashed_node_does_not_reach_the_network)
     fy_sim_restart_node(node_b);
 
     /* The same for a dialler: its calls wait for ever and can be cancelled. */
-    fy_sim_crash_node(node_a, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(node_a, FERRY_SIM_CRASH_PROCESS);
     get(&clients[2], "/hello");
     run_for(ms(1000));
     ck_assert(!clients[2].has_ended);
@@ -1108,7 +1108,7 @@ START_TEST(timers_fire_at_their_time_on_every_clock)
     fy_timer_set(&timers[0], ms(10)); /* has passed: now */
     ck_assert(fy_sim_step(sim));
     ck_assert_uint_eq(fired_ns[0], ms(40));
-    fy_sim_crash_node(node_a, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(node_a, FERRY_SIM_CRASH_PROCESS);
     fy_sim_run_until(sim, ms(60));
     ck_assert_uint_eq(fired_ns[2], 0);
     for (size_t i = 0; i < 3; i++)
@@ -1144,7 +1144,7 @@ static void count_line(void *ctx, const char *line)
 /* Something of everything, ending in the trace's hash. */
 static uint64_t bad_day(uint64_t seed)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     static uint8_t body[100000];
     struct served *it;
 
@@ -1163,9 +1163,9 @@ static uint64_t bad_day(uint64_t seed)
         send_more(it, 100000);
     run_for(ms(30));
     fy_sim_heal_all(sim);
-    fy_sim_reset_connections(node_a, node_b, FY_SIM_RESET_ONE);
+    fy_sim_reset_connections(node_a, node_b, FERRY_SIM_RESET_ONE);
     run_for(ms(500));
-    fy_sim_crash_node(node_a, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(node_a, FERRY_SIM_CRASH_PROCESS);
     run_for(ms(500));
     ck_assert_uint_eq(n_lines, fy_sim_n_events(sim));
     return fy_sim_trace_hash(sim);
@@ -1185,7 +1185,7 @@ END_TEST
 
 START_TEST(a_network_that_cannot_be_is_refused)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
     struct fy_sim *other = NULL;
     struct fy_sim_node *node = NULL;
 
@@ -1203,7 +1203,7 @@ END_TEST
 
 START_TEST(a_window_of_one_byte_is_enough)
 {
-    struct fy_sim_config cfg = FY_SIM_CONFIG_INIT;
+    struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
 
     cfg.window_bytes = 1;
     rebuild(6, &cfg);

@@ -152,7 +152,7 @@ END_TEST
 
 START_TEST(bytes_may_come_one_at_a_time)
 {
-    const struct fy_sim_weather weather = {.min_delay_ns = 1, .max_delay_ns = FY_SIM_US, .bytes_ppm = 1000000};
+    const struct ferry_sim_weather weather = {.min_delay_ns = 1, .max_delay_ns = FY_SIM_US, .bytes_ppm = 1000000};
     struct ferry_message msg = rig_message(FERRY_MSG_VOTE, 7, 3, 100);
 
     fy_sim_set_weather(rig.sim, &weather);
@@ -318,7 +318,7 @@ START_TEST(a_dial_that_fails_moves_to_the_next_url)
     ck_assert_uint_eq(n_dials(), 2);
     ck_assert_str_eq(last_error(), "failed to dial 2 on stream Message (connection refused)");
     rig_run_ms(1);
-    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_BOTH), 1);
+    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_BOTH), 1);
     run_until_get(2);
     ck_assert_uint_eq(rig.gets[1].port, 81); /* a stream that broke says nothing about its URL */
     ck_assert_uint_eq(n_dials(), 3);

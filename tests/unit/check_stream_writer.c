@@ -162,7 +162,7 @@ END_TEST
 
 START_TEST(frames_survive_being_read_and_brought_in_pieces)
 {
-    const struct fy_sim_weather weather = {
+    const struct ferry_sim_weather weather = {
         .min_delay_ns = FY_SIM_US, .max_delay_ns = FY_SIM_MS, .pieces_ppm = 500000, .bytes_ppm = 100000};
 
     fy_sim_set_weather(rig.sim, &weather);
@@ -277,7 +277,7 @@ START_TEST(a_reset_connection_drops_what_was_queued)
 {
     get_stuck(&first);
     fy_sim_heal_all(rig.sim);
-    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FY_SIM_RESET_BOTH), 1);
+    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_BOTH), 1);
     rig_run_ms(2);
     ck_assert(!rig_status().writer_attached[MSG]);
     ck_assert_uint_eq(rig_dropped(FERRY_DROP_STREAM_CLOSED) + rig_status().counts.written, 5);

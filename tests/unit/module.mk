@@ -33,6 +33,7 @@ UNIT_TESTS = \
 	check_refusal.test \
 	check_routes.test \
 	check_sim.test \
+	check_simulation.test \
 	check_snapshot.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
@@ -76,6 +77,7 @@ check_progress_test_SOURCES = tests/unit/check_progress.c src/tools/progress.c
 check_refusal_test_SOURCES = tests/unit/check_refusal.c
 check_routes_test_SOURCES = tests/unit/check_routes.c
 check_sim_test_SOURCES = tests/unit/check_sim.c
+check_simulation_test_SOURCES = tests/unit/check_simulation.c
 check_snapshot_test_SOURCES = tests/unit/check_snapshot.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c

@@ -170,15 +170,15 @@ void fy_sim_conn_close(struct fy_sim_conn *conn, enum fy_sim_side side, enum fy_
     say_goodbye(conn, side, how);
 }
 
-void fy_sim_conn_break(struct fy_sim_conn *conn, enum fy_sim_reset reset)
+void fy_sim_conn_break(struct fy_sim_conn *conn, enum ferry_sim_reset reset)
 {
     enum fy_sim_side spared =
-        reset == FY_SIM_RESET_ONE && fy_chance_hit(&conn->sim->chance, 500000) ? FY_SIM_CLIENT : FY_SIM_SERVER;
+        reset == FERRY_SIM_RESET_ONE && fy_chance_hit(&conn->sim->chance, 500000) ? FY_SIM_CLIENT : FY_SIM_SERVER;
 
     for (enum fy_sim_side side = FY_SIM_CLIENT; side <= FY_SIM_SERVER; side++) {
         struct fy_sim_pipe *pipe = &conn->pipes[side];
 
-        if (!conn->ends[side].is_open || (reset == FY_SIM_RESET_ONE && side == spared))
+        if (!conn->ends[side].is_open || (reset == FERRY_SIM_RESET_ONE && side == spared))
             continue;
         fy_sim_trace(conn->sim, conn->ends[side].node, FY_SIM_TRACE_BREAK, conn->number, 0);
         fy_sim_pipe_clear(pipe);
@@ -220,7 +220,7 @@ void fy_sim_conn_on_run(struct fy_sim_pipe *pipe, enum fy_sim_run_kind kind, con
     else
         fy_sim_server_on_run(conn, kind, data, len);
     if (kind == FY_SIM_RUN_BYTES && fy_chance_hit(&conn->sim->chance, conn->sim->cfg.weather.resets_ppm))
-        fy_sim_conn_break(conn, FY_SIM_RESET_BOTH);
+        fy_sim_conn_break(conn, FERRY_SIM_RESET_BOTH);
 }
 
 void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe)

@@ -26,23 +26,48 @@ static void hash_in(struct fy_sim *sim, uint64_t value)
     sim->hash = fy_chance_mix(sim->hash ^ value);
 }
 
-void fy_sim_trace(struct fy_sim *sim, const struct fy_sim_node *node, enum fy_sim_trace what, uint64_t conn, size_t n)
+/* Enter an event into the hash. */
+static void hash_event(struct fy_sim *sim, const struct fy_sim_node *node, enum fy_sim_trace what, uint64_t conn,
+                       size_t n)
 {
-#define TEXT(name, text) [FY_SIM_TRACE_##name] = text,
-    static const char *const texts[] = {FY_SIM_TRACE_MAP(TEXT)};
-#undef TEXT
-    char line[512];
-
     hash_in(sim, sim->now_ns);
     hash_in(sim, ((uint64_t)what << 32) | (node ? node->index + 1 : 0));
     hash_in(sim, conn);
     hash_in(sim, n);
     sim->n_events++;
+}
+
+/* Give the user a line that begins with the time and the place. */
+static void print_line(struct fy_sim *sim, const struct fy_sim_node *node, const char *text)
+{
+    char line[512];
+
+    snprintf(line, sizeof(line), "%" PRIu64 ".%06" PRIu64 " ms %s %s", sim->now_ns / FY_SIM_MS, sim->now_ns % FY_SIM_MS,
+             node ? node->host : "nowhere", text);
+    sim->cfg.trace(sim->cfg.trace_ctx, line);
+}
+
+void fy_sim_trace(struct fy_sim *sim, const struct fy_sim_node *node, enum fy_sim_trace what, uint64_t conn, size_t n)
+{
+#define TEXT(name, text) [FY_SIM_TRACE_##name] = text,
+    static const char *const texts[] = {FY_SIM_TRACE_MAP(TEXT)};
+#undef TEXT
+    char text[128];
+
+    hash_event(sim, node, what, conn, n);
     if (!sim->cfg.trace)
         return;
-    snprintf(line, sizeof(line), "%" PRIu64 ".%06" PRIu64 " ms %s %s, connection %" PRIu64 ", %zu bytes",
-             sim->now_ns / FY_SIM_MS, sim->now_ns % FY_SIM_MS, node ? node->host : "nowhere", texts[what], conn, n);
-    sim->cfg.trace(sim->cfg.trace_ctx, line);
+    snprintf(text, sizeof(text), "%s, connection %" PRIu64 ", %zu bytes", texts[what], conn, n);
+    print_line(sim, node, text);
+}
+
+void fy_sim_note(struct fy_sim *sim, const struct fy_sim_node *node, const char *text)
+{
+    hash_event(sim, node, FY_SIM_TRACE_NOTE, 0, strlen(text));
+    for (const char *at = text; *at; at++)
+        hash_in(sim, (uint8_t)*at);
+    if (sim->cfg.trace)
+        print_line(sim, node, text);
 }
 
 uint64_t fy_sim_trace_hash(const struct fy_sim *sim)
@@ -67,19 +92,20 @@ size_t fy_sim_n_connections(const struct fy_sim *sim)
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
-static bool weather_is_possible(const struct fy_sim_weather *weather)
+bool fy_sim_weather_is_possible(const struct ferry_sim_weather *weather)
 {
-    return weather->min_delay_ns <= weather->max_delay_ns;
+    return weather->min_delay_ns <= weather->max_delay_ns && weather->max_delay_ns <= FERRY_SIM_MAX_DELAY_NS &&
+           weather->pieces_ppm <= 1000000 && weather->bytes_ppm <= 1000000 && weather->resets_ppm <= 1000000;
 }
 
-int fy_sim_new(uint64_t seed, const struct fy_sim_config *cfg, struct fy_sim **ret_sim)
+int fy_sim_new(uint64_t seed, const struct ferry_sim_config *cfg, struct fy_sim **ret_sim)
 {
-    static const struct fy_sim_config standard = FY_SIM_CONFIG_INIT;
+    static const struct ferry_sim_config standard = FERRY_SIM_CONFIG_INIT;
     struct fy_sim *sim;
 
     if (!cfg)
         cfg = &standard;
-    if (!weather_is_possible(&cfg->weather) || cfg->window_bytes == 0)
+    if (cfg->size != sizeof(*cfg) || !fy_sim_weather_is_possible(&cfg->weather) || cfg->window_bytes == 0)
         return FERRY_ERR_INVALID;
     sim = calloc(1, sizeof(*sim));
     if (!sim)
@@ -211,13 +237,13 @@ static bool touches(const struct fy_sim_conn *conn, enum fy_sim_side side, const
     return conn->ends[side].node == node;
 }
 
-void fy_sim_crash_node(struct fy_sim_node *node, enum fy_sim_crash crash)
+void fy_sim_crash_node(struct fy_sim_node *node, enum ferry_sim_crash crash)
 {
     struct fy_sim *sim = node->sim;
 
     assert(node->state == FY_SIM_UP);
     fy_sim_trace(sim, node, FY_SIM_TRACE_CRASH, 0, crash);
-    node->state = crash == FY_SIM_CRASH_PROCESS ? FY_SIM_PROCESS_DOWN : FY_SIM_HOST_DOWN;
+    node->state = crash == FERRY_SIM_CRASH_PROCESS ? FY_SIM_PROCESS_DOWN : FY_SIM_HOST_DOWN;
     fy_timer_unset(&node->wake);
     for (struct fy_node *at = fy_list_first(&sim->conns), *next; at; at = next) {
         struct fy_sim_conn *conn = fy_container(at, struct fy_sim_conn, node);
@@ -229,7 +255,7 @@ void fy_sim_crash_node(struct fy_sim_node *node, enum fy_sim_crash crash)
 
             if (!touches(conn, side, node))
                 continue;
-            if (crash == FY_SIM_CRASH_PROCESS) {
+            if (crash == FERRY_SIM_CRASH_PROCESS) {
                 fy_sim_conn_close(conn, side, FY_SIM_RUN_RESET);
             } else {
                 fy_sim_conn_shut(conn, side);
@@ -267,6 +293,16 @@ void fy_sim_restart_node(struct fy_sim_node *node)
 uint64_t fy_sim_now_ns(const struct fy_sim *sim)
 {
     return sim->now_ns;
+}
+
+bool fy_sim_is_running(const struct fy_sim *sim)
+{
+    return sim->is_running;
+}
+
+struct fy_timers *fy_sim_timers(struct fy_sim *sim)
+{
+    return &sim->events;
 }
 
 /* The next deadline, and the node whose timer it is; a NULL node for the world's own. */
@@ -337,15 +373,15 @@ bool fy_sim_path_is_open(const struct fy_sim_node *from, const struct fy_sim_nod
 
 uint64_t fy_sim_arrival_ns(struct fy_sim *sim, const struct fy_sim_node *from, const struct fy_sim_node *to)
 {
-    const struct fy_sim_weather *weather = &sim->cfg.weather;
+    const struct ferry_sim_weather *weather = &sim->cfg.weather;
     uint64_t more_ns = from && to ? link_of(from, to)->more_delay_ns : 0;
 
     return sim->now_ns + more_ns + fy_chance_between(&sim->chance, weather->min_delay_ns, weather->max_delay_ns);
 }
 
-void fy_sim_set_weather(struct fy_sim *sim, const struct fy_sim_weather *weather)
+void fy_sim_set_weather(struct fy_sim *sim, const struct ferry_sim_weather *weather)
 {
-    assert(weather_is_possible(weather));
+    assert(fy_sim_weather_is_possible(weather));
     sim->cfg.weather = *weather;
 }
 
@@ -375,7 +411,7 @@ void fy_sim_heal_all(struct fy_sim *sim)
     resume_all(sim);
 }
 
-size_t fy_sim_reset_connections(struct fy_sim_node *a, struct fy_sim_node *b, enum fy_sim_reset reset)
+size_t fy_sim_reset_connections(struct fy_sim_node *a, struct fy_sim_node *b, enum ferry_sim_reset reset)
 {
     struct fy_sim *sim = a->sim;
     size_t n = 0;

@@ -20,9 +20,9 @@ struct fy_sim_link { /* one direction between two nodes */
 
 struct fy_sim {
     uint64_t seed;
-    struct fy_sim_config cfg; /* its weather changes */
-    struct fy_chance chance;  /* of the network; each node has one of its own */
-    _Atomic uint64_t now_ns; /* set by the world alone; senders on other threads may read it, for coarse_ns */
+    struct ferry_sim_config cfg; /* its weather changes */
+    struct fy_chance chance;     /* of the network; each node has one of its own */
+    _Atomic uint64_t now_ns;     /* set by the world alone; senders on other threads may read it, for coarse_ns */
     struct fy_timers events; /* all but the nodes' own timers */
     bool is_running;         /* inside an event */
     uint64_t event_conn;     /* the connection that it is about; 0: none */
@@ -82,7 +82,8 @@ struct fy_sim_node {
     X(SLOW, "slow")                                                                                                    \
     X(CRASH, "crash")                                                                                                  \
     X(RESTART, "restart")                                                                                              \
-    X(BREAK, "break")
+    X(BREAK, "break")                                                                                                  \
+    X(NOTE, "note")
 
 #define FY_SIM_TRACE_ENUM(name, text) FY_SIM_TRACE_##name,
 enum fy_sim_trace { FY_SIM_TRACE_MAP(FY_SIM_TRACE_ENUM) FY_SIM_N_TRACES };
@@ -260,7 +261,7 @@ void fy_sim_conn_shut(struct fy_sim_conn *conn, enum fy_sim_side side);
 void fy_sim_conn_close(struct fy_sim_conn *conn, enum fy_sim_side side, enum fy_sim_run_kind how);
 
 /* Tell the ends, or one of them, that the connection broke. */
-void fy_sim_conn_break(struct fy_sim_conn *conn, enum fy_sim_reset reset);
+void fy_sim_conn_break(struct fy_sim_conn *conn, enum ferry_sim_reset reset);
 
 /* What pipes call: a run, or a piece of one, came to the end that the pipe leads to; an acknowledgement came to its
  * start. */
