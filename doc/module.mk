@@ -8,3 +8,6 @@ dist_man_MANS = \
 if ENABLE_TOOLS
 dist_man_MANS += doc/man/ferry-bench.1
 endif
+if WITH_LIBRAFT
+dist_man_MANS += doc/man/ferry_libraft.3
+endif
