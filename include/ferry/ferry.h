@@ -364,7 +364,8 @@ struct ferry_config {
     size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener */
+    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
+                                     that carries no request is closed, the oldest first */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
        DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
@@ -372,8 +373,8 @@ struct ferry_config {
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time */
-    unsigned max_snapshots_out;    /* accepted and not ended at one time, all peers together */
+    unsigned max_snapshots_in;     /* received at one time; a sink's call that runs keeps the place of its body */
+    unsigned max_snapshots_out;    /* accepted at one time, all peers together, until their sources are closed */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */
@@ -666,7 +667,6 @@ struct ferry_snapshot_status {
     struct ferry_histogram durations; /* of the good ones */
 };
 
-/* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 /* Which ways are open between this member and a peer. */
 enum ferry_link {
     FERRY_LINK_NONE,    /* nothing arrives; whether anything gets there cannot be known then */
@@ -676,6 +676,10 @@ enum ferry_link {
     FERRY_LINK_ONLY_OUT /* the peer reads from us, but we cannot read from it */
 };
 
+/* "both" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_link_name(enum ferry_link link);
+
+/* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 struct ferry_peer_status {
     uint64_t id;
     bool active;              /* etcd's peer status: the last thing tried with this peer worked */

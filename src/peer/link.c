@@ -103,6 +103,18 @@ enum ferry_link fy_link_state(const struct fy_link *link)
     return in ? FERRY_LINK_ONLY_IN : out ? FERRY_LINK_ONLY_OUT : FERRY_LINK_NONE;
 }
 
+const char *ferry_link_name(enum ferry_link link)
+{
+    static const char *const names[] = {
+        [FERRY_LINK_NONE] = "none",
+        [FERRY_LINK_BOTH] = "both",
+        [FERRY_LINK_ONLY_IN] = "only_in",
+        [FERRY_LINK_ONLY_OUT] = "only_out",
+    };
+
+    return (size_t)link < sizeof(names) / sizeof(names[0]) ? names[link] : "unknown";
+}
+
 static const char *describe(const struct fy_link *link, enum ferry_link state)
 {
     switch (state) {

@@ -10,6 +10,7 @@ BUILD_TESTS = \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
 	tests/integration/it_kv_options.sh \
+	tests/integration/it_man.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
@@ -31,6 +32,7 @@ INTEGRATION_TESTS = \
 	it_snapshot.test \
 	it_snapshot_sim.test \
 	it_stop.test \
+	it_strangers.test \
 	it_threads.test \
 	it_tls.test
 check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
@@ -49,6 +51,7 @@ it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
 it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
 it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
+it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 endif
