@@ -93,6 +93,7 @@ if WITH_LIBRAFT
 LIBRAFT_TESTS = \
 	check_kv_store.test \
 	check_libraft.test \
+	check_libraft_uv.test \
 	check_raft_context.test \
 	check_raft_message.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
@@ -108,6 +109,9 @@ check_kv_store_test_SOURCES = tests/unit/check_kv_store.c src/kv/command.c src/k
 check_libraft_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_libraft_test_LDADD = $(LIBRAFT_LDADD)
 check_libraft_test_SOURCES = tests/unit/check_libraft.c $(LIBRAFT_HARNESS)
+check_libraft_uv_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_libraft_uv_test_LDADD = $(LIBRAFT_LDADD)
+check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
