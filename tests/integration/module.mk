@@ -11,11 +11,25 @@ BUILD_TESTS = \
 	tests/integration/it_install.sh \
 	tests/integration/it_kv_options.sh \
 	tests/integration/it_man.sh \
+	tests/integration/it_mutants.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh \
 	tests/integration/it_simulation.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
+check_DATA += tests/integration/mutant-flags
+CLEANFILES += tests/integration/mutant-flags
+
+# How to compile one source file of the library, and how to link a test with it: for it_mutants.sh, in words of the shell.
+# Without much optimization and debug information, for it is done many times.
+tests/integration/mutant-flags: Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && { \
+	  echo "compile='$(CC) -I$(top_srcdir)/include -I$(top_srcdir)/src -I$(top_builddir) $(RAFT_CFLAGS) $(CPPFLAGS)" \
+	    "$(AM_CFLAGS) $(CFLAGS) -O1 -g0'"; \
+	  echo "link='$(LIBTOOL) --silent --mode=link --tag=CC $(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)'"; \
+	  echo "libs='$(LDADD) $(LIBS)'"; \
+	  echo "raft_libs='libferry-libraft-core.la $(LDADD) $(RAFT_LIBS) $(LIBS)'"; \
+	} >$@.new && mv $@.new $@
 endif
 EXTRA_DIST += tests/integration/tap.sh doc/examples/simulation.c doc/examples/two_members.c
 
