@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/spin.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "net/timers.h"
@@ -33,14 +34,6 @@ struct fy_watch {
     void *dead_memory;
 };
 
-/* How long to spin before sleeping.  Owner: the loop. */
-struct fy_spin {
-    uint64_t max_ns;    /* const after new */
-    uint64_t budget_ns; /* of the next wait, <= max_ns */
-    unsigned backoff;   /* sleeps that a vain spin costs; grows with each in a row */
-    unsigned n_to_skip; /* of them still to come before spinning is tried again */
-};
-
 struct fy_http {
     struct fy_net net;
     struct fy_http_config cfg; /* with its defaults filled in; const after new */
@@ -57,7 +50,7 @@ struct fy_http {
     uint64_t now_ns;
     uint64_t random_state;
     struct fy_timers timers;
-    struct fy_spin spin;
+    struct fy_spin spin; /* of the loop */
     struct fy_list dead; /* struct fy_watch.dead_node; freed when the turn ends */
 
     CURLM *multi;
