@@ -37,6 +37,7 @@ struct ferry_transport {
     unsigned n_workers;
     unsigned n_propose_workers;
     unsigned busy_poll_us;
+    unsigned link_timeout_ms;
     unsigned write_timeout_ms;
     size_t max_connections;
     struct fy_tls *tls; /* NULL: none */
@@ -100,6 +101,12 @@ struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 
 /* The same, or the remote with this id. */
 struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
+
+/* Take a peer or a remote out of its table, and that one's reference with it; NULL: none is left.  The loop. */
+struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
+
+/* FERRY_OK while running, else why not.  Any thread. */
+int fy_transport_check_running(const struct ferry_transport *t);
 
 /*
  * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does

@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	check_intake.test \
 	check_latency.test \
 	check_lines.test \
+	check_link.test \
 	check_message.test \
 	check_outgoing.test \
 	check_pace.test \
@@ -63,6 +64,7 @@ check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
+check_link_test_SOURCES = tests/unit/check_link.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
 check_pace_test_SOURCES = tests/unit/check_pace.c
