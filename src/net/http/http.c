@@ -218,6 +218,7 @@ static void turn(struct fy_http *http, int timeout_ms)
     refresh_clock(http);
     dispatch(http, events, n);
     work(http);
+    fy_client_end_turn(http);
     free_dead(http);
 }
 
