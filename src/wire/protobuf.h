@@ -45,6 +45,11 @@ static inline bool fy_pb_read_varint(struct fy_pb_reader *in, uint64_t *ret_valu
     const uint8_t *at = in->at;
     uint64_t value = 0;
 
+    if (at < in->end && *at < 0x80) { /* most tags, lengths and values are one byte */
+        *ret_value = *at;
+        in->at = at + 1;
+        return true;
+    }
     for (unsigned shift = 0; at < in->end; shift += 7) {
         uint8_t byte = *at++;
 
