@@ -155,7 +155,13 @@ static inline uint8_t *fy_pb_put_varint(uint8_t *at, uint64_t value)
 /* Tags of one byte only: numbers below 16. */
 static inline void fy_pb_write_varint(struct fy_pb_writer *out, uint8_t tag, uint64_t value)
 {
-    if (fy_pb_reserve(out, 1 + fy_pb_varint_size(value))) {
+    if (value < 0x80) { /* most are */
+        if (fy_pb_reserve(out, 2)) {
+            out->at[0] = tag;
+            out->at[1] = (uint8_t)value;
+            out->at += 2;
+        }
+    } else if (fy_pb_reserve(out, 1 + fy_pb_varint_size(value))) {
         *out->at++ = tag;
         out->at = fy_pb_put_varint(out->at, value);
     }
