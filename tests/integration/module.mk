@@ -9,12 +9,13 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_instructions.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
 TESTS += $(BUILD_TESTS)
 endif
-EXTRA_DIST += tests/integration/tap.sh doc/examples/two_members.c
+EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt doc/examples/two_members.c
 
 if ENABLE_TESTS
 INTEGRATION_TESTS = \
