@@ -348,7 +348,7 @@ struct ferry_config {
     enum ferry_delivery delivery;
     unsigned n_workers;         /* FERRY_DELIVER_WORKERS: threads for all but proposals, 1 to 256 */
     unsigned n_propose_workers; /* and for proposals, 1 to 256 */
-    unsigned busy_poll_us;      /* how long the I/O thread may spin before it sleeps; adaptive; 0: never */
+    unsigned busy_poll_us;      /* how long the I/O thread, and one worker, may spin before sleep; adaptive; 0: never */
 
     /* None of these is 0. */
     unsigned dial_timeout_ms;  /* name lookup and connect */

@@ -83,7 +83,7 @@ static bool begin_frame(struct fy_stream_writer *w)
     return true;
 }
 
-static size_t on_read(void *arg, uint8_t *buf, size_t cap)
+static size_t read_frames(void *arg, uint8_t *buf, size_t cap)
 {
     struct fy_stream_writer *w = arg;
     struct fy_counts *counts = &w->peer->counts;
@@ -124,7 +124,7 @@ static void on_gone(void *arg, int err)
     fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), ferry_strerror(err));
 }
 
-static const struct fy_outflow_source source = {.read = on_read, .on_gone = on_gone};
+static const struct fy_outflow_source source = {.read = read_frames, .on_gone = on_gone};
 
 void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream)
 {

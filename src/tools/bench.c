@@ -13,13 +13,14 @@
 
 static int measure(const struct bench_options *options)
 {
-    struct bench_result *result = calloc(1, sizeof(*result));
+    struct bench_result *result = malloc(sizeof(*result)); /* too large for a stack */
     int failed = -1;
 
     if (!result) {
         perror("ferry-bench");
         return EXIT_FAILURE;
     }
+    bench_result_init(result);
     if (options->mode->run(options, result) == 0) {
         failed = bench_report_print(options, result, stdout);
         if (failed)

@@ -3,4 +3,6 @@
  */
 #include "tools/bench_mode.h"
 
-const struct bench_mode *const bench_modes[] = {&bench_msgapp, &bench_pingpong, NULL};
+const struct bench_mode *const bench_modes[] = {&bench_msgapp,   &bench_pingpong, &bench_mixed,
+                                                &bench_snapshot, &bench_peers,    &bench_fanout,
+                                                &bench_raw,      &bench_codec,    NULL};

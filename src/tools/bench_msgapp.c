@@ -82,7 +82,6 @@ static int run_msgapp(const struct bench_options *options, struct bench_result *
     struct msgapp run = {.size = options->size, .latency = &ret_result->latency};
     uint8_t *data = calloc(1, options->size + 1); /* never NULL data: an empty entry is present */
     struct bench_pair *pair;
-    struct stopwatch watch;
     int failed = -1;
 
     run.n_stamps = (size_t)(options->window / SAMPLE) + 2;
@@ -91,13 +90,14 @@ static int run_msgapp(const struct bench_options *options, struct bench_result *
         perror("ferry-bench");
         goto free_run;
     }
-    if (bench_pair_open(options, &run, discard, receive, &pair))
+    if (bench_pair_open(options, &(struct bench_pair_cores){&run, discard, receive, NULL}, &pair))
         goto release_progress;
 
-    stopwatch_start(&watch);
+    bench_result_begin(ret_result);
     failed = send_all(&run, pair, options, data) ? 0 : -1;
-    stopwatch_read(&watch, &ret_result->usage);
+    bench_result_end(ret_result);
     ret_result->messages = progress_count(&run.delivered);
+    ret_result->bytes = ret_result->messages * options->size;
     ret_result->drops = bench_pair_lost(pair);
     bench_pair_close(pair);
     if (run.n_wrong > 0) {
@@ -114,4 +114,13 @@ free_run:
 }
 
 const struct bench_mode bench_msgapp = {
-    "msgapp", "MsgApps of one entry each, a window of them under way", 1000000, 64, true, run_msgapp};
+    .name = "msgapp",
+    .summary = "MsgApps of one entry each, a window of them under way",
+    .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_WINDOW | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
+    .messages = 1000000,
+    .size = 64,
+    .window = 2048,
+    .peers = 1,
+    .max_size = (uint64_t)256 << 20,
+    .run = run_msgapp,
+};

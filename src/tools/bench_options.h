@@ -13,13 +13,20 @@
 
 struct bench_mode;
 
+enum bench_sink { BENCH_SINK_DISCARD, BENCH_SINK_FILE };
+enum bench_socket { BENCH_SOCKET_TCP, BENCH_SOCKET_PAIR };
+
 struct bench_options {
     const struct bench_mode *mode;
     uint64_t messages;
     size_t size;     /* bytes of payload in a message */
     uint64_t window; /* messages under way at one time */
+    uint64_t peers;
+    uint64_t seconds; /* to be idle for */
     enum ferry_delivery delivery;
     unsigned busy_poll_us;
+    enum bench_sink sink;
+    enum bench_socket socket;
     bool tls;
     bool json;
 };

@@ -15,21 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/bench_member.h"
 #include "tools/bench_options.h"
 #include "tools/bench_tls.h"
 #include "tools/progress.h"
 #include "tools/stopwatch.h"
 
-#define CLUSTER_ID 1
-#define CONNECT_MS 10000
 #define STALL_NS 10000000000u
 #define LOOK_MS 100 /* between two looks at what was lost, while waiting */
 #define MAX_BACKOFF 63
 #define SPIN_NS 20000 /* a wait begins awake: what it waits for may be nearly there */
 
 struct member {
-    struct ferry_transport *transport;
-    uint64_t id;
+    struct bench_member own;
 
     /* of its loop, with host delivery */
     unsigned busy_poll_us;
@@ -46,76 +44,6 @@ struct bench_pair {
     pthread_t host;
     struct progress end; /* raised once, to end host */
 };
-
-static void print_log(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text)
-{
-    const struct member *member = ctx;
-
-    (void)level;
-    fprintf(stderr, "ferry-bench: member %" PRIu64 ": %s %" PRIx64 ": %s\n", member->id, id, peer, text);
-}
-
-static size_t at_least(size_t limit, uint64_t need)
-{
-    return limit < need ? (size_t)need : limit;
-}
-
-/* tls: NULL for plain HTTP. */
-static int member_start(struct member *member, uint64_t id, const struct bench_options *options,
-                        const struct ferry_tls_config *tls, void *ctx,
-                        int (*process)(void *ctx, const struct ferry_message *msg))
-{
-    const char *const any_port[] = {options->tls ? "https://127.0.0.1:0" : "http://127.0.0.1:0", NULL};
-    struct ferry_config cfg = FERRY_CONFIG_INIT;
-    int err;
-
-    member->id = id;
-    member->busy_poll_us = options->busy_poll_us;
-    cfg.id = id;
-    cfg.cluster_id = CLUSTER_ID;
-    cfg.core.ctx = ctx;
-    cfg.core.process = process;
-    cfg.listen_urls = any_port;
-    cfg.tls = tls;
-    cfg.delivery = options->delivery;
-    cfg.busy_poll_us = options->busy_poll_us;
-    cfg.log = print_log;
-    cfg.log_ctx = member;
-    cfg.log_level = FERRY_LOG_ERROR;
-    /* The window is the limit that is measured with. */
-    cfg.max_queue_messages = at_least(cfg.max_queue_messages, options->window);
-    cfg.max_queue_bytes = at_least(cfg.max_queue_bytes, options->window * (options->size + 256));
-    cfg.max_send_bytes = at_least(cfg.max_send_bytes, options->window * (options->size + 1024));
-
-    err = ferry_transport_new(&cfg, &member->transport);
-    if (!err)
-        err = ferry_transport_start(member->transport);
-    if (err)
-        fprintf(stderr, "ferry-bench: member %" PRIu64 " does not start: %s\n", id, ferry_strerror(err));
-    return err ? -1 : 0;
-}
-
-static int member_meet(struct member *member, const struct member *other)
-{
-    const char *const urls[] = {ferry_transport_listen_url(other->transport, 0), NULL};
-    int err = ferry_transport_add_peer(member->transport, other->id, urls);
-
-    if (err)
-        fprintf(stderr, "ferry-bench: member %" PRIu64 " takes no peer: %s\n", member->id, ferry_strerror(err));
-    return err ? -1 : 0;
-}
-
-static bool member_is_connected(const struct member *member, uint64_t peer)
-{
-    struct ferry_peer_status status;
-
-    if (ferry_transport_peer_status(member->transport, peer, &status))
-        return false;
-    for (int i = 0; i < FERRY_N_STREAMS; i++)
-        if (!status.writer_attached[i] || !status.reader_attached[i])
-            return false;
-    return true;
-}
 
 /* Poll without sleeping for a moment, unless that has not caught anything lately.  The number of ready ones. */
 static int spin(struct member *member, struct pollfd *fds, nfds_t n_fds)
@@ -142,15 +70,15 @@ static int spin(struct member *member, struct pollfd *fds, nfds_t n_fds)
 /* One turn of a host's loop: wait for the transport, or for wake_fd, as any embedder's loop would, and run it. */
 static void host_turn(struct member *member, int wake_fd, int timeout_ms)
 {
-    struct pollfd fds[2] = {{.fd = ferry_transport_fd(member->transport), .events = POLLIN},
+    struct pollfd fds[2] = {{.fd = ferry_transport_fd(member->own.transport), .events = POLLIN},
                             {.fd = wake_fd, .events = POLLIN}};
-    int own_ms = ferry_transport_timeout_ms(member->transport);
+    int own_ms = ferry_transport_timeout_ms(member->own.transport);
 
     if (own_ms >= 0 && (timeout_ms < 0 || own_ms < timeout_ms))
         timeout_ms = own_ms;
     if (timeout_ms != 0 && spin(member, fds, 2) == 0)
-        (void)poll(fds, 2, timeout_ms);              /* whatever ended it, the loop turns */
-    (void)ferry_transport_run(member->transport, 0); /* fails only for a transport that is not the host's to run */
+        (void)poll(fds, 2, timeout_ms);                  /* whatever ended it, the loop turns */
+    (void)ferry_transport_run(member->own.transport, 0); /* fails only for a transport that is not the host's to run */
 }
 
 static void *host_main(void *arg)
@@ -166,17 +94,16 @@ static void *host_main(void *arg)
 
 static int connect_both(struct bench_pair *pair)
 {
-    uint64_t until = stopwatch_now_ns() + CONNECT_MS * UINT64_C(1000000);
+    uint64_t until = stopwatch_now_ns() + BENCH_CONNECT_MS * UINT64_C(1000000);
     bool host = pair->delivery == FERRY_DELIVER_HOST;
 
-    while (!member_is_connected(&pair->one, pair->two.id) || !member_is_connected(&pair->two, pair->one.id)) {
-        if (stopwatch_now_ns() > until) {
-            fprintf(stderr, "ferry-bench: the members did not connect within %d s\n", CONNECT_MS / 1000);
-            return -1;
-        }
+    while (!bench_member_is_connected(&pair->one.own, pair->two.own.id) ||
+           !bench_member_is_connected(&pair->two.own, pair->one.own.id)) {
+        if (stopwatch_now_ns() > until)
+            return bench_member_tell_unconnected();
         if (host) {
-            (void)ferry_transport_run(pair->one.transport, 1);
-            (void)ferry_transport_run(pair->two.transport, 1);
+            (void)ferry_transport_run(pair->one.own.transport, 1);
+            (void)ferry_transport_run(pair->two.own.transport, 1);
         } else {
             (void)poll(NULL, 0, 1);
         }
@@ -184,26 +111,31 @@ static int connect_both(struct bench_pair *pair)
     return 0;
 }
 
-static int start_both(struct bench_pair *pair, const struct bench_options *options, void *ctx,
-                      int (*process_one)(void *ctx, const struct ferry_message *msg),
-                      int (*process_two)(void *ctx, const struct ferry_message *msg))
+static int start_both(struct bench_pair *pair, const struct bench_options *options,
+                      const struct bench_pair_cores *cores)
 {
     struct bench_tls tls;
-    const struct ferry_tls_config *config = options->tls ? &tls.config : NULL;
+    struct bench_member_spec spec = {.id = 1,
+                                     .delivery = options->delivery,
+                                     .tls = options->tls ? &tls.config : NULL,
+                                     .ctx = cores->ctx,
+                                     .process = cores->process_one,
+                                     .adjust = cores->adjust};
     int failed;
 
     if (options->tls && bench_tls_make(&tls))
         return -1;
-    failed = member_start(&pair->one, 1, options, config, ctx, process_one) ||
-             member_start(&pair->two, 2, options, config, ctx, process_two);
+    failed = bench_member_start(&pair->one.own, options, &spec);
+    spec.id = 2;
+    spec.process = cores->process_two;
+    failed = failed || bench_member_start(&pair->two.own, options, &spec);
     if (options->tls)
         bench_tls_remove(&tls);
     return failed ? -1 : 0;
 }
 
-int bench_pair_open(const struct bench_options *options, void *ctx,
-                    int (*process_one)(void *ctx, const struct ferry_message *msg),
-                    int (*process_two)(void *ctx, const struct ferry_message *msg), struct bench_pair **ret_pair)
+int bench_pair_open(const struct bench_options *options, const struct bench_pair_cores *cores,
+                    struct bench_pair **ret_pair)
 {
     struct bench_pair *pair = calloc(1, sizeof(*pair));
 
@@ -213,9 +145,10 @@ int bench_pair_open(const struct bench_options *options, void *ctx,
         return -1;
     }
     pair->delivery = options->delivery;
-    *ret_pair = pair; /* process may be called from here on */
-    if (start_both(pair, options, ctx, process_one, process_two) || member_meet(&pair->one, &pair->two) ||
-        member_meet(&pair->two, &pair->one) || connect_both(pair))
+    pair->one.busy_poll_us = pair->two.busy_poll_us = options->busy_poll_us;
+    *ret_pair = pair; /* cores may be called from here on */
+    if (start_both(pair, options, cores) || bench_member_meet(&pair->one.own, &pair->two.own) ||
+        bench_member_meet(&pair->two.own, &pair->one.own) || connect_both(pair))
         goto close_pair;
     if (pair->delivery == FERRY_DELIVER_HOST) {
         int err = pthread_create(&pair->host, NULL, host_main, pair);
@@ -242,28 +175,32 @@ void bench_pair_close(struct bench_pair *pair)
         progress_raise(&pair->end);
         (void)pthread_join(pair->host, NULL); /* cannot fail: joined once, and not by itself */
     }
-    ferry_transport_stop(pair->one.transport);
-    ferry_transport_stop(pair->two.transport);
-    ferry_transport_free(pair->one.transport);
-    ferry_transport_free(pair->two.transport);
+    bench_member_stop(&pair->one.own);
+    bench_member_stop(&pair->two.own);
     progress_release(&pair->end);
     free(pair);
 }
 
 void bench_pair_send(struct bench_pair *pair, const struct ferry_message *msg)
 {
-    (void)ferry_transport_send(pair->one.transport, msg, 1); /* what is dropped is counted */
+    (void)ferry_transport_send(pair->one.own.transport, msg, 1); /* what is dropped is counted */
+}
+
+void bench_pair_send_snapshot(struct bench_pair *pair, const struct ferry_message *msg,
+                              const struct ferry_snapshot_source *source)
+{
+    (void)ferry_transport_send_snapshot(pair->one.own.transport, msg, source); /* source is told */
 }
 
 void bench_pair_answer(struct bench_pair *pair, const struct ferry_message *msg)
 {
-    (void)ferry_transport_send(pair->two.transport, msg, 1); /* likewise */
+    (void)ferry_transport_send(pair->two.own.transport, msg, 1); /* likewise */
 }
 
 void bench_pair_turn(struct bench_pair *pair)
 {
     if (pair->delivery == FERRY_DELIVER_HOST)
-        (void)ferry_transport_run(pair->one.transport, 0); /* as in host_turn */
+        (void)ferry_transport_run(pair->one.own.transport, 0); /* as in host_turn */
 }
 
 uint64_t bench_pair_lost(const struct bench_pair *pair)
@@ -271,11 +208,11 @@ uint64_t bench_pair_lost(const struct bench_pair *pair)
     struct ferry_counts counts;
     uint64_t n_lost = 0;
 
-    ferry_transport_totals(pair->one.transport, &counts);
+    ferry_transport_totals(pair->one.own.transport, &counts);
     for (int i = 0; i < FERRY_N_DROP_REASONS; i++)
         n_lost += counts.dropped[i];
     if (!pair->hosted) { /* else member 2 is its own thread's to look at, and has no queue before its core */
-        ferry_transport_totals(pair->two.transport, &counts);
+        ferry_transport_totals(pair->two.own.transport, &counts);
         n_lost += counts.received_dropped;
     }
     return n_lost;

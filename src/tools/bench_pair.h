@@ -17,18 +17,29 @@ struct bench_options;
 struct bench_pair;
 struct progress;
 
+/* What the members' cores do.  Both are called with ctx. */
+struct bench_pair_cores {
+    void *ctx;
+    int (*process_one)(void *ctx, const struct ferry_message *msg);
+    int (*process_two)(void *ctx, const struct ferry_message *msg);
+    void (*adjust)(void *ctx, struct ferry_config *cfg); /* the last word on both configurations; may be NULL */
+};
+
 /*
- * Make and connect both; returns when both streams stand in both directions.  process_one and process_two are called
- * with ctx as their cores' process.  *ret_pair is set before the first of these calls.
- * 0, or -1 when that failed, which was said on standard error, and *ret_pair is NULL.
+ * Make and connect both; returns when both streams stand in both directions.  *ret_pair is set before the first call of
+ * cores.  0, or -1 when that failed, which was said on standard error, and *ret_pair is NULL.
  */
-int bench_pair_open(const struct bench_options *options, void *ctx,
-                    int (*process_one)(void *ctx, const struct ferry_message *msg),
-                    int (*process_two)(void *ctx, const struct ferry_message *msg), struct bench_pair **ret_pair);
+int bench_pair_open(const struct bench_options *options, const struct bench_pair_cores *cores,
+                    struct bench_pair **ret_pair);
 void bench_pair_close(struct bench_pair *pair); /* NULL is fine; no callback after it */
 
-/* From member 1 to 2: on the measuring thread or in process_one. */
+/*
+ * From member 1 to 2: on the measuring thread or in process_one, or on any thread but with host delivery.  A snapshot's
+ * source gets its end whatever happens.
+ */
 void bench_pair_send(struct bench_pair *pair, const struct ferry_message *msg);
+void bench_pair_send_snapshot(struct bench_pair *pair, const struct ferry_message *msg,
+                              const struct ferry_snapshot_source *source);
 
 /* From member 2 to 1, in process_two. */
 void bench_pair_answer(struct bench_pair *pair, const struct ferry_message *msg);

@@ -61,7 +61,6 @@ static int run_pingpong(const struct bench_options *options, struct bench_result
 {
     struct pingpong run = {.n_rounds = options->messages, .latency = &ret_result->latency};
     uint8_t *data = calloc(1, options->size + 1);
-    struct stopwatch watch;
     int failed = -1;
 
     if (!data || progress_init(&run.rounds)) {
@@ -70,14 +69,15 @@ static int run_pingpong(const struct bench_options *options, struct bench_result
     }
     if (options->size > 0)
         run.context = (struct ferry_bytes){data, options->size};
-    if (bench_pair_open(options, &run, on_answer, on_heartbeat, &run.pair))
+    if (bench_pair_open(options, &(struct bench_pair_cores){&run, on_answer, on_heartbeat, NULL}, &run.pair))
         goto release_progress;
 
-    stopwatch_start(&watch);
+    bench_result_begin(ret_result);
     send_heartbeat(&run);
     failed = bench_pair_wait(run.pair, &run.rounds, options->messages) ? 0 : -1;
-    stopwatch_read(&watch, &ret_result->usage);
+    bench_result_end(ret_result);
     ret_result->messages = progress_count(&run.rounds);
+    ret_result->bytes = ret_result->messages * options->size;
     ret_result->drops = bench_pair_lost(run.pair);
     bench_pair_close(run.pair);
     if (failed == 0 && ret_result->messages < options->messages) {
@@ -93,4 +93,12 @@ free_data:
 }
 
 const struct bench_mode bench_pingpong = {
-    "pingpong", "a heartbeat and its answer, one round at a time", 100000, 0, false, run_pingpong};
+    .name = "pingpong",
+    .summary = "a heartbeat and its answer, one round at a time",
+    .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
+    .messages = 100000,
+    .window = 1,
+    .peers = 1,
+    .max_size = (uint64_t)256 << 20,
+    .run = run_pingpong,
+};

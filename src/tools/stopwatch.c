@@ -25,24 +25,59 @@ uint64_t stopwatch_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* What /proc/self/status has; a field that it does not have stays 0. */
+struct status {
+    uint64_t rss_kb;
+    uint64_t peak_kb;
+    uint64_t n_threads;
+};
+
+static struct status read_status(void)
+{
+    struct status found = {0};
+    FILE *file = fopen("/proc/self/status", "re");
+    char line[128];
+
+    while (file && fgets(line, sizeof(line), file)) {
+        (void)sscanf(line, "VmRSS: %" SCNu64, &found.rss_kb); /* another line leaves the field alone */
+        (void)sscanf(line, "VmHWM: %" SCNu64, &found.peak_kb);
+        (void)sscanf(line, "Threads: %" SCNu64, &found.n_threads);
+    }
+    if (file)
+        (void)fclose(file); /* was only read */
+    return found;
+}
+
+static void forget_peak(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "we");
+
+    if (!file)
+        return;
+    (void)fputs("5", file); /* where it cannot be forgotten, growth is too great rather than too small */
+    (void)fclose(file);
+}
+
+uint64_t stopwatch_rss_kb(void)
+{
+    return read_status().rss_kb;
+}
+
 void stopwatch_start(struct stopwatch *watch)
 {
+    forget_peak();
+    watch->rss_kb = read_status().rss_kb;
     watch->cpu_ns = cpu_ns();
     watch->started_ns = stopwatch_now_ns();
 }
 
 void stopwatch_read(const struct stopwatch *watch, struct usage *ret_usage)
 {
-    char line[128];
-    FILE *status;
+    struct usage usage = {.wall_ns = stopwatch_now_ns() - watch->started_ns, .cpu_ns = cpu_ns() - watch->cpu_ns};
+    struct status now = read_status();
 
-    *ret_usage = (struct usage){.wall_ns = stopwatch_now_ns() - watch->started_ns, .cpu_ns = cpu_ns() - watch->cpu_ns};
-    status = fopen("/proc/self/status", "re");
-    if (!status)
-        return;
-    while (fgets(line, sizeof(line), status)) {
-        (void)sscanf(line, "VmRSS: %" SCNu64, &ret_usage->rss_kb); /* another line leaves the field alone */
-        (void)sscanf(line, "Threads: %" SCNu64, &ret_usage->n_threads);
-    }
-    (void)fclose(status); /* was only read */
+    usage.rss_kb = now.rss_kb;
+    usage.growth_kb = now.peak_kb > watch->rss_kb ? now.peak_kb - watch->rss_kb : 0;
+    usage.n_threads = now.n_threads;
+    *ret_usage = usage;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "base/list.h"
+#include "base/spin.h"
 #include "ferry/ferry.h"
 #include "peer/inbox.h"
 
@@ -27,10 +28,14 @@ struct fy_worker_pool {
 
     pthread_mutex_t mu; /* leaf lock */
     pthread_cond_t has_work;
-    struct fy_list run; /* mu; struct fy_inbox_queue */
-    size_t n_idle;      /* mu */
-    bool is_stopping;   /* mu: no worker begins anything new */
-    bool is_stopped;    /* mu: no queue is taken in any more */
+    struct fy_list run;      /* mu; struct fy_inbox_queue */
+    size_t n_asleep;         /* mu */
+    bool is_watched;         /* mu: a worker spins; it looks at run once more before it sleeps */
+    atomic_bool has_run;     /* written under mu: run is not empty, or the pool is stopping */
+    struct fy_spin spin;     /* mu; one worker at a time */
+    uint64_t empty_since_ns; /* mu: when run was last found empty */
+    bool is_stopping;        /* mu: no worker begins anything new */
+    bool is_stopped;         /* mu: no queue is taken in any more */
 };
 
 struct fy_delivery {
@@ -46,8 +51,11 @@ struct fy_delivery {
 void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size_t max_messages, size_t max_bytes);
 void fy_delivery_release(struct fy_delivery *d); /* stopped */
 
-/* Start workers; n of 0 and 0: none, deliver on the loop.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs. */
-int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers);
+/*
+ * Start workers; n of 0 and 0: none, deliver on the loop.  One worker of each kind may spin for busy_poll_us before it
+ * sleeps.  FERRY_OK, or FERRY_ERR_NOMEM or _SYSTEM and none runs.
+ */
+int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers, unsigned busy_poll_us);
 
 /* From now on the core gets no message, only reports: one that is with the core is the last.  Any thread. */
 void fy_delivery_close(struct fy_delivery *d);

@@ -334,7 +334,7 @@ static int start_threads(struct ferry_transport *t)
     if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
         return FERRY_OK;
     if (t->mode == FERRY_DELIVER_WORKERS)
-        err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers);
+        err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers, t->busy_poll_us);
     if (err == FERRY_OK)
         err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
     t->has_io_thread = err == FERRY_OK;

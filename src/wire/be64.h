@@ -4,25 +4,24 @@
 #ifndef FY_WIRE_BE64_H
 #define FY_WIRE_BE64_H
 
+#include <endian.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FY_BE64_SIZE 8
 
 static inline uint64_t fy_be64_get(const uint8_t *at)
 {
-    uint64_t value = 0;
+    uint64_t value;
 
-    for (int i = 0; i < FY_BE64_SIZE; i++)
-        value = value << 8 | at[i];
-    return value;
+    memcpy(&value, at, sizeof(value)); /* at may lie at any address */
+    return be64toh(value);
 }
 
 static inline void fy_be64_put(uint8_t *at, uint64_t value)
 {
-    for (int i = FY_BE64_SIZE - 1; i >= 0; i--) {
-        at[i] = (uint8_t)value;
-        value >>= 8;
-    }
+    value = htobe64(value);
+    memcpy(at, &value, sizeof(value));
 }
 
 #endif

@@ -231,13 +231,12 @@ static bool is_empty(const struct ferry_snapshot *snapshot)
 
 static int scan(struct ferry_bytes bytes, unsigned depth, struct budget *budget, struct draft *draft);
 
-static int scan_entry(struct ferry_bytes bytes, struct budget *budget)
+/* *ret_entry's data lies in bytes. */
+static int scan_entry(struct ferry_bytes bytes, struct budget *budget, struct ferry_entry *ret_entry)
 {
-    struct ferry_entry entry;
-
-    if (!parse_entry(bytes, &entry))
+    if (!parse_entry(bytes, ret_entry))
         return FERRY_ERR_MALFORMED;
-    if (!spend(budget, &budget->structs, sizeof(entry)) || !spend(budget, &budget->bytes, entry.data.len))
+    if (!spend(budget, &budget->structs, sizeof(*ret_entry)) || !spend(budget, &budget->bytes, ret_entry->data.len))
         return FERRY_ERR_TOO_LARGE;
     return FERRY_OK;
 }
@@ -275,6 +274,7 @@ static int scan(struct ferry_bytes bytes, unsigned depth, struct budget *budget,
     const uint8_t *start = in.at;
     struct members members = {.n = {0}};
     struct ferry_message *msg = &draft->msg;
+    struct ferry_entry entry;
     struct fy_pb_field field;
     int err;
 
@@ -317,7 +317,7 @@ static int scan(struct ferry_bytes bytes, unsigned depth, struct budget *budget,
             continue;
         case FY_MESSAGE_ENTRIES:
             msg->n_entries++;
-            err = scan_entry(field.bytes, budget);
+            err = scan_entry(field.bytes, budget, &entry);
             break;
         case FY_MESSAGE_RESPONSES:
             msg->n_responses++;
@@ -467,6 +467,9 @@ int fy_message_decode_unless_heartbeat(const uint8_t *data, size_t len, size_t m
     return decode((struct ferry_bytes){data, len}, max_memory, true, ret_msg);
 }
 
+/* Entries of a compact frame that are read once: the scan keeps so many, and a longer frame is walked twice. */
+#define N_SCANNED 8
+
 /* Take the next entry of a compact frame. */
 static int next_entry(struct fy_pb_reader *in, struct ferry_bytes *ret_bytes)
 {
@@ -483,6 +486,7 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
                               size_t max_memory, const struct ferry_message **ret_msg)
 {
     struct fy_pb_reader in = fy_pb_reader((struct ferry_bytes){data, len});
+    struct ferry_entry scanned[N_SCANNED];
     struct ferry_bytes bytes;
     struct ferry_entry *entries;
     struct budget budget;
@@ -493,7 +497,7 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
     for (size_t i = 0; i < n_entries && err == FERRY_OK; i++) {
         err = next_entry(&in, &bytes);
         if (err == FERRY_OK)
-            err = scan_entry(bytes, &budget);
+            err = scan_entry(bytes, &budget, &scanned[i < N_SCANNED ? i : N_SCANNED - 1]);
     }
     if (err == FERRY_OK && in.at != in.end)
         err = FERRY_ERR_MALFORMED;
@@ -506,8 +510,12 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
     entries = take(&arena, n_entries, sizeof(*entries));
     in.at = data;
     for (size_t i = 0; i < n_entries; i++) {
-        (void)next_entry(&in, &bytes); /* the scan has accepted it, and its bytes */
-        (void)parse_entry(bytes, &entries[i]);
+        if (n_entries <= N_SCANNED) {
+            entries[i] = scanned[i];
+        } else {
+            (void)next_entry(&in, &bytes); /* the scan has accepted it, and its bytes */
+            (void)parse_entry(bytes, &entries[i]);
+        }
         entries[i].data = keep(&arena, entries[i].data);
     }
     block->msg.entries = entries;

@@ -2,7 +2,7 @@
  * outgoing - a message to its packed block.
  *
  * The message is checked first, since it is the embedder's; then counted, held against the limit, and written into one
- * allocation.  Counting and writing are one code (protobuf.h), run twice.
+ * allocation.  Counting and writing are one code (protobuf.h), run twice, or once for what is small.
  *
  * The fields are written by hand: the three forms differ in which zeros they write, the entries need gaps for the
  * lengths of compact frames, and this runs on the caller's thread for every message.
@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "wire/be64.h"
 #include "wire/message.h"
@@ -183,12 +184,31 @@ static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, 
 
 /* ---- The block ---- */
 
-/* The lengths of the three runs; FERRY_ERR_TOO_LARGE when they do not fit into max bytes. */
-static int measure(const struct ferry_message *msg, enum ferry_wire_form form, size_t max, struct fy_outgoing *out)
+/*
+ * What comes before and after the entries of most messages is small, and its bytes are at hand as soon as it is known
+ * how many they are: then they are only copied.
+ */
+#define SCALAR_MAX 11 /* a tag of one byte and a varint */
+#define HEAD_MAX (6 * SCALAR_MAX)
+#define TAIL_MAX (4 * SCALAR_MAX + 16) /* four scalars and the empty snapshot of 3.4 */
+
+struct ends {
+    uint8_t head[HEAD_MAX];
+    uint8_t tail[TAIL_MAX];
+    bool has_tail; /* else it holds what has no such bound, and is written in its place */
+};
+
+/* The lengths of the three runs, and the ends that are written with them; FERRY_ERR_TOO_LARGE when they do not fit into
+ * max bytes. */
+static int measure(const struct ferry_message *msg, enum ferry_wire_form form, size_t max, struct fy_outgoing *out,
+                   struct ends *ret_ends)
 {
-    struct fy_pb_writer head = {.max = max};
-    struct fy_pb_writer tail = {.max = max};
+    bool has_tail = !msg->snapshot && !msg->context.data && msg->n_responses == 0;
+    struct fy_pb_writer head = {.at = ret_ends->head, .max = max};
+    struct fy_pb_writer tail = {.at = has_tail ? ret_ends->tail : NULL, .max = max};
     size_t left = max;
+
+    ret_ends->has_tail = has_tail;
 
     write_head(&head, form, msg);
     write_tail(&tail, form, msg);
@@ -211,12 +231,12 @@ static int measure(const struct ferry_message *msg, enum ferry_wire_form form, s
     return FERRY_OK;
 }
 
-static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const struct ferry_message *msg)
+static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const struct ferry_message *msg,
+                      const struct ends *ends)
 {
-    struct fy_pb_writer writer = {.at = out->packed, .max = SIZE_MAX / 2};
+    struct fy_pb_writer writer = {.at = out->packed + out->head_len, .max = SIZE_MAX / 2};
 
-    write_head(&writer, form, msg);
-    assert(writer.at == out->packed + out->head_len);
+    memcpy(out->packed, ends->head, out->head_len);
     for (size_t i = 0; i < msg->n_entries; i++) {
         uint8_t *length = writer.at;
 
@@ -224,8 +244,13 @@ static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const 
         write_entry(&writer, form, &msg->entries[i]);
         fy_be64_put(length, (uint64_t)(writer.at - length) - FY_BE64_SIZE);
     }
-    write_tail(&writer, form, msg);
-    assert(writer.at == out->packed + out->head_len + out->entries_len + out->tail_len);
+    assert(writer.at == out->packed + out->head_len + out->entries_len);
+    if (ends->has_tail) {
+        memcpy(writer.at, ends->tail, out->tail_len);
+    } else {
+        write_tail(&writer, form, msg);
+        assert(writer.at == out->packed + out->head_len + out->entries_len + out->tail_len);
+    }
 }
 
 int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
@@ -235,10 +260,11 @@ int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, 
     size_t max = max_bytes < SIZE_MAX / 16 ? max_bytes : SIZE_MAX / 16;
     struct fy_outgoing sizes = {.type = msg->type};
     struct fy_outgoing *out;
+    struct ends ends;
     int err = check(msg, 0);
 
     if (err == FERRY_OK)
-        err = measure(msg, form, max, &sizes);
+        err = measure(msg, form, max, &sizes, &ends);
     if (err != FERRY_OK)
         return err;
     sizes.memory = sizeof(*out) + sizes.head_len + sizes.entries_len + sizes.tail_len;
@@ -254,7 +280,7 @@ int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, 
     out->commit = msg->commit;
     out->n_entries = msg->n_entries;
     out->last_index = msg->n_entries > 0 ? msg->entries[msg->n_entries - 1].index : msg->index;
-    write_all(out, form, msg);
+    write_all(out, form, msg, &ends);
     *ret_out = out;
     return FERRY_OK;
 }

@@ -45,6 +45,11 @@ static inline bool fy_pb_read_varint(struct fy_pb_reader *in, uint64_t *ret_valu
     const uint8_t *at = in->at;
     uint64_t value = 0;
 
+    if (at < in->end && *at < 0x80) { /* most tags, lengths and values are one byte */
+        *ret_value = *at;
+        in->at = at + 1;
+        return true;
+    }
     for (unsigned shift = 0; at < in->end; shift += 7) {
         uint8_t byte = *at++;
 
@@ -150,7 +155,13 @@ static inline uint8_t *fy_pb_put_varint(uint8_t *at, uint64_t value)
 /* Tags of one byte only: numbers below 16. */
 static inline void fy_pb_write_varint(struct fy_pb_writer *out, uint8_t tag, uint64_t value)
 {
-    if (fy_pb_reserve(out, 1 + fy_pb_varint_size(value))) {
+    if (value < 0x80) { /* most are */
+        if (fy_pb_reserve(out, 2)) {
+            out->at[0] = tag;
+            out->at[1] = (uint8_t)value;
+            out->at += 2;
+        }
+    } else if (fy_pb_reserve(out, 1 + fy_pb_varint_size(value))) {
         *out->at++ = tag;
         out->at = fy_pb_put_varint(out->at, value);
     }

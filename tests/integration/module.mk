@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_instructions.sh \
 	tests/integration/it_kv_options.sh \
 	tests/integration/it_man.sh \
 	tests/integration/it_mutants.sh \
@@ -31,7 +32,8 @@ tests/integration/mutant-flags: Makefile
 	  echo "raft_libs='libferry-libraft-core.la $(LDADD) $(RAFT_LIBS) $(LIBS)'"; \
 	} >$@.new && mv $@.new $@
 endif
-EXTRA_DIST += tests/integration/tap.sh doc/examples/simulation.c doc/examples/two_members.c
+EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt doc/examples/simulation.c \
+	doc/examples/two_members.c
 
 if ENABLE_TESTS
 INTEGRATION_TESTS = \

@@ -1,5 +1,6 @@
 #!/bin/sh
-# build-go.sh VERSION PROGRAM - build rafthttp-peer for etcd VERSION (3.4, 3.5, 3.6 or 3.7) as PROGRAM.
+# build-go.sh VERSION PROGRAM [WHAT] - build WHAT for etcd VERSION as PROGRAM: rafthttp-peer (3.4, 3.5, 3.6 or 3.7), which
+# is the default, or rafthttp-bench (3.4 or 3.7).
 #
 # Ends with 0 when PROGRAM is built; with 77 and a reason on standard output when what it takes is not here: no Go, one
 # too old, no package golang-etcd-server-dev, or no way to the modules; with 1 when our own code does not build.
@@ -9,7 +10,10 @@ set -eu
 version=$1
 mkdir -p "$(dirname "$2")"
 program=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
-src=$(cd "$(dirname "$0")" && pwd)/rafthttp-peer
+what=${3:-rafthttp-peer}
+src=$(cd "$(dirname "$0")" && pwd)/$what
+# The package that the versions of a program share.
+case $what in rafthttp-bench) shared=load ;; *) shared=peer ;; esac
 dir=$src/v3${version#3.}
 log=$program.log
 gopath34=/usr/share/gocode
@@ -32,11 +36,11 @@ build_gopath()
     [ -d "$gopath34/src/go.etcd.io/etcd/etcdserver/api/rafthttp" ] || skip "golang-etcd-server-dev is not installed"
     gopath=$(mktemp -d "$program.XXXXXX")
     trap 'chmod -R u+w "$gopath"; rm -rf "$gopath"' EXIT
-    mkdir -p "$gopath/src/ferry/interop/rafthttp-peer-3.4"
-    cp -R "$src/peer" "$gopath/src/ferry/interop/peer"
-    cp "$src"/v34/*.go "$gopath/src/ferry/interop/rafthttp-peer-3.4"
+    mkdir -p "$gopath/src/ferry/interop/$what-3.4"
+    cp -R "$src/$shared" "$gopath/src/ferry/interop/$shared"
+    cp "$src"/v34/*.go "$gopath/src/ferry/interop/$what-3.4"
     GO111MODULE=off GOPATH=$gopath:$gopath34 \
-        go build -buildvcs=false -o "$program" ferry/interop/rafthttp-peer-3.4 > "$log" 2>&1 || fail
+        go build -buildvcs=false -o "$program" "ferry/interop/$what-3.4" > "$log" 2>&1 || fail
 }
 
 # What go.mod asks for must be met by the Go that is here: it fetches no other.

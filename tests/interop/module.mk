@@ -21,8 +21,19 @@ endif
 
 EXTRA_DIST += \
 	tests/interop/README.md \
+	tests/interop/compare.awk \
+	tests/interop/compare.rows \
 	tests/interop/compare.sh \
-	tests/interop/rafthttp-bench/main.go \
+	tests/interop/growth.awk \
+	tests/interop/rafthttp-bench/load/cluster.go \
+	tests/interop/rafthttp-bench/load/go.mod \
+	tests/interop/rafthttp-bench/load/meter.go \
+	tests/interop/rafthttp-bench/load/modes.go \
+	tests/interop/rafthttp-bench/load/program.go \
+	tests/interop/rafthttp-bench/v34/main.go \
+	tests/interop/rafthttp-bench/v37/go.mod \
+	tests/interop/rafthttp-bench/v37/go.sum \
+	tests/interop/rafthttp-bench/v37/main.go \
 	tests/interop/build-go.sh \
 	tests/interop/it_rafthttp.sh \
 	tests/interop/it_rafthttp_3.4.sh \
@@ -51,3 +62,14 @@ CLEANFILES += \
 	interop/rafthttp-peer-3.5 interop/rafthttp-peer-3.5.log interop/rafthttp-peer-3.5.log.download \
 	interop/rafthttp-peer-3.6 interop/rafthttp-peer-3.6.log interop/rafthttp-peer-3.6.log.download \
 	interop/rafthttp-peer-3.7 interop/rafthttp-peer-3.7.log interop/rafthttp-peer-3.7.log.download
+
+# Side by side with etcd's rafthttp.
+.PHONY: bench bench-quick bench-growth
+if ENABLE_TOOLS
+bench: ferry-bench
+	$(srcdir)/tests/interop/compare.sh . full
+bench-quick: ferry-bench
+	$(srcdir)/tests/interop/compare.sh . quick
+bench-growth: ferry-bench
+	$(srcdir)/tests/interop/compare.sh . growth
+endif

@@ -136,7 +136,7 @@ static void teardown(void)
 
 static void start(unsigned n_workers, unsigned n_propose_workers)
 {
-    ck_assert_int_eq(fy_delivery_start(&delivery, n_workers, n_propose_workers), FERRY_OK);
+    ck_assert_int_eq(fy_delivery_start(&delivery, n_workers, n_propose_workers, 50), FERRY_OK);
 }
 
 static void put_from(struct fy_peer *peer, enum ferry_message_type type, uint64_t index)
@@ -280,6 +280,52 @@ START_TEST(a_proposal_that_blocks_delays_nothing_else)
     open_gate();
     wait_until(n_told == 3);
     ck_assert_int_eq(told[2].type, FERRY_MSG_PROP);
+}
+END_TEST
+
+/* Many times, for what may go wrong is in the moment between a worker's last look and its sleep. */
+static void bring_one_at_a_time(void)
+{
+    for (uint64_t i = 0; i < 3000; i++) {
+        pthread_mutex_lock(&mu);
+        n_told = 0;
+        pthread_mutex_unlock(&mu);
+        put(FERRY_MSG_APP, i);
+        wait_until(n_told == 1);
+        for (uint64_t pause = 0; pause < i % 64 * 64; pause++)
+            fy_spin_relax();
+    }
+}
+
+START_TEST(what_comes_while_workers_doze_off_is_brought)
+{
+    start(2, 1);
+    bring_one_at_a_time();
+}
+END_TEST
+
+START_TEST(workers_that_never_spin_bring_it_as_well)
+{
+    ck_assert_int_eq(fy_delivery_start(&delivery, 2, 1, 0), FERRY_OK);
+    bring_one_at_a_time();
+}
+END_TEST
+
+START_TEST(a_worker_that_is_stuck_leaves_what_comes_next_to_another)
+{
+    start(2, 1);
+    for (int i = 0; i < 200; i++) {
+        pthread_mutex_lock(&mu);
+        is_gate_open = false;
+        n_told = 0;
+        pthread_mutex_unlock(&mu);
+        put_gated(rig.peer, FERRY_MSG_APP);
+        put_from(second, FERRY_MSG_VOTE, 2);
+        wait_until(n_told == 1);
+        ck_assert_int_eq(told[0].type, FERRY_MSG_VOTE);
+        open_gate();
+        wait_until(n_told == 2);
+    }
 }
 END_TEST
 
@@ -457,7 +503,7 @@ START_TEST(start_survives_every_failed_allocation)
 
     for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
         heap_fail_at(nth);
-        err = fy_delivery_start(&delivery, 2, 2);
+        err = fy_delivery_start(&delivery, 2, 2, 50);
         heap_fail_at(-1);
         if (err == FERRY_ERR_NOMEM) {
             fy_delivery_release(&delivery);
@@ -493,15 +539,17 @@ END_TEST
 
 int main(void)
 {
-    return rig_main(
-        "delivery", setup, teardown, without_workers_the_core_is_called_at_once, what_the_core_says_is_told_and_counted,
-        without_workers_reports_wait_for_the_loops_next_turn, a_core_without_report_callbacks_is_not_called,
-        after_close_the_core_gets_reports_and_no_message, after_stop_the_core_is_not_called,
-        a_report_that_comes_too_late_is_let_go, a_peers_messages_stay_in_order_whatever_the_number_of_workers,
-        a_proposal_that_blocks_delays_nothing_else, a_busy_peer_does_not_starve_another,
-        a_full_queue_refuses_and_counts, workers_bring_reports_also_while_messages_come,
-        stop_waits_for_the_core_and_calls_it_no_more, after_close_workers_bring_none_of_the_messages_that_wait,
-        stop_brings_the_reports_that_wait, a_strangers_message_takes_the_same_way,
-        strangers_that_still_wait_at_stop_are_told, a_peer_lives_while_a_worker_has_its_queue,
-        start_survives_every_failed_allocation, put_survives_every_failed_allocation, NULL);
+    return rig_main("delivery", setup, teardown, without_workers_the_core_is_called_at_once,
+                    what_the_core_says_is_told_and_counted, without_workers_reports_wait_for_the_loops_next_turn,
+                    a_core_without_report_callbacks_is_not_called, after_close_the_core_gets_reports_and_no_message,
+                    after_stop_the_core_is_not_called, a_report_that_comes_too_late_is_let_go,
+                    a_peers_messages_stay_in_order_whatever_the_number_of_workers,
+                    a_proposal_that_blocks_delays_nothing_else, a_busy_peer_does_not_starve_another,
+                    what_comes_while_workers_doze_off_is_brought, workers_that_never_spin_bring_it_as_well,
+                    a_worker_that_is_stuck_leaves_what_comes_next_to_another, a_full_queue_refuses_and_counts,
+                    workers_bring_reports_also_while_messages_come, stop_waits_for_the_core_and_calls_it_no_more,
+                    after_close_workers_bring_none_of_the_messages_that_wait, stop_brings_the_reports_that_wait,
+                    a_strangers_message_takes_the_same_way, strangers_that_still_wait_at_stop_are_told,
+                    a_peer_lives_while_a_worker_has_its_queue, start_survives_every_failed_allocation,
+                    put_survives_every_failed_allocation, NULL);
 }

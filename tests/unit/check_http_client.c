@@ -82,6 +82,136 @@ static void answer(const char *text)
     HTTP_UNTIL(has_ended());
 }
 
+static void cancel_at_body(struct seen_call *call, const char *event)
+{
+    if (strcmp(event, "body") != 0)
+        return;
+    fy_call_cancel(call->call);
+    call->call = NULL;
+}
+
+/* ---- A stream that is full ---- */
+
+#define FLOOD ((size_t)8 << 20)
+#define FLOOD_CHUNK ((size_t)100000)
+#define MOST_IN_A_TURN ((size_t)1 << 20) /* a share, what curl kept of the turn before, and one more read */
+
+static uint8_t flood_byte(size_t i)
+{
+    return (uint8_t)(i * 31 + (i >> 8) + (i >> 16));
+}
+
+/* FLOOD bytes in chunks, and what of it is not sent yet. */
+struct flood {
+    uint8_t *wire;
+    size_t len;
+    size_t n_sent;
+};
+
+static void flood_init(struct flood *flood)
+{
+    *flood = (struct flood){.wire = malloc(FLOOD + FLOOD / FLOOD_CHUNK * 16 + 64)};
+    ck_assert_ptr_nonnull(flood->wire);
+    for (size_t i = 0; i < FLOOD;) {
+        size_t n = FLOOD - i < FLOOD_CHUNK ? FLOOD - i : FLOOD_CHUNK;
+
+        flood->len += (size_t)sprintf((char *)flood->wire + flood->len, "%zx\r\n", n);
+        for (size_t k = 0; k < n; k++)
+            flood->wire[flood->len++] = flood_byte(i++);
+        flood->len += (size_t)sprintf((char *)flood->wire + flood->len, "\r\n");
+    }
+    flood->len += (size_t)sprintf((char *)flood->wire + flood->len, "0\r\n\r\n");
+}
+
+/* Send as much as the socket takes. */
+static void flood_send(struct flood *flood)
+{
+    ssize_t n;
+
+    while (flood->n_sent < flood->len &&
+           (n = send(fd, flood->wire + flood->n_sent, flood->len - flood->n_sent, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0)
+        flood->n_sent += (size_t)n;
+}
+
+static void begin_flood(struct flood *flood)
+{
+    flood_init(flood);
+    begin_get(true);
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    HTTP_UNTIL(seen.n_heads == 1);
+}
+
+START_TEST(a_full_stream_leaves_other_sockets_their_turn)
+{
+    struct flood flood;
+    size_t most = 0;
+
+    begin_flood(&flood);
+    for (int turn = 0; seen.n_ends == 0; turn++) {
+        size_t before = seen.body.len;
+
+        ck_assert_int_lt(turn, 100000);
+        flood_send(&flood);
+        fy_http_run_once(http_net, 1);
+        most = seen.body.len - before > most ? seen.body.len - before : most;
+    }
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, FLOOD);
+    for (size_t i = 0; i < FLOOD; i++)
+        if (seen.body.data[i] != flood_byte(i))
+            ck_abort_msg("byte %zu is another", i);
+    ck_assert_uint_le(most, MOST_IN_A_TURN);
+    ck_assert_uint_ge(most, MOST_IN_A_TURN / 4); /* it was full indeed */
+    free(flood.wire);
+}
+END_TEST
+
+START_TEST(a_stream_that_had_its_share_may_be_cancelled)
+{
+    struct flood flood;
+
+    begin_flood(&flood);
+    do {
+        flood_send(&flood);
+        fy_http_run_once(http_net, 1);
+    } while (seen.body.len < MOST_IN_A_TURN / 2);
+    seen_call_release(&seen); /* teardown sees what is left behind */
+    fy_http_run_once(http_net, 0);
+    free(flood.wire);
+}
+END_TEST
+
+START_TEST(a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on)
+{
+    struct flood flood;
+
+    begin_flood(&flood);
+    do {
+        flood_send(&flood);
+        fy_http_run_once(http_net, 1);
+    } while (seen.body.len < MOST_IN_A_TURN / 2);
+    seen.then = cancel_at_body;
+    fy_http_run_once(http_net, 1);
+    ck_assert_ptr_null(seen.call);
+    free(flood.wire);
+}
+END_TEST
+
+START_TEST(a_full_stream_that_is_cut_brings_what_came_before)
+{
+    struct flood flood;
+
+    begin_flood(&flood);
+    flood_send(&flood);
+    close(fd);
+    fd = -1;
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_ERR_EOF);
+    ck_assert_uint_ge(seen.body.len, flood.n_sent - flood.n_sent / FLOOD_CHUNK * 16 - 16);
+    free(flood.wire);
+}
+END_TEST
+
 /* ---- What is sent ---- */
 
 START_TEST(a_get_carries_its_own_headers_and_no_others)
@@ -753,7 +883,9 @@ END_TEST
 int main(void)
 {
     return rig_main(
-        "http_client", setup, teardown, a_get_carries_its_own_headers_and_no_others,
+        "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
+        a_stream_that_had_its_share_may_be_cancelled, a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on,
+        a_full_stream_that_is_cut_brings_what_came_before, a_get_carries_its_own_headers_and_no_others,
         a_post_carries_its_body_and_its_length, a_post_may_be_empty,
         a_head_may_come_byte_by_byte_after_informational_ones, a_head_is_told_before_any_body_byte,
         a_body_may_end_with_the_connection, redirects_are_not_followed,

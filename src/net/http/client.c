@@ -12,6 +12,10 @@
  * A body that is read from its owner piece by piece stops curl's sending while nothing is ready; a wake is acted on
  * when the loop works.
  *
+ * Curl reads a connection for as long as there is anything, a hundred buffers in a row: a stream that is full would
+ * keep the loop from all else for many milliseconds, other streams' heartbeats included.  So a stream has a share of
+ * each turn; one that has had it is paused, which makes curl keep what it read last, and goes on with the next turn.
+ *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
  *
  * Names are looked up by threads of curl's, one for each call that is looking one up.  Such a thread cannot be stopped:
@@ -28,8 +32,9 @@
 #include "net/http/client_tls.h"
 #include "net/http/http_internal.h"
 
-#define MAX_HEAD ((size_t)64 << 10)     /* of an answer, with its informational ones */
-#define STREAM_BUFFER_SIZE (128L << 10) /* taken by one read from a connection of its own; touched as far as used */
+#define MAX_HEAD ((size_t)64 << 10)      /* of an answer, with its informational ones */
+#define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
+#define STREAM_SHARE ((size_t)512 << 10) /* that a stream may bring in one turn before others are looked at */
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (256L << 10)
@@ -65,6 +70,9 @@ struct fy_call {
     int fd;                    /* its connection, as far as curl has had it watched; -1: none */
     bool is_body_paused;       /* curl asks for no more until it is told to */
     struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
+    struct fy_node rest_node;  /* http->calls_full or calls_rested, when it is a stream that had its share */
+    uint64_t turn;             /* in which it last brought something */
+    size_t n_in_turn;          /* bytes that it brought in that */
     char error[CURL_ERROR_SIZE];
 };
 
@@ -75,6 +83,8 @@ static void free_call(struct fy_call *call)
     assert(!fy_node_is_linked(&call->node));
     if (fy_node_is_linked(&call->pause_node))
         fy_list_remove(&call->pause_node);
+    if (fy_node_is_linked(&call->rest_node))
+        fy_list_remove(&call->rest_node);
     if (call->easy)
         curl_easy_cleanup(call->easy);
     fy_client_tls_release(&call->tls);
@@ -201,11 +211,31 @@ static size_t on_header_line(char *line, size_t size, size_t len, void *arg)
     return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
 }
 
+/* May a stream bring more in this turn?  If not it is noted down, to go on with the next. */
+static bool takes_share(struct fy_call *call, size_t len)
+{
+    struct fy_http *http = call->http;
+
+    if (call->turn != http->n_turns) {
+        call->turn = http->n_turns;
+        call->n_in_turn = 0;
+    }
+    if (call->n_in_turn >= STREAM_SHARE) {
+        if (!fy_node_is_linked(&call->rest_node))
+            fy_list_append(&http->calls_full, &call->rest_node);
+        return false;
+    }
+    call->n_in_turn += len;
+    return true;
+}
+
 static size_t on_data(char *data, size_t size, size_t len, void *arg)
 {
     struct fy_call *call = arg;
 
     (void)size; /* always 1 */
+    if (call->is_stream && !call->is_canceled && !takes_share(call, len))
+        return CURL_WRITEFUNC_PAUSE;
     if (!call->is_canceled && len > 0 && call->events.on_body)
         call->events.on_body(call->arg, (const uint8_t *)data, len);
     return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
@@ -667,7 +697,8 @@ void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events)
 bool fy_client_has_work(const struct fy_http *http)
 {
     return http->curl_is_due || http->curl_has_acted || !fy_list_is_empty(&http->calls_new) ||
-           !fy_list_is_empty(&http->calls_doomed) || !fy_list_is_empty(&http->calls_woken);
+           !fy_list_is_empty(&http->calls_doomed) || !fy_list_is_empty(&http->calls_woken) ||
+           !fy_list_is_empty(&http->calls_rested);
 }
 
 /* Curl goes on with a paused body by a timeout of its own, which is due at once. */
@@ -681,6 +712,21 @@ static void unpause_woken(struct fy_http *http)
         http->in_curl = true;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
         http->in_curl = false;
+    }
+}
+
+/* Let the streams go on that had their share of the last turn: what curl kept of them comes at once. */
+static void resume_rested(struct fy_http *http)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_rested));) {
+        struct fy_call *call = fy_container(node, struct fy_call, rest_node);
+
+        if (call->is_canceled)
+            continue;
+        http->in_curl = true;
+        (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
+        http->in_curl = false;
+        http->curl_has_acted = true;
     }
 }
 
@@ -738,6 +784,7 @@ void fy_client_work(struct fy_http *http)
 {
     add_new(http);
     unpause_woken(http);
+    resume_rested(http);
     if (http->curl_is_due) {
         http->curl_is_due = false;
         act(http, CURL_SOCKET_TIMEOUT, 0);
@@ -750,6 +797,12 @@ void fy_client_work(struct fy_http *http)
     }
 }
 
+void fy_client_end_turn(struct fy_http *http)
+{
+    http->n_turns++;
+    fy_list_splice(&http->calls_rested, &http->calls_full);
+}
+
 /* ---- Life ---- */
 
 int fy_client_init(struct fy_http *http)
@@ -759,6 +812,8 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_doomed);
     fy_list_init(&http->calls_paused);
     fy_list_init(&http->calls_woken);
+    fy_list_init(&http->calls_full);
+    fy_list_init(&http->calls_rested);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return FERRY_ERR_NOMEM;

@@ -9,11 +9,6 @@
  * Wake-ups: a waker sets wake_pending first and looks at sleeping second; the loop sets sleeping first and looks at
  * wake_pending second, all in one total order.  So either the loop sees the wake, or the waker sees the sleep and
  * writes the eventfd.  That is watched edge-triggered and never read: each write is an edge.
- *
- * Spinning: a wake-up from sleep costs tens of microseconds, more than many a round trip.  Waits that ended so soon
- * that spinning might have caught the event make the budget grow; spinning that catches nothing, though it went on for
- * as long as it may, ends it for a number of sleeps that doubles each time.  So an idle loop sleeps at once, and one
- * whose peer has to share its processor soon stops standing in its way.
  */
 #include "net/http/http_internal.h"
 
@@ -29,9 +24,7 @@
 #include "net/http/server.h"
 
 #define MAX_EVENTS 64
-#define MAX_ROUNDS 16                 /* of work in one turn */
-#define WAKE_COST_NS UINT64_C(100000) /* what sleeping may add to a wait that spinning would have caught */
-#define MAX_BACKOFF 255u
+#define MAX_ROUNDS 16      /* of work in one turn */
 #define RELAXES_PER_POLL 8 /* looks at the wake flag between two system calls */
 
 static uint64_t read_clock_ns(clockid_t clock)
@@ -126,15 +119,6 @@ static int sleep_ms(const struct fy_http *http)
     return ms > INT32_MAX ? INT32_MAX : (int)ms;
 }
 
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield" ::: "memory");
-#endif
-}
-
 static int poll_now(const struct fy_http *http, struct epoll_event *events)
 {
     return epoll_wait(http->epoll_fd, events, MAX_EVENTS, 0);
@@ -154,39 +138,14 @@ static int spin(const struct fy_http *http, struct epoll_event *events, uint64_t
         *ret_found = n != 0;
         if (n != 0)
             return n;
+        fy_spin_yield(); /* what is awaited may need this very processor */
+        *ret_found = is_interrupted(http);
         for (int i = 0; i < RELAXES_PER_POLL && !*ret_found; i++) {
-            relax();
+            fy_spin_relax();
             *ret_found = is_interrupted(http);
         }
     } while (!*ret_found && read_clock_ns(CLOCK_MONOTONIC) < until_ns);
     return 0;
-}
-
-static void grow_budget(struct fy_spin *s)
-{
-    uint64_t budget_ns = s->budget_ns ? s->budget_ns * 2 : s->max_ns / 4;
-
-    s->budget_ns = budget_ns > s->max_ns ? s->max_ns : budget_ns;
-}
-
-static void give_up(struct fy_spin *s)
-{
-    s->budget_ns = 0;
-    s->backoff = s->backoff < MAX_BACKOFF ? 2 * s->backoff + 1 : MAX_BACKOFF;
-    s->n_to_skip = s->backoff;
-}
-
-/* What the budget learns from a wait that ended in sleep, spinning included. */
-static void learn_from_sleep(struct fy_spin *s, uint64_t waited_ns)
-{
-    bool was_short = waited_ns <= s->max_ns + WAKE_COST_NS;
-
-    if (s->n_to_skip > 0)
-        s->n_to_skip--;
-    else if (was_short && s->budget_ns < s->max_ns)
-        grow_budget(s);
-    else if (s->budget_ns > 0)
-        give_up(s);
 }
 
 /* Wait as long as said, spinning first if it pays.  The number of events. */
@@ -204,8 +163,7 @@ static int wait_events(struct fy_http *http, struct epoll_event *events, int wai
 
         n = spin(http, events, begin_ns + s->budget_ns, &found);
         if (found) {
-            grow_budget(s);
-            s->backoff = 0;
+            fy_spin_caught(s);
             return n;
         }
     }
@@ -213,7 +171,7 @@ static int wait_events(struct fy_http *http, struct epoll_event *events, int wai
     n = epoll_wait(http->epoll_fd, events, MAX_EVENTS, is_interrupted(http) ? 0 : wait_ms);
     atomic_store(&http->sleeping, false);
     if (s->max_ns > 0)
-        learn_from_sleep(s, read_clock_ns(CLOCK_MONOTONIC) - begin_ns);
+        fy_spin_slept(s, read_clock_ns(CLOCK_MONOTONIC) - begin_ns);
     return n;
 }
 
@@ -260,6 +218,7 @@ static void turn(struct fy_http *http, int timeout_ms)
     refresh_clock(http);
     dispatch(http, events, n);
     work(http);
+    fy_client_end_turn(http);
     free_dead(http);
 }
 
@@ -445,7 +404,7 @@ static void set_config(struct fy_http *http, const struct fy_http_config *cfg)
         http->cfg.idle_timeout_s = 10;
     if (http->cfg.max_connections == 0)
         http->cfg.max_connections = 1024;
-    http->spin.max_ns = UINT64_C(1000) * cfg->busy_poll_us;
+    fy_spin_init(&http->spin, UINT64_C(1000) * cfg->busy_poll_us);
 }
 
 int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net)

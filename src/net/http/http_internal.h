@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/spin.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "net/timers.h"
@@ -33,14 +34,6 @@ struct fy_watch {
     void *dead_memory;
 };
 
-/* How long to spin before sleeping.  Owner: the loop. */
-struct fy_spin {
-    uint64_t max_ns;    /* const after new */
-    uint64_t budget_ns; /* of the next wait, <= max_ns */
-    unsigned backoff;   /* sleeps that a vain spin costs; grows with each in a row */
-    unsigned n_to_skip; /* of them still to come before spinning is tried again */
-};
-
 struct fy_http {
     struct fy_net net;
     struct fy_http_config cfg; /* with its defaults filled in; const after new */
@@ -57,7 +50,7 @@ struct fy_http {
     uint64_t now_ns;
     uint64_t random_state;
     struct fy_timers timers;
-    struct fy_spin spin;
+    struct fy_spin spin; /* of the loop */
     struct fy_list dead; /* struct fy_watch.dead_node; freed when the turn ends */
 
     CURLM *multi;
@@ -70,6 +63,9 @@ struct fy_http {
     struct fy_list calls_doomed; /* struct fy_call, to be taken from curl and freed */
     struct fy_list calls_paused; /* struct fy_call.pause_node: with nothing to send */
     struct fy_list calls_woken;  /* the same: with something again */
+    struct fy_list calls_full;   /* struct fy_call.rest_node: streams that have had their share of this turn */
+    struct fy_list calls_rested; /* the same, of the turn before: they go on */
+    uint64_t n_turns;
 
     struct fy_list listeners; /* struct fy_listener */
     uint64_t pass;            /* of the work on listeners: each is run once in a pass */
@@ -107,9 +103,10 @@ uint64_t fy_http_deadline_ns(struct fy_http *http, uint64_t in_ms);
 /* ---- vitals.c ---- */
 
 /*
- * Have the kernel ask after the other end of a silent connection, and give a stream's up when the net's link timeout has
- * passed without an acknowledgement.  The latter is not for a connection that a body goes out on: the kernel counts an
- * other end that takes nothing as one that does not answer.  Does what can be done: a socket that refuses works without.
+ * Have the kernel ask after the other end of a silent connection, and give a stream's up when the net's link timeout
+ * has passed without an acknowledgement.  The latter is not for a connection that a body goes out on: the kernel counts
+ * an other end that takes nothing as one that does not answer.  Does what can be done: a socket that refuses works
+ * without.
  */
 void fy_vitals_watch(const struct fy_http *http, int fd);
 void fy_vitals_limit(const struct fy_http *http, int fd);
@@ -123,6 +120,7 @@ void fy_client_release(struct fy_http *http);
 void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events);
 bool fy_client_has_work(const struct fy_http *http);
 void fy_client_work(struct fy_http *http);
+void fy_client_end_turn(struct fy_http *http);
 
 int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
                    struct fy_call **ret_call);

@@ -1,0 +1,64 @@
+/*
+ * bench_peers - what peers cost that have nothing to say to each other: memory, threads, processor.
+ *
+ * The members are left alone for SETTLE_S seconds, so that what connecting them took is given back, and then looked at
+ * for as long as the options say.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "tools/bench_mode.h"
+#include "tools/bench_options.h"
+#include "tools/bench_report.h"
+#include "tools/bench_star.h"
+
+#define SETTLE_S 3
+
+static int discard(void *ctx, const struct ferry_message *msg)
+{
+    (void)ctx;
+    (void)msg;
+    return 0;
+}
+
+/* To be idle is what is measured here: there is nothing to wait for but the time. */
+static void leave_alone(uint64_t seconds)
+{
+    struct timespec left = {.tv_sec = (time_t)seconds};
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        ;
+}
+
+static int run_peers(const struct bench_options *options, struct bench_result *ret_result)
+{
+    struct bench_star *star;
+    double growth_kb;
+
+    if (options->peers < 2) {
+        fputs("ferry-bench: --peers has to be 2 at least: what the first one takes is not told from the rest\n",
+              stderr);
+        return -1;
+    }
+    if (bench_star_open(options, NULL, discard, &star))
+        return -1;
+    leave_alone(SETTLE_S);
+    bench_result_begin(ret_result);
+    leave_alone(options->seconds);
+    bench_result_end(ret_result);
+    growth_kb = (double)ret_result->usage.rss_kb - (double)bench_star_first_rss_kb(star);
+    ret_result->rss_kb_per_link_pair = growth_kb > 0 ? growth_kb / (double)(options->peers - 1) : 0;
+    ret_result->idle_cpu_ms_per_s = (double)ret_result->usage.cpu_ns / 1e6 / ((double)ret_result->usage.wall_ns / 1e9);
+    bench_star_close(star);
+    return 0;
+}
+
+const struct bench_mode bench_peers = {
+    .name = "peers",
+    .summary = "idle peers of one member: what each of them takes",
+    .has = BENCH_HAS_PEERS | BENCH_HAS_SECONDS | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
+    .window = 1,
+    .peers = 200,
+    .run = run_peers,
+};

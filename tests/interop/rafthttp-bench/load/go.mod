@@ -1,0 +1,3 @@
+module ferry/interop/load
+
+go 1.19
