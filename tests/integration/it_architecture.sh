@@ -23,7 +23,10 @@ allowed()
     src/disk) echo base net/net.h disk ;;
     src/peer) echo base wire net/net.h net/timers.h disk peer ;;
     src/transport) echo base wire net disk peer transport ;;
+    src/adapters/libraft) echo adapters/libraft base/list.h ;;
     src/tools) echo tools ;;
+    src/kv) echo kv tools/number.h ;;
+    src/demo) echo demo tools/stopwatch.h ;;
     *) echo nothing ;;
     esac
 }

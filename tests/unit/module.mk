@@ -20,7 +20,6 @@ UNIT_TESTS = \
 	check_inbox.test \
 	check_intake.test \
 	check_latency.test \
-	check_lines.test \
 	check_link.test \
 	check_message.test \
 	check_outgoing.test \
@@ -64,7 +63,6 @@ check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
-check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_link_test_SOURCES = tests/unit/check_link.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
@@ -87,4 +85,24 @@ check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
+
+# The adapter for libraft: its archive, and libraft's own heap.
+if WITH_LIBRAFT
+LIBRAFT_TESTS = \
+	check_raft_context.test \
+	check_raft_message.test
+check_PROGRAMS += $(LIBRAFT_TESTS)
+TESTS += $(LIBRAFT_TESTS)
+
+LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
+LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
+LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
+
+check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
+check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
+check_raft_message_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_raft_message_test_LDADD = $(LIBRAFT_LDADD)
+check_raft_message_test_SOURCES = tests/unit/check_raft_message.c $(LIBRAFT_HARNESS)
+endif
 endif

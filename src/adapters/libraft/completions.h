@@ -1,0 +1,32 @@
+/*
+ * completions.h - sends that Ferry has taken, and whose callbacks are still to come.
+ *
+ * libraft goes on to use a request after its send has returned, so that none may be called back from inside.
+ */
+#ifndef FY_ADAPTERS_LIBRAFT_COMPLETIONS_H
+#define FY_ADAPTERS_LIBRAFT_COMPLETIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <raft.h>
+
+struct fy_completion {
+    struct raft_io_send *req;
+    raft_id to;
+    bool is_append; /* of an AppendEntries */
+};
+
+/* Zeroed: empty. */
+struct fy_completions {
+    struct fy_completion *items;
+    size_t n;
+    size_t cap;
+};
+
+/* Make room for one more, so that add cannot fail.  False: no memory. */
+bool fy_completions_reserve(struct fy_completions *list);
+void fy_completions_add(struct fy_completions *list, struct raft_io_send *req, raft_id to, bool is_append);
+void fy_completions_release(struct fy_completions *list);
+
+#endif

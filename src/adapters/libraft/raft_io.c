@@ -1,0 +1,517 @@
+/*
+ * raft_io - libraft's view of the world: an inner raft_io for all but messages, and a transport for those.
+ *
+ * Normal path out: send makes a raftpb message of libraft's, gives it to the transport, which encodes it at once, and
+ * notes that it is to be called back; the next turn does so.  A snapshot's data is lent to the transport as a body, and
+ * its request is called back when that is no longer read.
+ * Normal path in: the transport calls process on the loop; the message is made libraft's, in memory of raft_malloc, and
+ * handed to the core.
+ *
+ * The peers follow the core's configuration, which is looked at wherever it may have changed: after a message and at
+ * each tick, and before sending.  When the transport reports a peer as unreachable, the next AppendEntries to it is
+ * called back as failed, which is how libraft can be told.
+ *
+ * Closing: what is queued or lent is called back as canceled, the inner one is closed, and when both are done the core
+ * is told.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "adapters/libraft/adapter.h"
+#include "adapters/libraft/raft_message.h"
+
+static struct ferry_libraft *adapter_of(struct raft_io *io)
+{
+    return io->impl;
+}
+
+static void wake(void *ctx)
+{
+    struct ferry_libraft *lr = ctx;
+
+    if (lr->wake)
+        lr->wake(lr->wake_ctx);
+}
+
+/* ---- Members ------------------------------------------------------------------------------------------------------
+ */
+
+static void on_member_failed(void *ctx, raft_id id, const char *address, int err)
+{
+    struct ferry_libraft *lr = ctx;
+
+    if (lr->config.report_peer)
+        lr->config.report_peer(lr->config.ctx, id, address, err);
+}
+
+static void follow_configuration(struct ferry_libraft *lr)
+{
+    if (lr->recv && !lr->is_closing)
+        fy_members_follow(&lr->members, lr->io.data, lr->t, on_member_failed, lr);
+}
+
+/* ---- Out ----------------------------------------------------------------------------------------------------------
+ */
+
+static int refuse(struct ferry_libraft *lr, int rv, const char *why)
+{
+    (void)snprintf(lr->io.errmsg, sizeof(lr->io.errmsg), "send: %s", why);
+    return rv;
+}
+
+static int refuse_for(struct ferry_libraft *lr, int err)
+{
+    switch (err) {
+    case FERRY_ERR_NOMEM:
+        return refuse(lr, RAFT_NOMEM, ferry_strerror(err));
+    case FERRY_ERR_INVALID:
+        return refuse(lr, RAFT_INVALID, ferry_strerror(err));
+    default: /* to libraft, the one error after which it goes on as if the message had been lost */
+        return refuse(lr, RAFT_NOCONNECTION, ferry_strerror(err));
+    }
+}
+
+static int send_queued(struct ferry_libraft *lr, struct raft_io_send *req, const struct raft_message *message,
+                       const struct ferry_message *msg)
+{
+    bool is_first = lr->completions.n == 0;
+    int err;
+
+    if (!fy_completions_reserve(&lr->completions))
+        return FERRY_ERR_NOMEM;
+    err = ferry_transport_send(lr->t, msg, 1);
+    if (err != FERRY_OK)
+        return err;
+    fy_completions_add(&lr->completions, req, message->server_id, message->type == RAFT_IO_APPEND_ENTRIES);
+    if (is_first)
+        wake(lr);
+    return FERRY_OK;
+}
+
+static int io_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+    struct fy_raft_out out;
+    int err;
+
+    req->cb = cb;
+    if (lr->is_closing || !lr->t)
+        return refuse(lr, RAFT_NOCONNECTION, "closed, or not attached to a transport");
+    follow_configuration(lr);
+    err = fy_raft_out_init(&out, message, lr->id, lr->address);
+    if (err != FERRY_OK)
+        return refuse_for(lr, err);
+    if (message->type == RAFT_IO_INSTALL_SNAPSHOT)
+        err = fy_snapshots_send(&lr->snapshots, lr->t, &out.msg, &message->install_snapshot.data, req);
+    else
+        err = send_queued(lr, req, message, &out.msg);
+    fy_raft_out_release(&out);
+    return err == FERRY_OK ? 0 : refuse_for(lr, err);
+}
+
+/* ---- Calling back -------------------------------------------------------------------------------------------------
+ */
+
+static void call_back(struct raft_io_send *req, int status)
+{
+    if (req->cb)
+        req->cb(req, status);
+}
+
+/* With what a message is called back that Ferry has taken. */
+static int status_of(struct ferry_libraft *lr, const struct fy_completion *item)
+{
+    struct fy_member *member;
+
+    if (lr->is_closing)
+        return RAFT_CANCELED;
+    member = item->is_append ? fy_members_find(&lr->members, item->to) : NULL;
+    if (!member || !member->is_unreachable)
+        return 0;
+    member->is_unreachable = false;
+    return RAFT_NOCONNECTION;
+}
+
+/* What is sent from inside of a callback waits for the next turn. */
+static void fire_completions(struct ferry_libraft *lr)
+{
+    struct fy_completions empty = lr->firing;
+
+    lr->firing = lr->completions;
+    lr->completions = empty;
+    for (size_t i = 0; i < lr->firing.n; i++)
+        call_back(lr->firing.items[i].req, status_of(lr, &lr->firing.items[i]));
+    lr->firing.n = 0;
+}
+
+static void fire_snapshots(struct ferry_libraft *lr)
+{
+    struct raft_io_send *req;
+    int err;
+
+    while ((req = fy_snapshots_take_sent(&lr->snapshots, &err))) {
+        int status = err == FERRY_OK ? 0 : RAFT_NOCONNECTION;
+
+        call_back(req, lr->is_closing ? RAFT_CANCELED : status);
+    }
+}
+
+/* The core is told when nothing of its own is out any more; lr may be gone after it. */
+static void finish_closing(struct ferry_libraft *lr)
+{
+    raft_io_close_cb cb = lr->close_cb;
+
+    if (!lr->is_inner_closed || lr->completions.n > 0 || !fy_list_is_empty(&lr->snapshots.sending) || !cb)
+        return;
+    lr->close_cb = NULL;
+    cb(&lr->io);
+}
+
+void ferry_libraft_turn(struct ferry_libraft *lr)
+{
+    assert(lr->firing.n == 0);
+    fire_completions(lr);
+    fire_snapshots(lr);
+    if (lr->is_closing)
+        finish_closing(lr);
+}
+
+/* ---- In -----------------------------------------------------------------------------------------------------------
+ */
+
+/* A server's address when its message does not tell it: of the configuration, or of the leader.  False: unknown. */
+static bool find_address(const struct raft *r, raft_id id, char ret_address[FERRY_LIBRAFT_ADDRESS_MAX + 1])
+{
+    const char *address = NULL;
+
+    for (unsigned i = 0; i < r->configuration.n && !address; i++)
+        if (r->configuration.servers[i].id == id)
+            address = r->configuration.servers[i].address;
+    if (!address && r->state == RAFT_FOLLOWER && r->follower_state.current_leader.id == id)
+        address = r->follower_state.current_leader.address;
+    if (!address || strlen(address) > FERRY_LIBRAFT_ADDRESS_MAX)
+        return false;
+    memcpy(ret_address, address, strlen(address) + 1);
+    return true;
+}
+
+static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, struct raft_buffer *body)
+{
+    struct raft_message message;
+    char sender[FERRY_LIBRAFT_ADDRESS_MAX + 1];
+    int err = fy_raft_in_init(&message, msg, body, sender);
+
+    if (err != FERRY_OK)
+        return err;
+    if (sender[0] == '\0' && !find_address(lr->io.data, msg->from, sender)) {
+        fy_raft_in_release(&message);
+        return FERRY_ERR_NOT_FOUND;
+    }
+    message.server_address = sender;
+    lr->recv(&lr->io, &message);
+    follow_configuration(lr);
+    return FERRY_OK;
+}
+
+static int on_message(void *ctx, const struct ferry_message *msg)
+{
+    struct ferry_libraft *lr = ctx;
+    struct raft_buffer body = {.base = NULL};
+    bool has_body = msg->type == FERRY_MSG_SNAP && fy_snapshots_take_body(&lr->snapshots, msg, &body);
+    int err = FERRY_ERR_STATE;
+
+    if (msg->from == 0 || msg->from == lr->id)
+        err = FERRY_ERR_INVALID;
+    else if (lr->recv && !lr->is_closing)
+        err = receive(lr, msg, has_body ? &body : NULL);
+    raft_free(body.base); /* NULL once the message has it */
+    return err;
+}
+
+static void on_unreachable(void *ctx, uint64_t id)
+{
+    struct ferry_libraft *lr = ctx;
+    struct fy_member *member = fy_members_find(&lr->members, id);
+
+    if (member)
+        member->is_unreachable = true;
+}
+
+static bool is_id_removed(void *ctx, uint64_t id)
+{
+    struct ferry_libraft *lr = ctx;
+
+    return lr->config.is_id_removed && lr->config.is_id_removed(lr->config.ctx, id);
+}
+
+static void on_fatal(void *ctx, int err)
+{
+    struct ferry_libraft *lr = ctx;
+
+    if (lr->config.report_fatal)
+        lr->config.report_fatal(lr->config.ctx, err);
+}
+
+/* ---- What the inner one calls -------------------------------------------------------------------------------------
+ */
+
+static void on_inner_tick(struct raft_io *inner)
+{
+    struct ferry_libraft *lr = inner->data;
+
+    if (lr->is_closing)
+        return;
+    follow_configuration(lr);
+    lr->tick(&lr->io);
+}
+
+static void on_inner_recv(struct raft_io *inner, struct raft_message *message)
+{
+    struct ferry_libraft *lr = inner->data;
+
+    lr->recv(&lr->io, message);
+}
+
+static void on_inner_closed(struct raft_io *inner)
+{
+    struct ferry_libraft *lr = inner->data;
+
+    lr->is_inner_closed = true;
+    finish_closing(lr);
+}
+
+/* ---- What goes to the inner one -----------------------------------------------------------------------------------
+ */
+
+/* Its words are ours. */
+static int pass_on(struct ferry_libraft *lr, int rv)
+{
+    if (rv != 0)
+        memcpy(lr->io.errmsg, lr->inner->errmsg, sizeof(lr->io.errmsg));
+    return rv;
+}
+
+static int io_init(struct raft_io *io, raft_id id, const char *address)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    if (!fy_raft_context_is_address(address)) {
+        (void)snprintf(io->errmsg, sizeof(io->errmsg), "an address is 1 to %d printable characters",
+                       FERRY_LIBRAFT_ADDRESS_MAX);
+        return RAFT_INVALID;
+    }
+    lr->id = id;
+    memcpy(lr->address, address, strlen(address) + 1);
+    return pass_on(lr, lr->inner->init(lr->inner, id, address));
+}
+
+static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
+                   raft_index *start_index, struct raft_entry *entries[], size_t *n_entries)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->load(lr->inner, term, voted_for, snapshot, start_index, entries, n_entries));
+}
+
+static int io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+    int rv;
+
+    if (!lr->t) {
+        (void)snprintf(io->errmsg, sizeof(io->errmsg), "not attached to a transport");
+        return RAFT_INVALID;
+    }
+    lr->tick = tick;
+    lr->recv = recv;
+    rv = pass_on(lr, lr->inner->start(lr->inner, msecs, on_inner_tick, on_inner_recv));
+    if (rv != 0)
+        lr->recv = NULL;
+    follow_configuration(lr);
+    return rv;
+}
+
+static int io_bootstrap(struct raft_io *io, const struct raft_configuration *conf)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->bootstrap(lr->inner, conf));
+}
+
+static int io_recover(struct raft_io *io, const struct raft_configuration *conf)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->recover(lr->inner, conf));
+}
+
+static int io_set_term(struct raft_io *io, raft_term term)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->set_term(lr->inner, term));
+}
+
+static int io_set_vote(struct raft_io *io, raft_id id)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->set_vote(lr->inner, id));
+}
+
+static int io_append(struct raft_io *io, struct raft_io_append *req, const struct raft_entry entries[], unsigned n,
+                     raft_io_append_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->append(lr->inner, req, entries, n, cb));
+}
+
+static int io_truncate(struct raft_io *io, raft_index index)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->truncate(lr->inner, index));
+}
+
+static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io_snapshot_put *req,
+                           const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->snapshot_put(lr->inner, trailing, req, snapshot, cb));
+}
+
+static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req, raft_io_snapshot_get_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->snapshot_get(lr->inner, req, cb));
+}
+
+static int io_async_work(struct raft_io *io, struct raft_io_async_work *req, raft_io_async_work_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    return pass_on(lr, lr->inner->async_work(lr->inner, req, cb));
+}
+
+static raft_time io_time(struct raft_io *io)
+{
+    struct raft_io *inner = adapter_of(io)->inner;
+
+    return inner->time(inner);
+}
+
+static int io_random(struct raft_io *io, int min, int max)
+{
+    struct raft_io *inner = adapter_of(io)->inner;
+
+    return inner->random(inner, min, max);
+}
+
+static void io_close(struct raft_io *io, raft_io_close_cb cb)
+{
+    struct ferry_libraft *lr = adapter_of(io);
+
+    assert(!lr->is_closing);
+    lr->is_closing = true;
+    lr->close_cb = cb;
+    if (lr->t) {
+        fy_snapshots_cancel(&lr->snapshots, lr->t);
+        fy_members_clear(&lr->members, lr->t);
+    }
+    lr->inner->close(lr->inner, on_inner_closed);
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------------------------
+ */
+
+static void fill_raft_io(struct ferry_libraft *lr)
+{
+    lr->io = (struct raft_io){
+        .version = lr->inner->version,
+        .impl = lr,
+        .init = io_init,
+        .close = io_close,
+        .load = io_load,
+        .start = io_start,
+        .bootstrap = io_bootstrap,
+        .recover = io_recover,
+        .set_term = io_set_term,
+        .set_vote = io_set_vote,
+        .send = io_send,
+        .append = io_append,
+        .truncate = io_truncate,
+        .snapshot_put = io_snapshot_put,
+        .snapshot_get = io_snapshot_get,
+        .time = io_time,
+        .random = io_random,
+    };
+    if (lr->inner->version >= 2 && lr->inner->async_work)
+        lr->io.async_work = io_async_work;
+}
+
+int ferry_libraft_new(const struct ferry_libraft_config *config, struct ferry_libraft **ret_lr)
+{
+    struct ferry_libraft *lr;
+
+    if (config->size != sizeof(*config) || !config->inner)
+        return FERRY_ERR_INVALID;
+    lr = calloc(1, sizeof(*lr));
+    if (!lr)
+        return FERRY_ERR_NOMEM;
+    lr->config = *config;
+    fy_libraft_set_wake(lr, config->wake, config->ctx);
+    lr->inner = config->inner;
+    lr->inner->data = lr;
+    fy_snapshots_init(&lr->snapshots, wake, lr);
+    fill_raft_io(lr);
+    *ret_lr = lr;
+    return FERRY_OK;
+}
+
+void ferry_libraft_free(struct ferry_libraft *lr)
+{
+    if (!lr)
+        return;
+    fy_members_release(&lr->members);
+    fy_completions_release(&lr->completions);
+    fy_completions_release(&lr->firing);
+    fy_snapshots_release(&lr->snapshots);
+    free(lr);
+}
+
+void ferry_libraft_configure(struct ferry_libraft *lr, struct ferry_config *config)
+{
+    static const struct ferry_config usual = FERRY_CONFIG_INIT;
+
+    config->core = (struct ferry_core){.ctx = lr,
+                                       .process = on_message,
+                                       .is_id_removed = is_id_removed,
+                                       .report_unreachable = on_unreachable,
+                                       .report_fatal = on_fatal};
+    config->snapshot_sink = fy_snapshots_sink(&lr->snapshots);
+    config->delivery = FERRY_DELIVER_HOST;
+    if (config->max_snapshot_bytes == usual.max_snapshot_bytes)
+        config->max_snapshot_bytes = (uint64_t)1 << 30;
+}
+
+void ferry_libraft_attach(struct ferry_libraft *lr, struct ferry_transport *t)
+{
+    assert(!lr->t);
+    lr->t = t;
+}
+
+struct raft_io *ferry_libraft_io(struct ferry_libraft *lr)
+{
+    return &lr->io;
+}
+
+void fy_libraft_set_wake(struct ferry_libraft *lr, void (*fn)(void *ctx), void *ctx)
+{
+    lr->wake = fn;
+    lr->wake_ctx = ctx;
+}
