@@ -79,18 +79,18 @@ uint64_t cluster_add(struct cluster *cluster)
         return 0;
     cluster->n++;
     *member = (struct cluster_member){.pid = 0};
-    (void)snprintf(member->peer_url, sizeof(member->peer_url), "http://127.0.0.1:%u", peer_port);
+    (void)snprintf(member->peer_url, sizeof(member->peer_url), "%s://127.0.0.1:%u", cluster->peer_scheme, peer_port);
     (void)snprintf(member->client_url, sizeof(member->client_url), "http://127.0.0.1:%u", client_port);
     (void)snprintf(member->data_dir, sizeof(member->data_dir), "%s/%zu", cluster->dir, cluster->n);
     (void)snprintf(member->log_path, sizeof(member->log_path), "%s/%zu.log", cluster->dir, cluster->n);
     return cluster->n;
 }
 
-bool cluster_init(struct cluster *cluster, const char *program, size_t n_founders)
+bool cluster_init(struct cluster *cluster, const char *program, const char *peer_scheme, size_t n_founders)
 {
     const char *tmp = getenv("TMPDIR");
 
-    *cluster = (struct cluster){.n_founders = n_founders};
+    *cluster = (struct cluster){.n_founders = n_founders, .peer_scheme = peer_scheme};
     (void)snprintf(cluster->program, sizeof(cluster->program), "%s", program);
     (void)snprintf(cluster->dir, sizeof(cluster->dir), "%s/ferry-kv-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(cluster->dir)) {

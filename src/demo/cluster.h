@@ -27,6 +27,7 @@ struct cluster_member {
 struct cluster {
     char program[4096];
     char dir[256];
+    const char *peer_scheme; /* "http" or "https" */
     size_t n_founders;
     size_t n; /* with those that join */
     struct cluster_member members[CLUSTER_MAX];
@@ -35,7 +36,7 @@ struct cluster {
 
 /* Numbers, ports and a directory under TMPDIR; nothing runs yet.  False, with a line on standard error: it cannot be.
  */
-bool cluster_init(struct cluster *cluster, const char *program, size_t n_founders);
+bool cluster_init(struct cluster *cluster, const char *program, const char *peer_scheme, size_t n_founders);
 void cluster_release(struct cluster *cluster); /* kills what runs and removes the directory */
 
 /* One more, that does not run yet and is no member; its number, or 0. */

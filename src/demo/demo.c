@@ -374,7 +374,7 @@ int main(int argc, char **argv)
     (void)signal(SIGTERM, on_signal);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     story.started_ns = stopwatch_now_ns();
-    if (!cluster_init(&story.cluster, program, N_MEMBERS))
+    if (!cluster_init(&story.cluster, program, "http", N_MEMBERS))
         return EXIT_FAILURE;
     story.cluster.extra = extra;
     for (size_t i = 0; i < N_MEMBERS; i++)

@@ -238,11 +238,24 @@ static void reply_refused(struct kv_client_api *api, struct kv_http_request *req
     }
 }
 
+/* An argument that is a URL of a member, without its %-escapes; "" when it is none. */
+static void read_url(const struct kv_http_request *req, const char *name, char ret_url[KV_MAX_URL + 1])
+{
+    const char *escaped = kv_http_argument(req, name);
+    char *url = escaped ? strdup(escaped) : NULL;
+    size_t len = url ? kv_http_unescape(url) : 0;
+
+    ret_url[0] = '\0';
+    if (len > 0 && len <= KV_MAX_URL && strlen(url) == len && kv_options_is_peer_url(url))
+        memcpy(ret_url, url, len + 1);
+    free(url);
+}
+
 static void change_members(struct kv_client_api *api, struct kv_http_request *req)
 {
     const char *add = kv_http_argument(req, "add");
     const char *removed = kv_http_argument(req, "remove");
-    const char *peer_url = kv_http_argument(req, "peer-url");
+    char peer_url[KV_MAX_URL + 1];
     struct waiting *waiting;
     uint64_t id;
     int rv;
@@ -251,7 +264,8 @@ static void change_members(struct kv_client_api *api, struct kv_http_request *re
         reply_error(req, 400, "it takes add=N or remove=N");
         return;
     }
-    if (add && (!peer_url || !kv_options_is_peer_url(peer_url))) {
+    read_url(req, "peer-url", peer_url);
+    if (add && peer_url[0] == '\0') {
         reply_error(req, 400, "add takes peer-url=http://HOST:PORT or https://HOST:PORT");
         return;
     }

@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_kv_options.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
@@ -52,4 +53,16 @@ it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
 it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
+endif
+
+# ferry-kv, as processes.
+if ENABLE_TESTS
+if ENABLE_TOOLS
+if WITH_LIBRAFT
+check_PROGRAMS += it_kv.test
+TESTS += it_kv.test
+it_kv_test_LDADD = $(LDADD) $(CURL_LIBS)
+it_kv_test_SOURCES = tests/integration/it_kv.c $(DEMO_HANDS)
+endif
+endif
 endif

@@ -89,6 +89,7 @@ check_vectors_test_SOURCES = tests/unit/check_vectors.c
 # The adapter for libraft: its archive, and libraft's own heap.
 if WITH_LIBRAFT
 LIBRAFT_TESTS = \
+	check_libraft.test \
 	check_raft_context.test \
 	check_raft_message.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
@@ -98,6 +99,9 @@ LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
 
+check_libraft_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_libraft_test_LDADD = $(LIBRAFT_LDADD)
+check_libraft_test_SOURCES = tests/unit/check_libraft.c $(LIBRAFT_HARNESS)
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
