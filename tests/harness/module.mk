@@ -14,6 +14,8 @@ libharness_la_SOURCES = \
 	tests/harness/fake_peer.h \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
+	tests/harness/hosts.c \
+	tests/harness/hosts.h \
 	tests/harness/http_get.c \
 	tests/harness/http_get.h \
 	tests/harness/http_rig.c \

@@ -1,27 +1,19 @@
 /*
- * it_netns - two members on two machines, as far as the kernel is concerned, and a router between them that drops.
+ * it_netns - two members on two hosts, and a switch between them that drops.
  *
- * The test enters a network namespace of its own, which is the router; each member runs in a child process with another
- * one.  None of them has a name, and the children die with the test, so nothing can be left behind, however it ends.
- * Packets are dropped by a route into nowhere: neither machine sees its link go down, and nothing is refused.
- *
- * A member writes its state into a pipe whenever it changes, with the time of the change.
+ * Neither host sees its link go down, and nothing is refused.  A member writes its state into a pipe whenever it
+ * changes, with the time of the change.
  */
-#include "config.h" /* _GNU_SOURCE, for unshare */
-
-#include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "ferry/ferry.h"
+#include "harness/hosts.h"
 #include "harness/member.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
@@ -47,8 +39,6 @@ struct host {
 static struct host hosts[2];
 
 /* ---- A machine ---- */
-
-static const char *const addresses[] = {"10.77.1.2", "10.77.2.2"};
 
 static struct report observe(struct member *m, uint64_t peer)
 {
@@ -78,18 +68,14 @@ static void report_changes(struct member *m, uint64_t peer, int fd)
     }
 }
 
-static void run_host(int which, int ready_fd, int go_fd, int report_fd)
+static void run_host(int which, int report_fd)
 {
     static struct member m;
     char listen_url[64], peer_url[64];
     const char *const urls[] = {listen_url, NULL};
-    char byte = 0;
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || unshare(CLONE_NEWNET) != 0 || write(ready_fd, &byte, 1) != 1 ||
-        read(go_fd, &byte, 1) != 1)
-        _exit(1);
-    (void)snprintf(listen_url, sizeof(listen_url), "http://%s:%d", addresses[which], PORT);
-    (void)snprintf(peer_url, sizeof(peer_url), "http://%s:%d", addresses[!which], PORT);
+    (void)snprintf(listen_url, sizeof(listen_url), "http://%s:%d", hosts_address((unsigned)which), PORT);
+    (void)snprintf(peer_url, sizeof(peer_url), "http://%s:%d", hosts_address(!which), PORT);
     member_init(&m, (uint64_t)which + 1);
     m.config = (struct ferry_config)FERRY_CONFIG_INIT; /* it is the defaults that are to hold */
     m.config.id = m.id;
@@ -101,72 +87,6 @@ static void run_host(int which, int ready_fd, int go_fd, int report_fd)
     member_start(&m);
     member_add(&m, (uint64_t)!which + 1, peer_url);
     report_changes(&m, (uint64_t)!which + 1, report_fd);
-}
-
-/* ---- The router ---- */
-
-static bool try_ip(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static bool try_ip(const char *format, ...)
-{
-    char command[256] = "PATH=$PATH:/usr/sbin:/sbin exec ip ";
-    size_t len = strlen(command);
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(command + len, sizeof(command) - len, format, args);
-    va_end(args);
-    return system(command) == 0;
-}
-
-#define ip(...) ck_assert_msg(try_ip(__VA_ARGS__), "ip " __VA_ARGS__)
-
-static void write_text(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-
-    ck_assert_msg(file && fputs(text, file) >= 0 && fclose(file) == 0, "%s: %s", path, strerror(errno));
-}
-
-static void lay_cable(int which)
-{
-    int pid = (int)hosts[which].pid;
-
-    ip("link add v%d type veth peer name eth0 netns %d", which, pid);
-    ip("addr add 10.77.%d.1/24 dev v%d", which + 1, which);
-    ip("link set v%d up", which);
-}
-
-/* Inside the host's namespace, by a process that enters it. */
-static void configure_host(int which)
-{
-    char path[64];
-    pid_t pid;
-    int status;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)hosts[which].pid);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        FILE *ns = fopen(path, "r");
-        bool is_done = ns && setns(fileno(ns), CLONE_NEWNET) == 0 && try_ip("link set lo up") &&
-                       try_ip("addr add %s/24 dev eth0", addresses[which]) && try_ip("link set eth0 up") &&
-                       try_ip("route add default via 10.77.%d.1", which + 1);
-
-        _exit(is_done ? 0 : 1);
-    }
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-    ck_assert_int_eq(status, 0);
-}
-
-static void drop_towards(int which)
-{
-    ip("route add blackhole %s/32", addresses[which]);
-}
-
-static void let_pass_towards(int which)
-{
-    ip("route del blackhole %s/32", addresses[which]);
 }
 
 /* ---- Awaiting ---- */
@@ -231,38 +151,23 @@ static void await_both(const char *what, done_fn *done, uint64_t begin_ns, unsig
 
 /* ---- The stage ---- */
 
-static void start_host(int which, int ready[2], int go[2])
+static void start_host(int which)
 {
     int reports[2];
 
     ck_assert_int_eq(pipe(reports), 0);
-    hosts[which].pid = fork();
-    ck_assert_int_ge(hosts[which].pid, 0);
+    hosts[which].pid = hosts_fork((unsigned)which);
     if (hosts[which].pid == 0)
-        run_host(which, ready[1], go[0], reports[1]);
+        run_host(which, reports[1]);
     close(reports[1]);
     hosts[which].fd = reports[0];
 }
 
 static void setup(void)
 {
-    int ready[2], go[2];
-    char bytes[2];
-
-    ck_assert_int_eq(prctl(PR_SET_PDEATHSIG, SIGKILL), 0);
-    ck_assert_int_eq(unshare(CLONE_NEWNET), 0);
-    write_text("/proc/sys/net/ipv4/ip_forward", "1");
-    ck_assert_int_eq(pipe(ready), 0);
-    ck_assert_int_eq(pipe(go), 0);
+    hosts_start(2);
     for (int i = 0; i < 2; i++)
-        start_host(i, ready, go);
-    for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(read(ready[0], bytes, 1), 1);
-    for (int i = 0; i < 2; i++) {
-        lay_cable(i);
-        configure_host(i);
-    }
-    ck_assert_int_eq(write(go[1], bytes, 2), 2);
+        start_host(i);
     for (int i = 0; i < 2; i++)
         (void)await(&hosts[i], has_all, SETTLE_MS);
 }
@@ -274,6 +179,7 @@ static void teardown(void)
         waitpid(hosts[i].pid, NULL, 0);
         close(hosts[i].fd);
     }
+    hosts_stop();
 }
 
 /* ---- The stories ---- */
@@ -289,15 +195,13 @@ START_TEST(a_pulled_cable_is_noticed_in_2_s_and_a_plugged_one_in_1)
 
         nanosleep(&rest, NULL);
         begin_ns = monotonic_ns();
-        drop_towards(0);
-        drop_towards(1);
+        hosts_cut(0, 1);
         await_both("cable pulled", has_none, begin_ns, NOTICE_MS);
         out_ms = ms_since(begin_ns, monotonic_ns());
         if (out_ms < outages_ms[i])
             (void)poll(NULL, 0, (int)(outages_ms[i] - out_ms)); /* the outage itself */
         begin_ns = monotonic_ns();
-        let_pass_towards(0);
-        let_pass_towards(1);
+        hosts_heal();
         await_both("cable plugged in", has_all, begin_ns, RECOVER_MS);
         ck_assert_int_eq(hosts[0].last.link, FERRY_LINK_BOTH);
     }
@@ -310,14 +214,14 @@ static void drop_one_way(int sender)
 {
     uint64_t begin_ns = monotonic_ns();
 
-    drop_towards(!sender);
+    hosts_drop((unsigned)sender, !sender);
     await_both("one way dropped", has_none, begin_ns, NOTICE_MS);
     check_within("direction known", sender, ms_since(begin_ns, await(&hosts[sender], is_only_in, SETTLE_MS)),
                  NOTICE_MS);
     (void)await(&hosts[sender], has_told, SETTLE_MS);
     ck_assert_int_eq(hosts[!sender].last.link, FERRY_LINK_NONE);
     begin_ns = monotonic_ns();
-    let_pass_towards(!sender);
+    hosts_pass((unsigned)sender, !sender);
     await_both("one way healed", has_all, begin_ns, RECOVER_MS);
     ck_assert_int_eq(hosts[sender].last.link, FERRY_LINK_BOTH);
     ck_assert_int_eq(hosts[!sender].last.link, FERRY_LINK_BOTH);
@@ -330,30 +234,9 @@ START_TEST(a_one_way_drop_is_reported_with_its_direction)
 }
 END_TEST
 
-/* Why this machine cannot play the story; NULL when it can.  In a process that keeps nothing of it. */
-static const char *find_obstacle(void)
-{
-    static const char *const obstacles[] = {NULL, "no network namespace may be made here",
-                                            "no virtual ethernet can be made here (is iproute2 installed?)",
-                                            "forwarding cannot be switched on here"};
-    pid_t pid = fork();
-    int status = 0;
-
-    if (pid == 0) {
-        if (unshare(CLONE_NEWNET) != 0)
-            _exit(1);
-        if (!try_ip("link add v0 type veth peer name v1 2>/dev/null"))
-            _exit(2);
-        _exit(access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0 ? 0 : 3);
-    }
-    if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
-        return "no process can be made";
-    return obstacles[WEXITSTATUS(status) < 4 ? WEXITSTATUS(status) : 1];
-}
-
 int main(void)
 {
-    const char *obstacle = find_obstacle();
+    const char *obstacle = hosts_obstacle();
 
     if (obstacle) {
         printf("1..0 # SKIP %s\n", obstacle);
