@@ -20,31 +20,51 @@ const char *__tsan_default_suppressions(void)
     return "race:on_socket_change\n";
 }
 
-int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
+static TCase *add_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void))
 {
     const char *timeout = getenv("RIG_TIMEOUT");
-    Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    SRunner *runner;
-    va_list tests;
-    int n_failed;
 
-    heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
     tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : 60);
     if (setup || teardown)
         tcase_add_checked_fixture(tcase, setup, teardown);
-    va_start(tests, first);
-    for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
-        tcase_add_test(tcase, test);
-    va_end(tests);
     suite_add_tcase(suite, tcase);
+    return tcase;
+}
 
-    runner = srunner_create(suite);
+static int run(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    int n_failed;
+
+    heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
     n_failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = add_case(suite, name, setup, teardown);
+    va_list tests;
+
+    va_start(tests, first);
+    for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
+        tcase_add_test(tcase, test);
+    va_end(tests);
+    return run(suite);
+}
+
+int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void), const struct rig_case *cases)
+{
+    Suite *suite = suite_create(name);
+
+    for (; cases->name; cases++)
+        cases->add_tests(add_case(suite, cases->name, setup, teardown));
+    return run(suite);
 }
 
 const char *rig_path(const char *relative)

@@ -12,6 +12,15 @@
  */
 int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...);
 
+/* Tests that belong together: CK_RUN_CASE in the environment picks one such case by its name. */
+struct rig_case {
+    const char *name;
+    void (*add_tests)(TCase *tcase);
+};
+
+/* The same for cases; the last one has no name.  Loop tests can be had this way, and tests of several files. */
+int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void), const struct rig_case *cases);
+
 /* The path of a file of the source tree, in a static buffer. */
 const char *rig_path(const char *relative);
 
