@@ -21,7 +21,7 @@ static void put_at(const struct server *first, const struct server *second, cons
     *ret_load = (struct load){
         .prefix = prefix, .count = count, .concurrency = 64, .targets = {first, second}, .n_targets = second ? 2 : 1};
     load_run(ret_load);
-    ck_assert_uint_eq(atomic_load(&ret_load->n_acked), count);
+    load_assert_all(ret_load);
 }
 
 START_TEST(etcds_follow_ferry_for_20000_puts)

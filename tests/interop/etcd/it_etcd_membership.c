@@ -20,7 +20,7 @@ static void put_some(const struct server *etcd, const char *prefix, unsigned cou
     struct load load = {.prefix = prefix, .count = count, .concurrency = 16, .targets = {etcd}, .n_targets = 1};
 
     load_run(&load);
-    ck_assert_uint_eq(atomic_load(&load.n_acked), count);
+    load_assert_all(&load);
     load_release(&load);
 }
 

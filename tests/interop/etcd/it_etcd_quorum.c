@@ -32,9 +32,9 @@ static void assert_puts_and_reads(const char *prefix)
         .prefix = prefix, .count = PUTS, .concurrency = 16, .targets = {first}, .n_targets = 1, .reads = true};
 
     load_run(&puts);
-    ck_assert_uint_eq(atomic_load(&puts.n_acked), PUTS);
+    load_assert_all(&puts);
     load_run(&reads);
-    ck_assert_uint_eq(atomic_load(&reads.n_acked), PUTS);
+    load_assert_all(&reads);
     load_release(&puts);
     load_release(&reads);
 }
@@ -51,7 +51,7 @@ static void assert_waits_for_ferry(const char *key, void (*take_away)(void), voi
     ck_assert_uint_eq(atomic_load(&hanging.n_acked) + atomic_load(&hanging.n_failed), 0);
     bring_back();
     load_join(&hanging);
-    ck_assert_uint_eq(atomic_load(&hanging.n_acked), 1);
+    load_assert_all(&hanging);
     load_release(&hanging);
 }
 
@@ -134,7 +134,7 @@ START_TEST(ferry_catches_up_after_a_crash)
     load.targets[1] = second;
     server_kill(ferry);
     load_run(&load);
-    ck_assert_uint_eq(atomic_load(&load.n_acked), load.count);
+    load_assert_all(&load);
     server_start(ferry);
     cluster_await_healthy();
     cluster_await_applied();

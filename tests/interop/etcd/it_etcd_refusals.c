@@ -69,7 +69,7 @@ START_TEST(members_talk_over_mutual_tls)
     server_kill(second); /* from here on all goes by ferry */
     load.targets[0] = first;
     load_run(&load);
-    ck_assert_uint_eq(atomic_load(&load.n_acked), PUTS);
+    load_assert_all(&load);
     server_start(second);
     cluster_await_healthy();
     free(client_common_dump());

@@ -88,6 +88,8 @@ static void end(struct load *load, CURLM *multi, struct slot *slot, CURLcode res
         atomic_fetch_add(&load->n_acked, 1);
     } else {
         atomic_fetch_add(&load->n_failed, 1);
+        snprintf(load->last_failure, sizeof(load->last_failure), "%s, %ld: %.90s", curl_easy_strerror(result), status,
+                 slot->answer);
         slot->target++;
         slot->rests_until_ms = monotonic_ms() + REST_MS;
     }
@@ -188,6 +190,12 @@ void load_release(struct load *load)
 {
     free(load->acked);
     load->acked = NULL;
+}
+
+void load_assert_all(const struct load *load)
+{
+    ck_assert_msg(atomic_load(&load->n_acked) == load->count, "%u of %u: %s", atomic_load(&load->n_acked), load->count,
+                  load->last_failure);
 }
 
 /* Both are in the order of the keys. */

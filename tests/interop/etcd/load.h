@@ -25,6 +25,7 @@ struct load {
 
     atomic_uint n_acked; /* what came of it */
     atomic_uint n_failed;
+    char last_failure[128]; /* once it has ended */
     double seconds;
     unsigned n_begun;
     bool *acked; /* [count] */
@@ -39,6 +40,8 @@ void load_start(struct load *load); /* on a thread of its own */
 void load_stop(struct load *load);  /* begin no more puts, and wait for those that are under way */
 void load_join(struct load *load);  /* wait for all of it */
 void load_release(struct load *load);
+
+void load_assert_all(const struct load *load); /* each was answered well; once it has ended */
 
 /* Each acknowledged put is in the dump, with its value. */
 void load_assert_kept(const struct load *load, const char *dump);
