@@ -1,11 +1,16 @@
 /*
  * rig - the common main of the test programs.
  */
+#include "config.h" /* _GNU_SOURCE, for nftw */
+
 #include "harness/rig.h"
 
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "harness/heap.h"
 
@@ -20,6 +25,69 @@ const char *__tsan_default_suppressions(void)
     return "race:on_socket_change\n";
 }
 
+/* ---- Files ---- */
+
+#define LOG_TAIL 4000 /* bytes */
+
+static char work_dir[200]; /* of the whole program; "" before the first test */
+
+static void make_work_dir(const char *name)
+{
+    const char *parent = getenv("TMPDIR");
+
+    (void)snprintf(work_dir, sizeof(work_dir), "%s/ferry-%s-XXXXXX", parent && parent[0] ? parent : "/tmp", name);
+    if (!mkdtemp(work_dir)) {
+        perror(work_dir);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void rig_remove_dir(const char *path)
+{
+    if (!getenv("RIG_KEEP"))
+        (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int print_log(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    const char *dot = strrchr(path, '.');
+    static char tail[LOG_TAIL + 1];
+    FILE *file;
+
+    (void)where;
+    if (type != FTW_F || !dot || strcmp(dot, ".log") != 0 || !(file = fopen(path, "r")))
+        return 0;
+    if (st->st_size > LOG_TAIL)
+        (void)fseek(file, -LOG_TAIL, SEEK_END);
+    tail[fread(tail, 1, LOG_TAIL, file)] = '\0';
+    (void)fclose(file);
+    fprintf(stderr, "# ---- the end of %s\n%s\n", path, tail);
+    return 0;
+}
+
+/* By the process that outlives the tests: one that failed has removed nothing. */
+static void remove_work_dir(void)
+{
+    (void)nftw(work_dir, print_log, 8, FTW_PHYS);
+    rig_remove_dir(work_dir);
+}
+
+void rig_make_dir(char ret_path[RIG_DIR_SIZE])
+{
+    (void)snprintf(ret_path, RIG_DIR_SIZE, "%s/XXXXXX", work_dir);
+    ck_assert_ptr_nonnull(mkdtemp(ret_path));
+}
+
+/* ---- Tests ---- */
+
 static TCase *add_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void))
 {
     const char *timeout = getenv("RIG_TIMEOUT");
@@ -32,16 +100,19 @@ static TCase *add_case(Suite *suite, const char *name, void (*setup)(void), void
     return tcase;
 }
 
-static int run(Suite *suite)
+static int run(Suite *suite, const char *name)
 {
-    SRunner *runner = srunner_create(suite);
+    SRunner *runner;
     int n_failed;
 
     heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
+    make_work_dir(name);
+    runner = srunner_create(suite);
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
     n_failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    remove_work_dir();
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -55,7 +126,7 @@ int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), cons
     for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
         tcase_add_test(tcase, test);
     va_end(tests);
-    return run(suite);
+    return run(suite, name);
 }
 
 int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void), const struct rig_case *cases)
@@ -64,7 +135,7 @@ int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void)
 
     for (; cases->name; cases++)
         cases->add_tests(add_case(suite, cases->name, setup, teardown));
-    return run(suite);
+    return run(suite, name);
 }
 
 const char *rig_path(const char *relative)

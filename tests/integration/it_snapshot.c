@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -41,47 +42,27 @@
 static struct member members[3];
 static struct member *const sender = &members[0], *const receiver = &members[1], *const second = &members[2];
 static struct vault vault;
-static char dir[] = "/tmp/ferry-snapshot-XXXXXX";
-static bool has_dir;
+static char dir[RIG_DIR_SIZE];
 
 static void setup(void)
 {
     for (size_t i = 0; i < 3; i++)
         member_init(&members[i], i + 1);
     vault_init(&vault, SEED);
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    has_dir = true;
-}
-
-static void for_each_file(void (*fn)(const char *path))
-{
-    DIR *list = opendir(dir);
-    struct dirent *entry;
-
-    while (list && (entry = readdir(list)))
-        if (entry->d_name[0] != '.') {
-            char path[512];
-
-            snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-            fn(path);
-        }
-    if (list)
-        closedir(list);
-}
-
-static size_t n_files;
-
-static void count_file(const char *path)
-{
-    (void)path;
-    n_files++;
+    rig_make_dir(dir);
 }
 
 static size_t files_in_dir(void)
 {
-    n_files = 0;
-    for_each_file(count_file);
-    return n_files;
+    DIR *list = opendir(dir);
+    const struct dirent *entry;
+    size_t n = 0;
+
+    ck_assert_ptr_nonnull(list);
+    while ((entry = readdir(list)))
+        n += entry->d_name[0] != '.';
+    closedir(list);
+    return n;
 }
 
 static bool has_files(void *arg)
@@ -97,11 +78,6 @@ static void await_files(size_t n)
     ck_assert_msg(members_wait(members, 3, has_files, &n, patience_ms(10000)), "%zu files, not %zu", files_in_dir(), n);
 }
 
-static void remove_file(const char *path)
-{
-    (void)unlink(path);
-}
-
 static void teardown(void)
 {
     for (size_t i = 0; i < 3; i++)
@@ -111,10 +87,6 @@ static void teardown(void)
     ck_assert_uint_eq(vault.n_misuses, 0);
     ck_assert_uint_eq(vault.n_opened, vault.n_commits + vault.n_aborts);
     vault_release(&vault);
-    if (has_dir) {
-        for_each_file(remove_file);
-        (void)rmdir(dir);
-    }
 }
 
 static const char *path_in_dir(const char *name)
@@ -329,12 +301,14 @@ START_TEST(a_part_of_a_file_is_sent_by_its_descriptor)
     struct ferry_message msg = snap_to(2);
     struct body b;
     struct ferry_snapshot_source source;
-    char path[] = "/tmp/ferry-source-XXXXXX";
+    FILE *file = tmpfile();
     uint8_t data[300000];
-    int fd = mkstemp(path), err;
+    int fd, err;
 
+    ck_assert_ptr_nonnull(file);
+    fd = dup(fileno(file));
     ck_assert_int_ge(fd, 0);
-    (void)unlink(path);
+    (void)fclose(file);
     body_bytes(SEED, 0, data, sizeof(data));
     ck_assert_int_eq(pwrite(fd, data, sizeof(data), 5000), sizeof(data));
     start_into_dir();
@@ -871,11 +845,18 @@ START_TEST(a_sender_that_is_killed_leaves_nothing)
 }
 END_TEST
 
+/* For this process and as long as it lives. */
+static bool mount_small_disk(void)
+{
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", dir, "tmpfs", 0, "size=8m") == 0;
+}
+
 START_TEST(a_full_disk_is_told_of_and_has_its_room_back)
 {
     struct body b;
 
-    if (mount("none", dir, "tmpfs", 0, "size=8m") != 0) {
+    if (!mount_small_disk()) {
         printf("# SKIP a small tmpfs cannot be mounted: %s\n", strerror(errno));
         return;
     }
@@ -890,8 +871,6 @@ START_TEST(a_full_disk_is_told_of_and_has_its_room_back)
     send_whole(6 * MIB);
     await_reports(1, 1, patience_ms(10000));
     check_file(6 * MIB);
-    member_stop(receiver);
-    ck_assert_int_eq(umount(dir), 0);
 }
 END_TEST
 

@@ -98,7 +98,6 @@ static void teardown(void)
 {
     for (size_t i = 0; i < sizeof(people) / sizeof(people[0]); i++)
         certificate_release(&people[i].certificate);
-    certificates_teardown();
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */

@@ -331,12 +331,16 @@ static void introduce(enum path path, const char *url)
 {
     const char *const urls[] = {url, NULL};
 
-    if (path == PATH_FERRY_LEARNS)
+    if (path == PATH_FERRY_LEARNS) {
         await_ready(go_is_known, "the Go side made itself known");
-    else if (path == PATH_FERRY_HAS_REMOTE)
-        ck_assert_int_eq(ferry_transport_add_remote(pair.ferry, GO_ID, urls), FERRY_OK);
-    else
+    } else if (path == PATH_FERRY_HAS_REMOTE) {
+        int err = ferry_transport_add_remote(pair.ferry, GO_ID, urls);
+
+        ck_assert(err == FERRY_OK || err == FERRY_ERR_EXISTS); /* the Go side's own requests may have come first */
+        ck_assert(go_is_known());
+    } else {
         ck_assert_int_eq(ferry_transport_add_peer(pair.ferry, GO_ID, urls), FERRY_OK);
+    }
 }
 
 /* Start both members and tell them about each other. */
@@ -741,7 +745,6 @@ START_TEST(mutual_tls_carries_everything_both_ways)
     certificate_release(&of_go);
     certificate_release(&of_ferry);
     certificate_release(&ca);
-    certificates_teardown();
 }
 END_TEST
 
@@ -800,11 +803,11 @@ END_TEST
 START_TEST(a_snapshots_body_goes_from_go_to_ferry)
 {
     struct ferry_config cfg = native_config();
-    char dir[] = "/tmp/ferry-interop-XXXXXX", path[64], expected[65], seen[65];
+    char dir[RIG_DIR_SIZE], path[RIG_DIR_SIZE + 64], expected[65], seen[65];
     uint64_t begin_ns, size;
     json_t *event;
 
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    rig_make_dir(dir);
     snprintf(path, sizeof(path), "%s/%016" PRIx64 ".snap.db", dir, BODY_INDEX);
     cfg.snapshot_dir = dir;
     pair_start(&cfg, PATH_STREAMS);

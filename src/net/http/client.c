@@ -56,9 +56,9 @@ struct fy_call {
     struct head head;
     bool is_headed;
     bool is_canceled;
-    bool has_own_connection; /* const after the beginning */
-    int err;                 /* why a callback of ours refused to go on */
-    const uint8_t *body;     /* lent; NULL when curl has a copy */
+    bool is_stream;      /* const after the beginning: a connection of its own, on which it only reads */
+    int err;             /* why a callback of ours refused to go on */
+    const uint8_t *body; /* lent; NULL when curl has a copy */
     fy_body_fn *read_body;
     uint64_t body_len;
     uint64_t body_pos;
@@ -285,7 +285,7 @@ static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
 
     (void)purpose; /* there is only the one */
     fy_vitals_watch(call->http, fd);
-    if (call->has_own_connection)
+    if (call->is_stream)
         fy_vitals_limit(call->http, fd);
     return CURL_SOCKOPT_OK;
 }
@@ -431,7 +431,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
 {
     CURL *easy = call->easy;
 
-    call->has_own_connection = spec->own_connection;
+    call->is_stream = spec->own_connection && !spec->read_body;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

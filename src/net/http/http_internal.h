@@ -107,11 +107,12 @@ uint64_t fy_http_deadline_ns(struct fy_http *http, uint64_t in_ms);
 /* ---- vitals.c ---- */
 
 /*
- * Have the kernel ask after the other end of a silent connection, and give a stream's up when the net's link timeout
- * has passed without an acknowledgement.  Does what can be done: a socket that refuses works without.
+ * Have the kernel ask after the other end of a silent connection, and give a stream's up when the net's link timeout has
+ * passed without an acknowledgement.  The latter is not for a connection that a body goes out on: the kernel counts an
+ * other end that takes nothing as one that does not answer.  Does what can be done: a socket that refuses works without.
  */
 void fy_vitals_watch(const struct fy_http *http, int fd);
-void fy_vitals_limit(const struct fy_http *http, int fd); /* for a connection of a stream's own */
+void fy_vitals_limit(const struct fy_http *http, int fd);
 bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals);
 
 /* ---- client.c ---- */

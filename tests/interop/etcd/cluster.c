@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 #include "harness/child.h"
+#include "harness/rig.h"
 #include "interop/etcd/http.h"
-#include "interop/etcd/scratch.h"
 
 #define MAX_FLAGS 64
 #define ETCDCTL_MS 30000
@@ -47,14 +47,19 @@ void cluster_setup(void)
     snprintf(cluster.token, sizeof(cluster.token), "ferry-%d", (int)getpid());
     cluster.heartbeat_ms = 50;
     cluster.election_ms = 500;
-    scratch_enter();
+    rig_make_dir(cluster.dir);
 }
 
 void cluster_teardown(void)
 {
     for (unsigned i = 0; i < cluster.n; i++)
         server_kill(&cluster.servers[i]);
-    scratch_leave();
+    rig_remove_dir(cluster.dir);
+}
+
+static void set_path(char path[PATH_SIZE], const char *name, const char *suffix)
+{
+    ck_assert_int_lt(snprintf(path, PATH_SIZE, "%s/%s.%s", cluster.dir, name, suffix), PATH_SIZE);
 }
 
 struct server *cluster_add(enum server_kind kind)
@@ -71,9 +76,9 @@ struct server *cluster_add(enum server_kind kind)
     snprintf(server->name, sizeof(server->name), "%s%u", kind == SERVER_ETCD ? "e" : "f", cluster.n);
     snprintf(host, sizeof(host), "127.%u.%u.%u", 1 + (pid >> 8) % 250, pid & 255, cluster.n);
     server_set_host(server, host);
-    scratch_path(server->data, sizeof(server->data), "%s.data", server->name);
-    scratch_path(server->snapdir, sizeof(server->snapdir), "%s.snap", server->name);
-    scratch_path(server->log, sizeof(server->log), "%s.log", server->name);
+    set_path(server->data, server->name, "data");
+    set_path(server->snapdir, server->name, "snap");
+    set_path(server->log, server->name, "log");
     return server;
 }
 

@@ -12,9 +12,11 @@
 #include <stdint.h>
 
 #include "harness/patience.h"
+#include "harness/rig.h"
 #include "interop/etcd/process.h"
 
 #define MAX_SERVERS 6
+#define PATH_SIZE (RIG_DIR_SIZE + 24)
 
 /* Wait until condition holds, looking every few milliseconds; the test fails when it does not within ms. */
 #define await(condition, ms)                                                                                           \
@@ -53,9 +55,9 @@ struct server {
     char name[16];
     char peer_url[64];
     char client_url[64]; /* an etcd's; a Ferry member's admin port */
-    char data[192];
-    char snapdir[192]; /* a Ferry member's */
-    char log[192];
+    char data[PATH_SIZE];
+    char snapdir[PATH_SIZE]; /* a Ferry member's */
+    char log[PATH_SIZE];
     char id[24];          /* hex; "" before server_identify */
     bool is_existing;     /* joins a cluster that stands */
     char initial[1024];   /* --initial-cluster; "": the cluster's */
@@ -70,6 +72,7 @@ extern struct cluster {
     struct server servers[MAX_SERVERS];
     unsigned n;
     char token[32];
+    char dir[RIG_DIR_SIZE];
     unsigned snapshot_count;  /* 0: etcd's own default */
     unsigned catchup_entries; /* 0: the same; from 3.5 on */
     unsigned heartbeat_ms;    /* cluster_setup's choice may be changed before the start */

@@ -7,7 +7,7 @@
  * the tests that put each server on a machine of its own.
  *
  * In the environment: FERRY_ETCD_LOAD, the program etcd-load, or FERRY_ETCD_NO_LOAD, why there is none;
- * FERRY_ETCD_FULL=1, all counts in full; FERRY_ETCD_KEEP=1, what the servers write stays; CK_RUN_CASE, one part alone.
+ * FERRY_ETCD_FULL=1, all counts in full; RIG_KEEP=1, what the servers write stays; CK_RUN_CASE, one part alone.
  */
 #include "interop/etcd/it_etcd.h"
 
@@ -21,7 +21,6 @@
 #include "harness/rig.h"
 #include "interop/etcd/cluster.h"
 #include "interop/etcd/network.h"
-#include "interop/etcd/scratch.h"
 
 static void setup(void)
 {
@@ -51,7 +50,6 @@ int main(int argc, char **argv)
     bool is_parted = argc == 5 && strcmp(argv[4], "parted") == 0;
     const char *obstacle = is_parted ? network_find_obstacle() : NULL;
     char etcd[512], etcdctl_path[512];
-    int status;
 
     if (argc != 4 && !is_parted) {
         fprintf(stderr, "usage: it_etcd VERSION DIRECTORY FERRY-ETCD-MEMBER [parted]\n");
@@ -70,8 +68,5 @@ int main(int argc, char **argv)
     release.load = getenv("FERRY_ETCD_LOAD");
     release.no_load = getenv("FERRY_ETCD_NO_LOAD");
     release.is_full = environment_number("FERRY_ETCD_FULL", 0) != 0;
-    scratch_setup();
-    status = rig_main_cases("etcd", setup, cluster_teardown, is_parted ? parted_cases : cases);
-    scratch_teardown();
-    return status;
+    return rig_main_cases("etcd", setup, cluster_teardown, is_parted ? parted_cases : cases);
 }

@@ -26,8 +26,6 @@ it_etcd_SOURCES = \
 	tests/interop/etcd/peers.h \
 	tests/interop/etcd/process.c \
 	tests/interop/etcd/process.h \
-	tests/interop/etcd/scratch.c \
-	tests/interop/etcd/scratch.h \
 	tests/interop/etcd/tap.c \
 	tests/interop/etcd/tap.h
 it_etcd_LDADD = $(LDADD) $(CURL_LIBS)
