@@ -75,7 +75,6 @@ START_TEST(members_talk_over_mutual_tls)
     free(client_common_dump());
     load_release(&load);
     certificate_release(&ca);
-    certificates_teardown();
 }
 END_TEST
 
@@ -120,7 +119,6 @@ START_TEST(a_member_of_another_ca_is_refused)
     assert_left_out();
     certificate_release(&ca);
     certificate_release(&other);
-    certificates_teardown();
 }
 END_TEST
 
