@@ -62,8 +62,7 @@ static int print_log(const char *path, const struct stat *st, int type, struct F
     static char tail[LOG_TAIL + 1];
     FILE *file;
 
-    (void)where;
-    if (type != FTW_F || !dot || strcmp(dot, ".log") != 0 || !(file = fopen(path, "r")))
+    if (type != FTW_F || where->level > 2 || !dot || strcmp(dot, ".log") != 0 || !(file = fopen(path, "r")))
         return 0;
     if (st->st_size > LOG_TAIL)
         (void)fseek(file, -LOG_TAIL, SEEK_END);

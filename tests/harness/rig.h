@@ -23,7 +23,7 @@ int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void)
 
 /*
  * A new directory.  It goes, with all that is in it, when the last test of the program has ended, however it ended; the
- * ends of the logs (*.log) that are there by then are printed to standard error.  RIG_KEEP in the environment: it
+ * ends of the logs (*.log) that stand in it by then are printed to standard error.  RIG_KEEP in the environment: it
  * stays.
  */
 #define RIG_DIR_SIZE 256

@@ -89,7 +89,7 @@ START_TEST(a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent)
     cluster_await_healthy();
     ck_assert_ptr_eq(cluster_leader(), ferry);
     ck_assert_uint_ge(peers_number(ferry, fresh, "snapshots_sent", "good"), 1);
-    ck_assert_uint_eq(server_log_count(first, "sent database snapshot", 0), 1); /* the one to ferry */
+    ck_assert_uint_eq(server_log_count(first, "\"sent database snapshot\"", 0), 1); /* the one to ferry */
     put_at(fresh, first, "after", FEW, &after);
     cluster_await_applied();
     ck_assert_uint_eq(hash_of(first), hash_of(fresh));

@@ -78,18 +78,21 @@ START_TEST(members_talk_over_mutual_tls)
 }
 END_TEST
 
-/* The etcds go on without it. */
 static void assert_left_out(void)
 {
     json_t *status;
 
-    ck_assert(client_put(first, "without", "it", 10000));
-    ck_assert(client_has(second, "without", "it", READ_LINEARIZABLE));
     ck_assert(process_is_running(&ferry->process));
     status = server_status(ferry);
     ck_assert_uint_eq(json_number(status, "active"), 0);
     ck_assert_uint_eq(json_number(status, "commit"), 0);
     json_decref(status);
+}
+
+static void assert_others_work(void)
+{
+    ck_assert(client_put(first, "without", "it", 10000));
+    ck_assert(client_has(second, "without", "it", READ_LINEARIZABLE));
 }
 
 static void start_with_one_left_out(void)
@@ -117,6 +120,7 @@ START_TEST(a_member_of_another_ca_is_refused)
     await(server_log_count(first, "rejected connection", 0) > 0, 10000);                     /* as a server */
     await(server_log_count(first, "certificate signed by unknown authority", 0) > 0, 10000); /* and as a client */
     assert_left_out();
+    assert_others_work();
     certificate_release(&ca);
     certificate_release(&other);
 }
@@ -132,15 +136,17 @@ START_TEST(a_member_with_another_token_is_refused)
     await(server_log_count(first, "request cluster ID mismatch", 0) > 0, 10000); /* ferry's calls */
     await(server_log_count(first, "request sent was ignored by remote peer due to cluster ID mismatch", 0) > 0, 10000);
     assert_left_out();
+    assert_others_work();
 }
 END_TEST
 
+/* That the others work is not said: etcd takes the lowest version that a member tells it for the cluster's. */
 START_TEST(a_member_with_too_low_a_version_is_refused)
 {
     add_three();
     ferry->version = "2.0.0";
     start_with_one_left_out();
-    await(server_log_count(first, "failed to check version compatibility", 0) > 0, 10000); /* ferry's calls */
+    await(server_log_count(first, "version compatibility", 0) > 0, 10000); /* ferry's calls */
     assert_left_out();
 }
 END_TEST
