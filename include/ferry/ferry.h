@@ -364,7 +364,8 @@ struct ferry_config {
     size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener */
+    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
+                                     that carries no request is closed, the oldest first */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
        DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
@@ -372,8 +373,8 @@ struct ferry_config {
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time */
-    unsigned max_snapshots_out;    /* accepted and not ended at one time, all peers together */
+    unsigned max_snapshots_in;     /* received at one time; a sink's call that runs keeps the place of its body */
+    unsigned max_snapshots_out;    /* accepted at one time, all peers together, until their sources are closed */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */
@@ -385,6 +386,13 @@ struct ferry_config {
     size_t max_remotes;         /* members learned from their requests alone, at one time; 0: none is learned */
     bool serve_metrics;         /* GET /metrics: ferry_metrics_write; a route of the embedder's comes first */
     bool serve_debug_peers;     /* GET /debug/peers: all of ferry_peer_status, as JSON; likewise */
+    /*
+     * Packets of a peer's that do not come for so long, or do not get there, mean that the link is lost: its streams
+     * are given up and dialled anew.  Judged by TCP's acknowledgements, so the peer's program has no part in it.  A
+     * link that stands still for longer than three quarters of this while nothing is wrong with it needs more; 0: off,
+     * and silence is found by read_timeout_ms alone.  At least 500.
+     */
+    unsigned link_timeout_ms;
 
     enum ferry_log_level log_level;
     ferry_log_fn *log; /* NULL: silent */
@@ -403,6 +411,7 @@ struct ferry_config {
         .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
         .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
         .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true, .serve_debug_peers = true,                \
+        .link_timeout_ms = 2000,                                                                                       \
         .log_level = FERRY_LOG_INFO,                                                                                   \
     }
 
@@ -658,6 +667,18 @@ struct ferry_snapshot_status {
     struct ferry_histogram durations; /* of the good ones */
 };
 
+/* Which ways are open between this member and a peer. */
+enum ferry_link {
+    FERRY_LINK_NONE,    /* nothing arrives; whether anything gets there cannot be known then */
+    FERRY_LINK_BOTH,    /* we read from the peer, and it reads from us */
+    FERRY_LINK_ONLY_IN, /* the peer is heard, but nothing gets there: our packets are not acknowledged, or it does not
+                           read from us */
+    FERRY_LINK_ONLY_OUT /* the peer reads from us, but we cannot read from it */
+};
+
+/* "both" and so on; "unknown" outside the list.  Threads: any, at any time. */
+FERRY_API const char *ferry_link_name(enum ferry_link link);
+
 /* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 struct ferry_peer_status {
     uint64_t id;
@@ -669,6 +690,7 @@ struct ferry_peer_status {
     bool writer_attached[FERRY_N_STREAMS]; /* the peer has dialled us: we can write */
     bool reader_attached[FERRY_N_STREAMS]; /* we have dialled the peer: we can read */
     uint64_t dials[FERRY_N_STREAMS];       /* attempts since the peer was added */
+    enum ferry_link link;                  /* when all streams are gone: as it was when they were lost */
 
     size_t queued_messages; /* accepted, not yet written or dropped */
     size_t queued_bytes;

@@ -128,6 +128,16 @@ void fy_outflow_abort(struct fy_outflow *out)
         OPS(out)->outflow_abort(out);
 }
 
+bool fy_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals)
+{
+    return call && OPS(call)->call_vitals && OPS(call)->call_vitals(call, ret_vitals);
+}
+
+bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals)
+{
+    return out && OPS(out)->outflow_vitals && OPS(out)->outflow_vitals(out, ret_vitals);
+}
+
 uint64_t fy_net_now_ns(const struct fy_net *net)
 {
     return net->ops->now_ns(net);

@@ -88,6 +88,16 @@ void fy_call_wake(struct fy_call *call);
  */
 void fy_call_cancel(struct fy_call *call);
 
+/* How a connection does, below anything that either end says on it. */
+struct fy_vitals {
+    uint64_t n_arrived; /* packets from the other end, of any kind: its kernel lives and is heard */
+    uint64_t n_acked;   /* bytes of ours that it has acknowledged */
+    bool is_owed;       /* bytes of ours were sent again, and still are not acknowledged */
+};
+
+/* false: not known, for there is no connection yet or the network cannot tell. */
+bool fy_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals);
+
 /* ---- The server's side ---------------------------------------------------------------------------------------- */
 
 /*
@@ -181,6 +191,7 @@ struct fy_outflow *fy_request_stream(struct fy_request *req, const struct fy_hea
 void fy_outflow_wake(struct fy_outflow *out);  /* read has something; cheap when it is known already */
 void fy_outflow_end(struct fy_outflow *out);   /* finish the body cleanly; no event after.  NULL is fine */
 void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event after.  NULL is fine */
+bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals); /* as of a call */
 
 /* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
 
@@ -223,6 +234,8 @@ struct fy_net_ops {
     void (*outflow_wake)(struct fy_outflow *out);
     void (*outflow_end)(struct fy_outflow *out);
     void (*outflow_abort)(struct fy_outflow *out);
+    bool (*call_vitals)(const struct fy_call *call, struct fy_vitals *ret_vitals); /* NULL: it cannot tell */
+    bool (*outflow_vitals)(const struct fy_outflow *out, struct fy_vitals *ret_vitals);
     uint64_t (*now_ns)(const struct fy_net *net);
     uint64_t (*unix_ns)(const struct fy_net *net);
     uint64_t (*coarse_ns)(const struct fy_net *net);

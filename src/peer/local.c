@@ -19,6 +19,14 @@ size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers)
     return n;
 }
 
+uint64_t fy_local_heartbeat_ns(const struct fy_local *local)
+{
+    uint64_t for_reader = local->read_timeout_ns / 3;
+    uint64_t for_link = local->link_timeout_ns / 5; /* so that something is to be acknowledged, on an idle stream too */
+
+    return for_link > 0 && for_link < for_reader ? for_link : for_reader;
+}
+
 bool fy_local_reserve(struct fy_local *local, size_t bytes)
 {
     size_t used = atomic_load_explicit(&local->send_bytes, memory_order_relaxed);

@@ -46,6 +46,7 @@ struct fy_local {
 
     uint64_t dial_timeout_ns;
     uint64_t read_timeout_ns;
+    uint64_t link_timeout_ns; /* 0: links are not watched */
     uint64_t post_timeout_ns;
     uint64_t dial_retry_ns;
     uint64_t probe_interval_ns; /* 0: none */
@@ -59,7 +60,7 @@ struct fy_local {
     atomic_size_t send_bytes; /* in all outgoing queues; <= max_send_bytes */
 
     unsigned max_snapshots_out;
-    atomic_uint n_snapshots_out; /* accepted and not ended */
+    atomic_uint n_snapshots_out; /* accepted, and their sources not closed */
     uint64_t snapshot_bytes_per_s;
     uint64_t snapshot_stall_ns;
     uint64_t snapshot_answer_ns;
@@ -74,6 +75,9 @@ struct fy_local {
 /* The headers of every request of ours: at most FY_LOCAL_HEADERS, which point into local. */
 #define FY_LOCAL_HEADERS 5
 size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers);
+
+/* How often a stream carries a link heartbeat. */
+uint64_t fy_local_heartbeat_ns(const struct fy_local *local);
 
 /* Take bytes from the budget of all outgoing queues, or say that it is spent.  Any thread. */
 bool fy_local_reserve(struct fy_local *local, size_t bytes);

@@ -7,6 +7,8 @@ libferry_core_la_SOURCES += \
 	src/peer/counts.h \
 	src/peer/inbox.c \
 	src/peer/inbox.h \
+	src/peer/link.c \
+	src/peer/link.h \
 	src/peer/local.c \
 	src/peer/local.h \
 	src/peer/pace.c \

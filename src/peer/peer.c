@@ -39,6 +39,7 @@ int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer
     fy_snapshot_lane_init(&peer->snapshots, peer);
     fy_prober_init(&peer->prober, peer);
     fy_snapshot_meter_init(&peer->snapshots_in);
+    fy_link_init(&peer->link, peer);
     *ret_peer = peer;
     return FERRY_OK;
 }
@@ -93,9 +94,11 @@ static void dial_unless_remote(struct fy_peer *peer)
 void fy_peer_start(struct fy_peer *peer)
 {
     dial_unless_remote(peer);
-    if (!peer->is_started)
-        fy_pipeline_wake(&peer->pipeline);
+    if (peer->is_started)
+        return;
     peer->is_started = true;
+    fy_pipeline_wake(&peer->pipeline);
+    fy_link_start(&peer->link);
 }
 
 static void stop_dialing(struct fy_peer *peer)
@@ -113,6 +116,7 @@ void fy_peer_silence(struct fy_peer *peer)
     atomic_store(&peer->closed_reason, FERRY_DROP_MEMBER_REMOVED);
     stop_dialing(peer);
     fy_pipeline_stop(&peer->pipeline, FERRY_DROP_MEMBER_REMOVED);
+    fy_snapshot_lane_stop(&peer->snapshots, FERRY_DROP_MEMBER_REMOVED);
 }
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
@@ -124,6 +128,7 @@ void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
         fy_stream_writer_stop(&peer->writers[i], reason);
     fy_pipeline_stop(&peer->pipeline, reason);
     fy_snapshot_lane_stop(&peer->snapshots, reason);
+    fy_link_stop(&peer->link);
     fy_peer_status_stop(&peer->status);
 }
 
@@ -348,6 +353,7 @@ void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_sta
     fy_snapshot_meter_read(&peer->snapshots_in, &ret_status->snapshot_in);
     ret_status->queued_messages += n;
     ret_status->queued_bytes += n_bytes;
+    ret_status->link = fy_link_state(&peer->link);
     fy_counts_add_to(&peer->counts, &ret_status->counts);
     fy_inbox_read(&peer->inbox, &ret_status->inbox, &ret_status->proposals);
     fy_prober_read(&peer->prober, &ret_status->probe, &ret_status->round_trips);

@@ -18,6 +18,7 @@
 #include "ferry/ferry.h"
 #include "peer/counts.h"
 #include "peer/inbox.h"
+#include "peer/link.h"
 #include "peer/peer_status.h"
 #include "peer/pipeline.h"
 #include "peer/prober.h"
@@ -66,6 +67,7 @@ struct fy_peer {
     struct fy_prober prober;
     struct fy_snapshot_lane snapshots;
     struct fy_snapshot_meter snapshots_in; /* the transport's, which receives them */
+    struct fy_link link;
 
     struct fy_peer_ties ties; /* the transport's */
 };

@@ -21,6 +21,9 @@
 #include "wire/message.h"
 
 #define MIN_PROGRESS 1024
+#define HURRY_NS UINT64_C(600000000)
+#define HURRY_FACTOR 4
+#define PATIENT_EVERY 16
 #define MAX_SLOWDOWN 4 /* refusals in a row double the interval so many times at most */
 #define BIT(state) (1u << (state))
 
@@ -118,6 +121,8 @@ static void tell_standing(struct fy_stream_reader *r)
 /* The dial or the stream failed: tell, and try again later. */
 static void fail(struct fy_stream_reader *r, const char *action, const char *text)
 {
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_link_broke(&r->peer->link);
     hang_up(r);
     tell_failure(r, action, text);
     fy_peer_status_deactivate(&r->peer->status, action, fy_stream_name(r->stream), text);
@@ -170,6 +175,9 @@ static void become_active(struct fy_stream_reader *r)
     fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
     tell_standing(r);
     r->n_refusals = 0;
+    r->n_hurried = 0;
+    r->dial_took_ns = now_ns(r) - r->last_dial_ns;
+    fy_link_stands(&r->peer->link);
     fy_peer_status_activate(&r->peer->status);
 }
 
@@ -290,6 +298,22 @@ static void on_watch(void *arg)
         fail(r, "dial", "no answer within the dial and read timeouts");
 }
 
+/*
+ * How long one attempt to connect may take.  A kernel asks again after one second, then two, then four, so that an
+ * attempt begun during an outage would sleep on when the link is back.  Where dials are known to work they are
+ * therefore kept short, in relation to the last that did, and made anew; but now and then one has all of its time, for
+ * the way may have become a slower one.
+ */
+static uint64_t connect_timeout_ns(struct fy_stream_reader *r)
+{
+    const struct fy_local *local = r->peer->local;
+    uint64_t hurried_ns = r->dial_took_ns * HURRY_FACTOR > HURRY_NS ? r->dial_took_ns * HURRY_FACTOR : HURRY_NS;
+
+    if (local->link_timeout_ns == 0 || r->dial_took_ns == 0 || ++r->n_hurried % PATIENT_EVERY == 0)
+        return local->dial_timeout_ns;
+    return hurried_ns < local->dial_timeout_ns ? hurried_ns : local->dial_timeout_ns;
+}
+
 static void dial(void *arg)
 {
     struct fy_stream_reader *r = arg;
@@ -303,8 +327,8 @@ static void dial(void *arg)
         .url = url,
         .headers = headers,
         .own_connection = true,
-        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
         .member = r->peer->id,
+        .connect_timeout_ms = (unsigned)(connect_timeout_ns(r) / 1000000),
     };
     int err;
 
@@ -351,6 +375,14 @@ void fy_stream_reader_start(struct fy_stream_reader *r)
 {
     set_state(r, FERRY_READER_BACKOFF);
     fy_timer_set(&r->retry, now_ns(r));
+}
+
+void fy_stream_reader_give_up(struct fy_stream_reader *r, const char *why)
+{
+    if (r->state == FERRY_READER_ACTIVE)
+        fail(r, "read", why);
+    else if (r->state == FERRY_READER_DIALING)
+        fail(r, "dial", why);
 }
 
 void fy_stream_reader_stop(struct fy_stream_reader *r)

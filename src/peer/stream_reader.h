@@ -41,6 +41,8 @@ struct fy_stream_reader {
     uint64_t last_progress_ns; /* ACTIVE: of the last whole frame, or of the last MIN_PROGRESS bytes */
     size_t n_bytes_since;      /* ACTIVE: bytes since then */
     unsigned n_refusals;       /* in a row */
+    unsigned n_hurried;        /* dials in a row that were not given all of the dial timeout */
+    uint64_t dial_took_ns;     /* the last that worked, up to the answer's head; 0: none did */
     bool is_proven;            /* a frame came since a stream was last said to stand */
     unsigned n_failures;       /* ends of any kind, in a row without a frame between them */
     char last_failure[160];    /* the last that was logged: the same again is not */
@@ -53,6 +55,7 @@ void fy_stream_reader_release(struct fy_stream_reader *r); /* stopped */
 
 void fy_stream_reader_start(struct fy_stream_reader *r);
 void fy_stream_reader_stop(struct fy_stream_reader *r);
+void fy_stream_reader_give_up(struct fy_stream_reader *r, const char *why); /* the link is lost: dial anew */
 
 /* The peer's URLs changed: a reader that waits dials soon. */
 void fy_stream_reader_urls_changed(struct fy_stream_reader *r);

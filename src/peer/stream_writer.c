@@ -2,9 +2,10 @@
  * stream_writer - the channel's messages, framed and flushed in batches.
  *
  * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks read() for
- * bytes, and read fills its buffer with as many frames as there are - one call is one batch and one flush.  Every third
- * of the read timeout a link heartbeat goes between two frames, under load as well, so that the reader knows the link.
- * A message is written when its last byte was given to the net.
+ * bytes, and read fills its buffer with as many frames as there are - one call is one batch and one flush.  A
+ * link heartbeat goes between two frames every third of the read timeout, or every fifth of the link timeout, under
+ * load as well, so that the reader knows the link, and we by what it acknowledges. A message is written when its last
+ * byte was given to the net.
  *
  * When the connection breaks, or a newer one takes its place, the message that was being written and all that are
  * queued are dropped and the core is told once: what the old connection carried cannot be known, and Raft sends again.
@@ -57,7 +58,7 @@ static void on_heartbeat(void *arg)
 
     w->heartbeat_due = true;
     fy_outflow_wake(w->out);
-    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
+    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + fy_local_heartbeat_ns(local));
 }
 
 /* Put the next frame into the encoder.  false: there is none. */
@@ -118,6 +119,7 @@ static void on_gone(void *arg, int err)
 {
     struct fy_stream_writer *w = arg;
 
+    fy_link_broke(&w->peer->link);
     detach(w, FERRY_DROP_STREAM_CLOSED);
     fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), ferry_strerror(err));
 }
@@ -183,10 +185,11 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
                                   ferry_strerror(FERRY_ERR_NOMEM));
         return;
     }
-    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + local->read_timeout_ns / 3);
     atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
+    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + fy_local_heartbeat_ns(local));
     atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
+    fy_link_stands(&w->peer->link);
     tell_attached(w, older != NULL);
     fy_peer_status_activate(&w->peer->status);
 }
@@ -195,6 +198,17 @@ void fy_stream_writer_wake(struct fy_stream_writer *w)
 {
     if (w->out && !fy_channel_is_empty(&w->channel))
         fy_outflow_wake(w->out);
+}
+
+void fy_stream_writer_give_up(struct fy_stream_writer *w, const char *why)
+{
+    struct fy_outflow *out = w->out;
+
+    if (!out)
+        return;
+    detach(w, FERRY_DROP_STREAM_CLOSED);
+    fy_outflow_abort(out);
+    fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), why);
 }
 
 void fy_stream_writer_stop(struct fy_stream_writer *w, enum ferry_drop_reason reason)

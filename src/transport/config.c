@@ -14,6 +14,7 @@
 #define MS_TO_NS(ms) ((uint64_t)(ms)*1000000)
 #define MAX_WORKERS 256
 #define MAX_SNAPSHOTS 256
+#define MIN_LINK_TIMEOUT_MS 500
 
 static int fail(const struct ferry_transport *t, int err, const char *what)
 {
@@ -49,6 +50,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
     if (cfg->snapshot_sink.open &&
         (!cfg->snapshot_sink.write || !cfg->snapshot_sink.commit || !cfg->snapshot_sink.abort))
         return fail(t, FERRY_ERR_INVALID, "snapshot_sink lacks a function");
+    if (cfg->link_timeout_ms != 0 && cfg->link_timeout_ms < MIN_LINK_TIMEOUT_MS)
+        return fail(t, FERRY_ERR_INVALID, "link_timeout_ms is neither 0 nor at least 500");
     if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
         cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
         cfg->max_connections == 0)
@@ -117,6 +120,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->n_propose_workers = cfg->n_propose_workers;
     t->busy_poll_us = cfg->busy_poll_us;
     t->write_timeout_ms = cfg->write_timeout_ms;
+    t->link_timeout_ms = cfg->link_timeout_ms;
     t->max_connections = cfg->max_connections;
     t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
     t->max_remotes = cfg->max_remotes;
@@ -129,6 +133,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     local->form = cfg->form;
     local->dial_timeout_ns = MS_TO_NS(cfg->dial_timeout_ms);
     local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
+    local->link_timeout_ns = MS_TO_NS(cfg->link_timeout_ms);
     local->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
     local->dial_retry_ns = MS_TO_NS(cfg->dial_retry_ms);
     local->probe_interval_ns = MS_TO_NS(cfg->probe_interval_ms);

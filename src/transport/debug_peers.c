@@ -219,6 +219,22 @@ static void put_snapshots(struct json *json, const char *key, const struct ferry
     close_member(json, "}");
 }
 
+static void put_progress(struct json *json, const char *key, const struct ferry_snapshot_progress *progress)
+{
+    open_member(json, key, "{");
+    put_number(json, "active", progress->n_active);
+    put_number(json, "waiting", progress->n_waiting);
+    put_number(json, "finished", progress->n_finished);
+    put_number(json, "failed", progress->n_failed);
+    put_number(json, "index", progress->index);
+    put_number(json, "since_ms", progress->since_ms);
+    put_number(json, "bytes", progress->bytes);
+    if (progress->total_bytes != FERRY_SIZE_UNKNOWN)
+        put_number(json, "total_bytes", progress->total_bytes);
+    put_number(json, "bytes_per_s", progress->bytes_per_s);
+    close_member(json, "}");
+}
+
 static void put_peer(struct json *json, const struct ferry_peer_status *peer)
 {
     open_member(json, NULL, "{");
@@ -230,10 +246,13 @@ static void put_peer(struct json *json, const struct ferry_peer_status *peer)
     put_text(json, "last_error", peer->last_error);
     put_flag(json, "paused", peer->paused);
     put_flag(json, "cut", peer->cut);
+    put_text(json, "link", ferry_link_name(peer->link));
     put_streams(json, peer);
     put_queues(json, peer);
     put_counts(json, &peer->counts);
     put_probe(json, peer);
+    put_progress(json, "snapshot_out", &peer->snapshot_out);
+    put_progress(json, "snapshot_in", &peer->snapshot_in);
     put_snapshots(json, "snapshots_sent", &peer->snapshots_sent);
     put_snapshots(json, "snapshots_received", &peer->snapshots_received);
     close_member(json, "}");

@@ -155,7 +155,7 @@ static void sent_failures(const struct page *page, const struct ferry_peer_statu
     static const enum ferry_drop_reason reasons[] = {
         FERRY_DROP_QUEUE_FULL, FERRY_DROP_BUDGET,  FERRY_DROP_STREAM_CLOSED, FERRY_DROP_POST_FAILED,
         FERRY_DROP_TOO_LARGE,  FERRY_DROP_INVALID, FERRY_DROP_NOMEM,         FERRY_DROP_MEMBER_REMOVED};
-    uint64_t n = peer->snapshots_sent.n_failed;
+    uint64_t n = 0;
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         n += peer->counts.dropped[reasons[i]];
@@ -382,6 +382,44 @@ static void clock_ahead(const struct page *page, const struct ferry_peer_status 
         put_duration(page, &(struct label){"peer", id}, 1, peer->probe.clock_ahead_ns);
 }
 
+static void link_up(const struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    bool is_both = peer->link == FERRY_LINK_BOTH;
+
+    with_label(page, id, "direction", "in", is_both || peer->link == FERRY_LINK_ONLY_IN ? 1 : 0);
+    with_label(page, id, "direction", "out", is_both || peer->link == FERRY_LINK_ONLY_OUT ? 1 : 0);
+}
+
+static void snapshots_active(const struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    with_label(page, id, "direction", "in", peer->snapshot_in.n_active);
+    with_label(page, id, "direction", "out", peer->snapshot_out.n_active);
+}
+
+static void snapshots_waiting(const struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    peer_count(page, id, peer->snapshot_out.n_waiting);
+}
+
+static void snapshot_bytes(const struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    with_label(page, id, "direction", "in", peer->snapshot_in.bytes);
+    with_label(page, id, "direction", "out", peer->snapshot_out.bytes);
+}
+
+static void snapshot_total(const struct page *page, const char *id, const char *direction,
+                           const struct ferry_snapshot_progress *progress)
+{
+    if (progress->total_bytes != FERRY_SIZE_UNKNOWN)
+        with_label(page, id, "direction", direction, progress->total_bytes);
+}
+
+static void snapshot_totals(const struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    snapshot_total(page, id, "in", &peer->snapshot_in);
+    snapshot_total(page, id, "out", &peer->snapshot_out);
+}
+
 /* ---- Of the transport ----------------------------------------------------------------------------------------------
  */
 
@@ -426,6 +464,30 @@ static void stranger_inbox(const struct page *page)
     put_count(page, NULL, 0, page->survey->stranger_inbox.messages);
 }
 
+static void tls_handshakes(const struct page *page)
+{
+    put_count(page, &(struct label){"side", "accepting"}, 1, page->survey->tls.accepted);
+    put_count(page, &(struct label){"side", "dialing"}, 1, page->survey->tls.dialed);
+}
+
+static void tls_refused(const struct page *page)
+{
+    for (int i = 0; i < FERRY_N_TLS_REFUSALS; i++) {
+        const char *reason = ferry_tls_refusal_name((enum ferry_tls_refusal)i);
+
+        put_count(page, (struct label[]){{"side", "accepting"}, {"reason", reason}}, 2,
+                  page->survey->tls.refused_accepting[i]);
+        put_count(page, (struct label[]){{"side", "dialing"}, {"reason", reason}}, 2,
+                  page->survey->tls.refused_dialing[i]);
+    }
+}
+
+static void tls_reloads(const struct page *page)
+{
+    put_count(page, &(struct label){"result", "taken"}, 1, page->survey->tls.reloads);
+    put_count(page, &(struct label){"result", "refused"}, 1, page->survey->tls.refused_reloads);
+}
+
 /* ---- The page ------------------------------------------------------------------------------------------------------
  */
 
@@ -464,14 +526,14 @@ static const struct family {
      snapshot_sending, NULL},
     {ETCD("snapshot_send_total_duration_seconds"), "histogram", "How long snapshots took to be sent.", OF_PEERS,
      snapshot_send_seconds, NULL},
-    {ETCD("snapshot_receive_success"), "counter", "Snapshots that came from the member and were stored.", OF_PEERS,
-     snapshot_received, stranger_snapshots},
-    {ETCD("snapshot_receive_failures"), "counter", "Snapshots of the member that were refused or broke off.", OF_PEERS,
-     snapshot_receive_failures, stranger_snapshot_failures},
-    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots that are being received from the member.", OF_PEERS,
-     snapshot_receiving, NULL},
-    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "How long snapshots took to be received.", OF_PEERS,
-     snapshot_receive_seconds, NULL},
+    {ETCD("snapshot_receive_success"), "counter", "Snapshots that came from the member and were stored.",
+     OF_PEERS_AND_REMOTES, snapshot_received, stranger_snapshots},
+    {ETCD("snapshot_receive_failures"), "counter", "Snapshots of the member that were refused or broke off.",
+     OF_PEERS_AND_REMOTES, snapshot_receive_failures, stranger_snapshot_failures},
+    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots that are being received from the member.",
+     OF_PEERS_AND_REMOTES, snapshot_receiving, NULL},
+    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "How long snapshots took to be received.",
+     OF_PEERS_AND_REMOTES, snapshot_receive_seconds, NULL},
     /* etcd enters the smoothed time, at most every five seconds; this has every probe's own */
     {ETCD("peer_round_trip_time_seconds"), "histogram", "How long probes of the member took to be answered.", OF_PEERS,
      round_trips, NULL},
@@ -511,6 +573,17 @@ static const struct family {
      smoothed_round_trip, NULL},
     {FERRY("peer_clock_ahead_seconds"), "gauge", "By how much our clock is ahead of the peer's.", OF_PEERS, clock_ahead,
      NULL},
+    {FERRY("peer_link_up"), "gauge", "Whether the way from the peer, or to it, is open.", OF_PEERS, link_up, NULL},
+    {FERRY("peer_snapshots_active"), "gauge", "Snapshots under way.", OF_PEERS_AND_REMOTES, snapshots_active, NULL},
+    {FERRY("peer_snapshots_waiting"), "gauge", "Snapshots to the peer that wait for the one under way.",
+     OF_PEERS_AND_REMOTES, snapshots_waiting, NULL},
+    {FERRY("peer_snapshot_bytes"), "gauge", "How much of the latest snapshot has moved.", OF_PEERS_AND_REMOTES,
+     snapshot_bytes, NULL},
+    {FERRY("peer_snapshot_size_bytes"), "gauge", "The size of the latest snapshot, where it is known.",
+     OF_PEERS_AND_REMOTES, snapshot_totals, NULL},
+    {FERRY("tls_handshakes_total"), "counter", "TLS handshakes that succeeded.", OF_PEERS, NULL, tls_handshakes},
+    {FERRY("tls_refused_total"), "counter", "TLS connections that were refused.", OF_PEERS, NULL, tls_refused},
+    {FERRY("tls_reloads_total"), "counter", "New TLS settings, by what became of them.", OF_PEERS, NULL, tls_reloads},
     {FERRY("send_budget_used_bytes"), "gauge", "Memory of all messages that wait to be written.", OF_PEERS, NULL,
      send_budget_used},
     {FERRY("send_budget_bytes"), "gauge", "The most that may be.", OF_PEERS, NULL, send_budget},

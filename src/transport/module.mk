@@ -9,8 +9,10 @@ libferry_core_la_SOURCES += \
 	src/transport/debug_peers.h \
 	src/transport/delivery.c \
 	src/transport/delivery.h \
+	src/transport/faults.c \
 	src/transport/intake.c \
 	src/transport/intake.h \
+	src/transport/members.c \
 	src/transport/metrics.c \
 	src/transport/metrics.h \
 	src/transport/peer_table.c \
@@ -19,8 +21,10 @@ libferry_core_la_SOURCES += \
 	src/transport/raft_server.h \
 	src/transport/routes.c \
 	src/transport/routes.h \
+	src/transport/send.c \
 	src/transport/snapshot_server.c \
-	src/transport/snapshot_server.h \ \
+	src/transport/snapshot_server.h \
+	src/transport/status.c \
 	src/transport/survey.c \
 	src/transport/survey.h \
 	src/transport/transport.c \

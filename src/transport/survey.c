@@ -84,6 +84,7 @@ static void look_at_transport(struct ferry_transport *t, struct fy_survey *surve
         .stranger_inbox = {.messages = received.messages + proposed.messages, .bytes = received.bytes + proposed.bytes},
     };
     fy_snapshot_meter_read_sums(&t->stranger_snapshots, &survey->stranger_snapshots);
+    ferry_transport_tls_counts(t, &survey->tls);
 }
 
 int fy_survey_take(const struct ferry_transport *t, struct fy_survey *ret_survey)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "ferry/ferry.h"
+#include "ferry/tls.h"
 
 struct fy_text;
 
@@ -25,6 +26,7 @@ struct fy_survey {
     struct ferry_snapshot_status stranger_snapshots;
     size_t send_bytes;
     size_t max_send_bytes;
+    struct ferry_tls_counts tls;
     struct ferry_queue_status stranger_inbox; /* received and proposed together */
 
     struct ferry_peer_status *peers; /* by ascending id, then the remotes likewise */

@@ -1,10 +1,10 @@
 /*
- * transport - the public face: life, members, sending, looking.
+ * transport - the transport's life, and what its loop does.
  *
- * What the embedder's threads do ends in a peer's channels or in the table of peers; what must happen on the loop is
- * left with the peer, which is put on the attention list, and the loop is woken.  on_wake then starts, updates and
- * stops peers and kicks their lanes.  Starting, stopping and draining go through that one door, so the loop's data
- * needs no lock.
+ * What the embedder's threads do ends in a peer's channels (send.c) or in the tables of peers (members.c); what must
+ * happen on the loop is left with the peer, which is put on the attention list, and the loop is woken.  on_wake then
+ * starts, updates and stops peers and kicks their lanes.  Starting, stopping and draining go through that one door, so
+ * the loop's data needs no lock.
  */
 #include "transport/transport.h"
 
@@ -22,53 +22,6 @@
 #include "transport/snapshot_server.h"
 #include "transport/survey.h"
 #include "wire/url.h"
-
-#define MIN_SILENCE_NS (30 * UINT64_C(1000000000)) /* of a learned remote that has to make room for another */
-
-/* ---- The tables of peers ------------------------------------------------------------------------------------------
- */
-
-/* A reference to what find gives under mu. */
-static struct fy_peer *find_in(struct ferry_transport *t, uint64_t id, bool with_remotes)
-{
-    struct fy_peer *peer;
-
-    pthread_mutex_lock(&t->mu);
-    peer = fy_peer_table_find(&t->peers, id);
-    if (!peer && with_remotes)
-        peer = fy_peer_table_find(&t->remotes, id);
-    if (peer)
-        fy_peer_ref(peer);
-    pthread_mutex_unlock(&t->mu);
-    return peer;
-}
-
-struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id)
-{
-    return find_in(t, id, false);
-}
-
-struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id)
-{
-    return find_in(t, id, true);
-}
-
-static struct fy_peer_table *table_of(struct ferry_transport *t, struct fy_peer *peer)
-{
-    return atomic_load(&peer->is_remote) ? &t->remotes : &t->peers;
-}
-
-/* Nobody refers to the peer any more: keep its sums, and free it. */
-static void on_last_unref(void *arg, struct fy_peer *peer)
-{
-    struct ferry_transport *t = arg;
-
-    pthread_mutex_lock(&t->mu);
-    fy_counts_add_to(&peer->counts, &t->retired);
-    fy_list_remove(&peer->ties.life_node);
-    pthread_mutex_unlock(&t->mu);
-    fy_peer_free(peer);
-}
 
 /* ---- What the peer code calls up ----------------------------------------------------------------------------------
  */
@@ -193,16 +146,7 @@ static void stop_peers(struct ferry_transport *t)
 {
     struct fy_peer *peer;
 
-    for (;;) {
-        pthread_mutex_lock(&t->mu);
-        peer = fy_peer_table_after(&t->peers, 0);
-        if (!peer)
-            peer = fy_peer_table_after(&t->remotes, 0);
-        if (peer)
-            fy_peer_table_remove(table_of(t, peer), peer);
-        pthread_mutex_unlock(&t->mu);
-        if (!peer)
-            break;
+    while ((peer = fy_transport_take_any(t))) {
         stop_peer(peer, FERRY_DROP_STOPPED);
         fy_peer_unref(peer);
     }
@@ -364,6 +308,7 @@ static int advertise(struct ferry_transport *t)
 static int make_net(struct ferry_transport *t)
 {
     struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
+                                 .link_timeout_ms = t->link_timeout_ms,
                                  .busy_poll_us = t->busy_poll_us,
                                  .max_connections = t->max_connections,
                                  .log = &t->local.log,
@@ -495,6 +440,29 @@ const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i
     }
 }
 
+int fy_transport_check_running(const struct ferry_transport *t)
+{
+    switch (atomic_load(&t->state)) {
+    case FY_TRANSPORT_RUNNING:
+        return FERRY_OK;
+    case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING:
+        return FERRY_ERR_STATE;
+    default:
+        return FERRY_ERR_CLOSED;
+    }
+}
+
+/* ---- Before the start -----------------------------------------------------------------------------------------------
+ */
+
+int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_http_fn *fn, void *ctx)
+{
+    if (atomic_load(&t->state) != FY_TRANSPORT_NEW)
+        return FERRY_ERR_STATE;
+    return fy_routes_add(&t->routes, path, fn, ctx);
+}
+
 /* ---- FERRY_DELIVER_HOST -------------------------------------------------------------------------------------------
  */
 
@@ -521,459 +489,6 @@ int ferry_transport_run(struct ferry_transport *t, int timeout_ms)
     return FERRY_OK;
 }
 
-/* ---- Members ------------------------------------------------------------------------------------------------------
- */
-
-/* FERRY_OK while running, else why not. */
-static int check_running(const struct ferry_transport *t)
-{
-    switch (atomic_load(&t->state)) {
-    case FY_TRANSPORT_RUNNING:
-        return FERRY_OK;
-    case FY_TRANSPORT_NEW:
-    case FY_TRANSPORT_STARTING:
-        return FERRY_ERR_STATE;
-    default:
-        return FERRY_ERR_CLOSED;
-    }
-}
-
-/* Enter a new peer, unless its id is known or the transport has been stopped meanwhile. */
-static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
-{
-    int err;
-
-    pthread_mutex_lock(&t->mu);
-    err = check_running(t);
-    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, peer->id) || fy_peer_table_find(&t->remotes, peer->id)))
-        err = FERRY_ERR_EXISTS;
-    if (err == FERRY_OK)
-        err = fy_peer_table_insert(table_of(t, peer), peer);
-    if (err == FERRY_OK) {
-        atomic_store(&peer->is_paused, t->is_paused);
-        fy_list_append(&t->alive, &peer->ties.life_node);
-        fy_peer_ref(peer); /* the table keeps the one it was born with; this is for the caller */
-    }
-    pthread_mutex_unlock(&t->mu);
-    return err;
-}
-
-static int copy_peer_urls(const struct ferry_transport *t, const char *const *urls, char ***ret_copy)
-{
-    char **copy;
-    int err = fy_urls_copy(urls, &copy);
-
-    if (err != FERRY_OK)
-        return err;
-    if (!t->tls && fy_urls_have_https(copy)) {
-        free(copy);
-        return FERRY_ERR_TLS_CONFIG;
-    }
-    *ret_copy = copy;
-    return FERRY_OK;
-}
-
-enum kind { PEER, REMOTE, LEARNED_REMOTE };
-
-/* Make a peer and enter it.  Takes urls on success; the peer has a copy of them, so that they are whole on failure. */
-static int add_new(struct ferry_transport *t, uint64_t id, char **urls, enum kind kind)
-{
-    struct fy_peer *peer;
-    char **copy;
-    int err = fy_urls_copy((const char *const *)urls, &copy);
-
-    if (err != FERRY_OK)
-        return err;
-    err = fy_peer_new(&t->local, id, copy, &peer);
-    if (err != FERRY_OK) {
-        free(copy);
-        return err;
-    }
-    peer->ties.on_last_unref = on_last_unref;
-    peer->ties.arg = t;
-    if (kind != PEER)
-        fy_peer_set_remote(peer);
-    if (kind == LEARNED_REMOTE) {
-        peer->ties.is_learned = true;
-        peer->ties.heard_ns = fy_net_now_ns(t->local.net);
-    }
-    err = enter_peer(t, peer);
-    if (err != FERRY_OK) {
-        fy_peer_stop(peer, FERRY_DROP_REMOVED);
-        fy_peer_free(peer);
-        return err;
-    }
-    free(urls);
-    fy_peer_ask_for_attention(peer);
-    fy_peer_unref(peer);
-    return FERRY_OK;
-}
-
-/* Make the remote of this id a peer.  Takes urls on success.  FERRY_ERR_NOT_FOUND when it is no remote. */
-static int promote_remote(struct ferry_transport *t, uint64_t id, char **urls)
-{
-    char **superseded = NULL;
-    struct fy_peer *remote;
-    int err;
-
-    pthread_mutex_lock(&t->mu);
-    remote = fy_peer_table_find(&t->remotes, id);
-    err = remote ? fy_peer_table_insert(&t->peers, remote) : FERRY_ERR_NOT_FOUND;
-    if (err == FERRY_OK) {
-        fy_peer_table_remove(&t->remotes, remote);
-        remote->ties.is_learned = false;
-        superseded = remote->ties.new_urls;
-        remote->ties.new_urls = urls;
-        fy_peer_promote(remote); /* under mu: a peer always says which table it is in */
-        fy_peer_ref(remote);
-    }
-    pthread_mutex_unlock(&t->mu);
-    if (err != FERRY_OK)
-        return err;
-    free(superseded);
-    fy_peer_ask_for_attention(remote);
-    fy_peer_unref(remote);
-    return FERRY_OK;
-}
-
-static bool is_remote(struct ferry_transport *t, uint64_t id)
-{
-    struct fy_peer *remote;
-
-    pthread_mutex_lock(&t->mu);
-    remote = fy_peer_table_find(&t->remotes, id);
-    pthread_mutex_unlock(&t->mu);
-    return remote != NULL;
-}
-
-static int add_peer(struct ferry_transport *t, uint64_t id, char **urls)
-{
-    int err;
-
-    do { /* again when it was learned in between */
-        err = promote_remote(t, id, urls);
-        if (err == FERRY_ERR_NOT_FOUND)
-            err = add_new(t, id, urls, PEER);
-    } while (err == FERRY_ERR_EXISTS && is_remote(t, id));
-    return err;
-}
-
-/* What add_peer and add_remote check, and the copy of urls that they take. */
-static int check_new(const struct ferry_transport *t, uint64_t id, const char *const *urls, char ***ret_copy)
-{
-    int err = check_running(t);
-
-    if (err != FERRY_OK)
-        return err;
-    if (id == 0 || id == t->local.id || !urls)
-        return FERRY_ERR_INVALID;
-    return copy_peer_urls(t, urls, ret_copy);
-}
-
-int ferry_transport_add_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
-{
-    char **copy;
-    int err = check_new(t, id, urls, &copy);
-
-    if (err != FERRY_OK)
-        return err;
-    err = add_peer(t, id, copy);
-    if (err != FERRY_OK)
-        free(copy);
-    return err;
-}
-
-int ferry_transport_add_remote(struct ferry_transport *t, uint64_t id, const char *const *urls)
-{
-    char **copy;
-    int err = check_new(t, id, urls, &copy);
-
-    if (err != FERRY_OK)
-        return err;
-    err = add_new(t, id, copy, REMOTE);
-    if (err != FERRY_OK)
-        free(copy);
-    return err;
-}
-
-int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls)
-{
-    struct fy_peer *peer;
-    char **copy, **superseded;
-    int err = check_running(t);
-
-    if (err != FERRY_OK)
-        return err;
-    if (!urls)
-        return FERRY_ERR_INVALID;
-    err = copy_peer_urls(t, urls, &copy);
-    if (err != FERRY_OK)
-        return err;
-    peer = fy_transport_find(t, id);
-    if (!peer) {
-        free(copy);
-        return FERRY_ERR_NOT_FOUND;
-    }
-    pthread_mutex_lock(&t->mu);
-    superseded = peer->ties.new_urls;
-    peer->ties.new_urls = copy;
-    pthread_mutex_unlock(&t->mu);
-    free(superseded);
-    fy_peer_ask_for_attention(peer);
-    fy_peer_unref(peer);
-    return FERRY_OK;
-}
-
-/* Take the peer out of the table; the loop then stops it.  mu is held on entry, and let go. */
-static void expel_and_unlock(struct ferry_transport *t, struct fy_peer *peer)
-{
-    fy_peer_table_remove(table_of(t, peer), peer);
-    peer->ties.is_leaving = true; /* the loop lets go of the table's reference */
-    fy_peer_ref(peer);
-    pthread_mutex_unlock(&t->mu);
-    fy_peer_ask_for_attention(peer);
-    fy_peer_unref(peer);
-}
-
-int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id)
-{
-    struct fy_peer *peer;
-    int err = check_running(t);
-
-    if (err != FERRY_OK)
-        return err;
-    pthread_mutex_lock(&t->mu);
-    peer = fy_peer_table_find(&t->peers, id);
-    if (!peer)
-        peer = fy_peer_table_find(&t->remotes, id);
-    if (!peer) {
-        pthread_mutex_unlock(&t->mu);
-        return FERRY_ERR_NOT_FOUND;
-    }
-    expel_and_unlock(t, peer);
-    return FERRY_OK;
-}
-
-int ferry_transport_remove_all_peers(struct ferry_transport *t)
-{
-    int err = check_running(t);
-
-    if (err != FERRY_OK)
-        return err;
-    for (;;) {
-        struct fy_peer *peer;
-
-        pthread_mutex_lock(&t->mu);
-        peer = fy_peer_table_after(&t->peers, 0);
-        if (!peer) {
-            pthread_mutex_unlock(&t->mu);
-            return FERRY_OK;
-        }
-        expel_and_unlock(t, peer);
-    }
-}
-
-/* ---- Remotes that are learned -------------------------------------------------------------------------------------
- */
-
-/* Is this id known?  A learned remote has been heard again. */
-static bool hear(struct ferry_transport *t, uint64_t id)
-{
-    struct fy_peer *remote;
-    bool is_known;
-
-    pthread_mutex_lock(&t->mu);
-    remote = fy_peer_table_find(&t->remotes, id);
-    if (remote)
-        remote->ties.heard_ns = fy_net_now_ns(t->local.net);
-    is_known = remote || fy_peer_table_find(&t->peers, id);
-    pthread_mutex_unlock(&t->mu);
-    return is_known;
-}
-
-/* Of the learned remotes, how many there are, and the one that has been silent for longest.  Under mu. */
-static size_t count_learned(const struct ferry_transport *t, struct fy_peer **ret_silent)
-{
-    size_t n = 0;
-
-    *ret_silent = NULL;
-    for (size_t i = 0; i < t->remotes.n; i++) {
-        struct fy_peer *remote = t->remotes.peers[i];
-
-        if (!remote->ties.is_learned)
-            continue;
-        n++;
-        if (!*ret_silent || remote->ties.heard_ns < (*ret_silent)->ties.heard_ns)
-            *ret_silent = remote;
-    }
-    return n;
-}
-
-/* Is there room for one more, maybe in the place of one that has long been silent? */
-static bool make_room(struct ferry_transport *t)
-{
-    struct fy_peer *silent;
-    bool has_room;
-
-    pthread_mutex_lock(&t->mu);
-    has_room = count_learned(t, &silent) < t->max_remotes;
-    if (has_room || fy_net_now_ns(t->local.net) - silent->ties.heard_ns < MIN_SILENCE_NS) {
-        pthread_mutex_unlock(&t->mu);
-        return has_room;
-    }
-    expel_and_unlock(t, silent);
-    return true;
-}
-
-static void learn(struct ferry_transport *t, uint64_t id, const char *text)
-{
-    unsigned long long n_held;
-    char **urls;
-    int err = fy_urls_split(text, &urls);
-
-    if (err == FERRY_OK && !t->tls && fy_urls_have_https(urls)) {
-        free(urls);
-        err = FERRY_ERR_TLS_CONFIG;
-    }
-    if (err == FERRY_OK && !make_room(t)) {
-        free(urls);
-        fy_count(&t->n_remotes_refused, 1);
-        if (fy_log_fold_pass(&t->remote_fold, fy_net_now_ns(t->local.net), &n_held))
-            fy_log(&t->local.log, FERRY_LOG_WARN, "remote", id,
-                   "not remembered: there are max_remotes already (%llu more not logged)", n_held);
-        return;
-    }
-    if (err == FERRY_OK) {
-        err = add_new(t, id, urls, LEARNED_REMOTE);
-        if (err != FERRY_OK)
-            free(urls);
-    }
-    if (err == FERRY_OK)
-        fy_log(&t->local.log, FERRY_LOG_INFO, "remote", id, "learned from its own request");
-    else
-        fy_log(&t->local.log, FERRY_LOG_DEBUG, "remote", id, "not remembered: %s", ferry_strerror(err));
-}
-
-void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const char *urls)
-{
-    if (t->max_remotes == 0 || id == 0 || id == t->local.id || hear(t, id))
-        return;
-    if (t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id))
-        return; /* etcd remembers it; but whoever was removed shall find nobody to answer */
-    learn(t, id, urls);
-}
-
-int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_http_fn *fn, void *ctx)
-{
-    if (atomic_load(&t->state) != FY_TRANSPORT_NEW)
-        return FERRY_ERR_STATE;
-    return fy_routes_add(&t->routes, path, fn, ctx);
-}
-
-/* ---- Sending ------------------------------------------------------------------------------------------------------
- */
-
-int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n)
-{
-    struct fy_peer *peer = NULL;
-    int err = check_running(t);
-
-    for (size_t i = 0; i < n && err == FERRY_OK; i++) {
-        if (msgs[i].to == 0)
-            continue;
-        if (!peer || peer->id != msgs[i].to) { /* most calls are for one peer */
-            if (peer)
-                fy_peer_unref(peer);
-            peer = fy_transport_find(t, msgs[i].to);
-        }
-        if (peer)
-            fy_peer_send(peer, &msgs[i]);
-        else
-            fy_count(&t->n_unknown, 1);
-    }
-    if (peer)
-        fy_peer_unref(peer);
-    return err;
-}
-
-int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
-                                  const struct ferry_snapshot_source *source)
-{
-    struct fy_peer *peer = NULL;
-    int err = check_running(t);
-
-    if (err == FERRY_OK) {
-        peer = fy_transport_find_peer(t, msg->to);
-        err = peer ? fy_snapshot_lane_put(&peer->snapshots, msg, source) : FERRY_ERR_NOT_FOUND;
-    }
-    if (err == FERRY_OK)
-        fy_peer_ask_for_attention(peer);
-    else if (source->close)
-        source->close(source->ctx, err);
-    if (peer)
-        fy_peer_unref(peer);
-    return err;
-}
-
-/* ---- Looking at it ------------------------------------------------------------------------------------------------
- */
-
-/* Reading takes mu, which is not part of what a reader may see as changed. */
-static struct ferry_transport *mutable_transport(const struct ferry_transport *t)
-{
-    return (struct ferry_transport *)(uintptr_t)t;
-}
-
-int ferry_transport_peer_status_sized(const struct ferry_transport *t, uint64_t id,
-                                      struct ferry_peer_status *ret_status, size_t size)
-{
-    struct ferry_peer_status status;
-    struct fy_peer *peer;
-
-    if (size > sizeof(status))
-        return FERRY_ERR_INVALID;
-    peer = fy_transport_find(mutable_transport(t), id);
-    if (!peer)
-        return FERRY_ERR_NOT_FOUND;
-    fy_peer_read_status(peer, &status);
-    fy_peer_unref(peer);
-    memcpy(ret_status, &status, size);
-    return FERRY_OK;
-}
-
-void ferry_transport_totals(const struct ferry_transport *t, struct ferry_counts *ret_counts)
-{
-    pthread_mutex_t *mu = &mutable_transport(t)->mu;
-    uint64_t n_unknown = atomic_load(&t->n_unknown);
-
-    pthread_mutex_lock(mu);
-    *ret_counts = t->retired;
-    for (struct fy_node *node = fy_list_first(&t->alive); node; node = fy_list_next(&t->alive, node))
-        fy_counts_add_to(&fy_container(node, struct fy_peer, ties.life_node)->counts, ret_counts);
-    pthread_mutex_unlock(mu);
-    ret_counts->sent += n_unknown;
-    ret_counts->dropped[FERRY_DROP_UNKNOWN_PEER] += n_unknown;
-}
-
-uint64_t ferry_transport_active_since_ms(const struct ferry_transport *t, uint64_t id)
-{
-    struct ferry_peer_status status;
-
-    return ferry_transport_peer_status(t, id, &status) == FERRY_OK ? status.active_since_ms : 0;
-}
-
-size_t ferry_transport_active_peers(const struct ferry_transport *t)
-{
-    pthread_mutex_t *mu = &mutable_transport(t)->mu;
-    size_t n = 0;
-
-    pthread_mutex_lock(mu);
-    for (size_t i = 0; i < t->peers.n; i++)
-        n += atomic_load(&t->peers.peers[i]->status.is_active) ? 1 : 0;
-    pthread_mutex_unlock(mu);
-    return n;
-}
-
 /* ---- TLS ----------------------------------------------------------------------------------------------------------
  */
 
@@ -991,49 +506,4 @@ void ferry_transport_tls_counts(const struct ferry_transport *t, struct ferry_tl
     *ret_counts = (struct ferry_tls_counts){.accepted = 0};
     if (t->tls)
         fy_tls_read_counts(t->tls, ret_counts);
-}
-
-/* ---- Faults, for tests --------------------------------------------------------------------------------------------
- */
-
-static void set_paused(struct ferry_transport *t, bool is_paused)
-{
-    pthread_mutex_lock(&t->mu);
-    t->is_paused = is_paused;
-    for (size_t i = 0; i < t->peers.n; i++)
-        atomic_store(&t->peers.peers[i]->is_paused, is_paused);
-    for (size_t i = 0; i < t->remotes.n; i++)
-        atomic_store(&t->remotes.peers[i]->is_paused, is_paused);
-    pthread_mutex_unlock(&t->mu);
-}
-
-void ferry_transport_pause(struct ferry_transport *t)
-{
-    set_paused(t, true);
-}
-
-void ferry_transport_resume(struct ferry_transport *t)
-{
-    set_paused(t, false);
-}
-
-static int set_cut(struct ferry_transport *t, uint64_t id, bool is_cut)
-{
-    struct fy_peer *peer = fy_transport_find(t, id);
-
-    if (!peer)
-        return FERRY_ERR_NOT_FOUND;
-    atomic_store(&peer->is_cut, is_cut);
-    fy_peer_unref(peer);
-    return FERRY_OK;
-}
-
-int ferry_transport_cut_peer(struct ferry_transport *t, uint64_t id)
-{
-    return set_cut(t, id, true);
-}
-
-int ferry_transport_mend_peer(struct ferry_transport *t, uint64_t id)
-{
-    return set_cut(t, id, false);
 }

@@ -4,7 +4,6 @@
 #include "harness/certificates.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -13,33 +12,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/rig.h"
+
 #define HOUR_S 3600
 #define MAX_PATHS 256
 
-static char directory[64];
-static char paths[MAX_PATHS][160];
+static char directory[RIG_DIR_SIZE];
+static char paths[MAX_PATHS][RIG_DIR_SIZE + 64];
 static size_t n_paths;
 static long last_serial;
 
 void certificates_setup(void)
 {
-    snprintf(directory, sizeof(directory), "/tmp/ferry-certificates-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    rig_make_dir(directory);
     n_paths = 0;
     last_serial = 1000;
-}
-
-void certificates_teardown(void)
-{
-    DIR *dir = opendir(directory);
-    const struct dirent *entry;
-
-    ck_assert_ptr_nonnull(dir);
-    while ((entry = readdir(dir)))
-        if (entry->d_name[0] != '.')
-            ck_assert_int_eq(unlinkat(dirfd(dir), entry->d_name, 0), 0);
-    closedir(dir);
-    ck_assert_int_eq(rmdir(directory), 0);
 }
 
 /* ---- Making ---- */

@@ -26,13 +26,12 @@ struct certificate_spec {
 };
 
 void certificates_setup(void); /* makes the directory */
-void certificates_teardown(void);
 
 /* issuer NULL: self-signed.  To be released. */
 struct certificate certificate_make(const struct certificate_spec *spec, const struct certificate *issuer);
 void certificate_release(struct certificate *certificate);
 
-/* Write NAME into the directory, in one step.  The path lives until teardown. */
+/* Write NAME into the directory, in one step.  The path lives as long as the test. */
 const char *certificate_write(const char *name, const struct certificate *first, const struct certificate *second);
 const char *certificate_write_key(const char *name, const struct certificate *certificate);
 const char *certificate_write_crl(const char *name, const struct certificate *issuer, long revoked_serial);

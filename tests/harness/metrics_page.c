@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ferry/ferry.h"
+
 static void *grown(void *array, size_t n, size_t size)
 {
     if ((n & (n - 1)) != 0 && n != 0)
@@ -226,4 +228,35 @@ double metrics_page_value(const struct metrics_page *page, const char *name, con
 
     ck_assert_msg(sample, "no sample %s{%s}", name, labels);
     return sample->value;
+}
+
+/* ---- Of a transport ---- */
+
+struct collected {
+    char *text;
+    size_t len;
+};
+
+static int collect(void *ctx, const char *text, size_t len)
+{
+    struct collected *all = ctx;
+
+    all->text = realloc(all->text, all->len + len + 1);
+    ck_assert_ptr_nonnull(all->text);
+    memcpy(all->text + all->len, text, len);
+    all->len += len;
+    all->text[all->len] = '\0';
+    return 0;
+}
+
+struct metrics_page metrics_page_of(const struct ferry_transport *t)
+{
+    struct collected all = {0};
+    struct metrics_page page;
+
+    ck_assert_int_eq(ferry_metrics_write(t, collect, &all), FERRY_OK);
+    ck_assert_ptr_nonnull(all.text);
+    page = metrics_page_read(all.text);
+    free(all.text);
+    return page;
 }

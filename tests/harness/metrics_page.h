@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct ferry_transport;
+
 #define METRICS_MAX_LABELS 4
 
 struct metric_sample {
@@ -33,6 +35,9 @@ struct metrics_page {
     struct metric_sample *samples;
     size_t n_samples;
 };
+
+/* What a transport writes, and what stands in it. */
+struct metrics_page metrics_page_of(const struct ferry_transport *t);
 
 /* Every line is HELP, TYPE or a sample of the family begun last, no series comes twice, histograms add up. */
 struct metrics_page metrics_page_read(const char *text);

@@ -1,11 +1,15 @@
 /*
  * rig - the common main of the test programs.
  */
+#include "config.h" /* _GNU_SOURCE, for nftw */
+
 #include "harness/rig.h"
 
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "harness/heap.h"
 
@@ -19,6 +23,43 @@ const char *__tsan_default_suppressions(void)
 {
     return "race:on_socket_change\n";
 }
+
+/* ---- Files ---- */
+
+static char work_dir[200]; /* of the whole program; "" before the first test */
+
+static void make_work_dir(const char *name)
+{
+    const char *parent = getenv("TMPDIR");
+
+    (void)snprintf(work_dir, sizeof(work_dir), "%s/ferry-%s-XXXXXX", parent && parent[0] ? parent : "/tmp", name);
+    if (!mkdtemp(work_dir)) {
+        perror(work_dir);
+        exit(EXIT_FAILURE);
+    }
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    (void)st;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+/* By the process that outlives the tests: one that failed has removed nothing. */
+static void remove_work_dir(void)
+{
+    (void)nftw(work_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void rig_make_dir(char ret_path[RIG_DIR_SIZE])
+{
+    (void)snprintf(ret_path, RIG_DIR_SIZE, "%s/XXXXXX", work_dir);
+    ck_assert_ptr_nonnull(mkdtemp(ret_path));
+}
+
+/* ---- Tests ---- */
 
 int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
 {
@@ -39,11 +80,13 @@ int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), cons
     va_end(tests);
     suite_add_tcase(suite, tcase);
 
+    make_work_dir(name);
     runner = srunner_create(suite);
     srunner_set_tap(runner, "-");
     srunner_run_all(runner, CK_SILENT);
     n_failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    remove_work_dir();
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -12,6 +12,10 @@
  */
 int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...);
 
+/* A new directory.  It goes, with all that is in it, when the last test of the program has ended, however it ended. */
+#define RIG_DIR_SIZE 256
+void rig_make_dir(char ret_path[RIG_DIR_SIZE]);
+
 /* The path of a file of the source tree, in a static buffer. */
 const char *rig_path(const char *relative);
 

@@ -68,18 +68,6 @@ static int on_write(void *ctx, const char *text, size_t len)
     return w->answer;
 }
 
-static struct metrics_page read_metrics(const struct member *m)
-{
-    struct written w = {0};
-    struct metrics_page page;
-
-    ck_assert_int_eq(ferry_metrics_write(m->t, on_write, &w), FERRY_OK);
-    ck_assert_ptr_nonnull(w.text);
-    page = metrics_page_read(w.text);
-    free(w.text);
-    return page;
-}
-
 static json_t *read_debug(const struct member *m)
 {
     struct written w = {0};
@@ -251,7 +239,7 @@ START_TEST(etcds_series_are_there_with_etcds_types_labels_and_buckets)
     size_t n_etcd = 0;
 
     start_and_connect();
-    page = read_metrics(&members[0]);
+    page = metrics_page_of(members[0].t);
     for (size_t i = 0; i < sizeof(etcd_families) / sizeof(etcd_families[0]); i++) {
         const struct metric_family *family = metrics_page_family(&page, etcd_families[i].name);
 
@@ -283,8 +271,8 @@ START_TEST(the_figures_are_those_of_the_status)
     member_send(&members[0], &(struct ferry_message){.type = FERRY_MSG_APP, .from = 1, .to = 2});
     member_send(&members[0], &(struct ferry_message){.type = FERRY_MSG_APP, .from = 1, .to = 99});
     status = member_status(&members[0], 2);
-    out = read_metrics(&members[0]);
-    in = read_metrics(&members[1]);
+    out = metrics_page_of(members[0].t);
+    in = metrics_page_of(members[1].t);
     ck_assert(metrics_page_value(&out, "etcd_network_active_peers", "Local=1,Remote=2") == 1);
     ck_assert(metrics_page_value(&out, "etcd_network_disconnected_peers_total", "Local=1,Remote=2") ==
               (double)status.n_inactive); /* 1 when the first dial came before the other side knew of us */
@@ -307,6 +295,8 @@ START_TEST(the_figures_are_those_of_the_status)
     ck_assert(metrics_page_value(&out, "ferry_unknown_peer_messages_total", "") == 1);
     ck_assert(metrics_page_value(&out, "ferry_stream_attached", "peer=2,stream=msgapp,direction=in") == 1);
     ck_assert(metrics_page_value(&out, "ferry_stream_attached", "peer=2,stream=message,direction=out") == 1);
+    ck_assert(metrics_page_value(&out, "ferry_peer_link_up", "peer=2,direction=in") == 1);
+    ck_assert(metrics_page_value(&out, "ferry_peer_link_up", "peer=2,direction=out") == 1);
     ck_assert(metrics_page_value(&out, "ferry_stream_dials_total", "peer=2,stream=message") >= 1);
     ck_assert(metrics_page_value(&out, "ferry_peer_probe_healthy", "peer=2") == 1);
     ck_assert(metrics_page_value(&out, "ferry_peer_probes_total", "peer=2,result=good") >= 3);
@@ -333,7 +323,7 @@ START_TEST(failures_are_counted_where_etcd_counts_them)
     members_await_rest(members, 1);
     member_send(&members[0], &msg);
     members_await_rest(members, 1);
-    page = read_metrics(&members[0]);
+    page = metrics_page_of(members[0].t);
     ck_assert(metrics_page_value(&page, "etcd_network_active_peers", "Local=1,Remote=2") == 0);
     ck_assert(metrics_page_value(&page, "etcd_network_disconnected_peers_total", "Local=1,Remote=2") >= 1);
     ck_assert(metrics_page_value(&page, "etcd_network_peer_sent_failures_total", "To=2") >= 1);
@@ -346,7 +336,7 @@ START_TEST(there_are_metrics_before_start_and_after_stop)
     struct metrics_page page;
 
     ck_assert_int_eq(ferry_transport_new(&members[0].config, &members[0].t), FERRY_OK);
-    page = read_metrics(&members[0]);
+    page = metrics_page_of(members[0].t);
     ck_assert_ptr_nonnull(metrics_page_family(&page, "etcd_network_active_peers"));
     ck_assert(metrics_page_value(&page, "ferry_remotes", "") == 0);
     metrics_page_release(&page);
@@ -354,7 +344,7 @@ START_TEST(there_are_metrics_before_start_and_after_stop)
     member_stop(&members[0]);
     start_and_connect();
     ferry_transport_stop(members[0].t);
-    page = read_metrics(&members[0]);
+    page = metrics_page_of(members[0].t);
     ck_assert_ptr_null(metrics_page_sample(&page, "etcd_network_active_peers", "Local=1,Remote=2"));
     metrics_page_release(&page);
 }
@@ -440,6 +430,7 @@ START_TEST(the_debug_page_has_all_of_it)
     ck_assert_uint_eq(number_of(peer, "dropped.cut"), 1);
     ck_assert_uint_eq(number_of(peer, "classes.control.dropped.cut"), 1);
     ck_assert_uint_eq(number_of(peer, "classes.snapshot.written"), 10);
+    ck_assert_str_eq(json_string_value(json_object_get(peer, "link")), "both");
     ck_assert_uint_eq(number_of(peer, "streams.msgapp.out.attached"), 1);
     ck_assert_uint_gt(number_of(peer, "streams.message.in.since_ms"), 0);
     ck_assert_uint_eq(number_of(peer, "queues.pipeline.messages"), 0);

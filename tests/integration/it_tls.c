@@ -13,6 +13,7 @@
 #include "harness/certificates.h"
 #include "harness/heap.h"
 #include "harness/member.h"
+#include "harness/metrics_page.h"
 #include "harness/patience.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
@@ -97,7 +98,6 @@ static void teardown(void)
 {
     for (size_t i = 0; i < sizeof(people) / sizeof(people[0]); i++)
         certificate_release(&people[i].certificate);
-    certificates_teardown();
 }
 
 /* ---- The table --------------------------------------------------------------------------------------------------- */
@@ -409,6 +409,17 @@ static void check_client(const struct row *row)
     }
 }
 
+/* The page says what the counts say. */
+static void check_page(const struct member *m, const char *side, const char *reason)
+{
+    struct metrics_page page = metrics_page_of(m->t);
+    char labels[64];
+
+    snprintf(labels, sizeof(labels), "side=%s,reason=%s", side, reason);
+    ck_assert(metrics_page_value(&page, "ferry_tls_refused_total", labels) >= 1);
+    metrics_page_release(&page);
+}
+
 static void check_server(const struct row *row)
 {
     struct ferry_tls_counts counts;
@@ -416,9 +427,11 @@ static void check_server(const struct row *row)
     await(&a, has_accepted_or_refused);
     counts = counts_of(&a);
     check(row, "server", row->accepting, counts.accepted, counts.refused_accepting);
-    if (row->accepting != ACCEPTED)
+    if (row->accepting != ACCEPTED) {
         ck_assert_msg(journal_wait(&a.journal, JOURNAL_ANY, "refused 127.0.0.1:", patience_ms(WAIT_MS)), "%s",
                       row->name);
+        check_page(&a, "accepting", ferry_tls_refusal_name((enum ferry_tls_refusal)row->accepting));
+    }
 }
 
 static void check_openssl(const struct row *row, struct tls_peer_result result, int expected)

@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_man.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
@@ -24,11 +25,13 @@ INTEGRATION_TESTS = \
 	it_members.test \
 	it_metrics.test \
 	it_remotes.test \
+	it_netns.test \
 	it_routes.test \
 	it_sim.test \
 	it_snapshot.test \
 	it_snapshot_sim.test \
 	it_stop.test \
+	it_strangers.test \
 	it_threads.test \
 	it_tls.test
 check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
@@ -41,11 +44,13 @@ it_members_test_SOURCES = tests/integration/it_members.c
 it_metrics_test_SOURCES = tests/integration/it_metrics.c
 it_prometheus_SOURCES = tests/integration/it_prometheus.c
 it_remotes_test_SOURCES = tests/integration/it_remotes.c
+it_netns_test_SOURCES = tests/integration/it_netns.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
 it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
 it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
+it_strangers_test_SOURCES = tests/integration/it_strangers.c src/tools/latency.c
 it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 endif

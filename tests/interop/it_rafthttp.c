@@ -331,12 +331,16 @@ static void introduce(enum path path, const char *url)
 {
     const char *const urls[] = {url, NULL};
 
-    if (path == PATH_FERRY_LEARNS)
+    if (path == PATH_FERRY_LEARNS) {
         await_ready(go_is_known, "the Go side made itself known");
-    else if (path == PATH_FERRY_HAS_REMOTE)
-        ck_assert_int_eq(ferry_transport_add_remote(pair.ferry, GO_ID, urls), FERRY_OK);
-    else
+    } else if (path == PATH_FERRY_HAS_REMOTE) {
+        int err = ferry_transport_add_remote(pair.ferry, GO_ID, urls);
+
+        ck_assert(err == FERRY_OK || err == FERRY_ERR_EXISTS); /* the Go side's own requests may have come first */
+        ck_assert(go_is_known());
+    } else {
         ck_assert_int_eq(ferry_transport_add_peer(pair.ferry, GO_ID, urls), FERRY_OK);
+    }
 }
 
 /* Start both members and tell them about each other. */
@@ -741,7 +745,6 @@ START_TEST(mutual_tls_carries_everything_both_ways)
     certificate_release(&of_go);
     certificate_release(&of_ferry);
     certificate_release(&ca);
-    certificates_teardown();
 }
 END_TEST
 
@@ -800,11 +803,11 @@ END_TEST
 START_TEST(a_snapshots_body_goes_from_go_to_ferry)
 {
     struct ferry_config cfg = native_config();
-    char dir[] = "/tmp/ferry-interop-XXXXXX", path[64], expected[65], seen[65];
+    char dir[RIG_DIR_SIZE], path[RIG_DIR_SIZE + 64], expected[65], seen[65];
     uint64_t begin_ns, size;
     json_t *event;
 
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    rig_make_dir(dir);
     snprintf(path, sizeof(path), "%s/%016" PRIx64 ".snap.db", dir, BODY_INDEX);
     cfg.snapshot_dir = dir;
     pair_start(&cfg, PATH_STREAMS);
@@ -1004,25 +1007,6 @@ END_TEST
 
 /* ---- Probing and metrics ---- */
 
-static int on_page(void *ctx, const char *text, size_t len)
-{
-    char **page = ctx;
-
-    *page = strndup(text, len);
-    return *page ? 0 : FERRY_ERR_NOMEM;
-}
-
-static struct metrics_page ferry_metrics(void)
-{
-    struct metrics_page page;
-    char *text = NULL;
-
-    ck_assert_int_eq(ferry_metrics_write(pair.ferry, on_page, &text), FERRY_OK);
-    page = metrics_page_read(text);
-    free(text);
-    return page;
-}
-
 /* The next family that the Go side has in its registry; NULL: there are no more. */
 static json_t *next_go_family(void)
 {
@@ -1186,7 +1170,7 @@ START_TEST(the_go_sides_metrics_and_ours_have_the_same_form)
     exchange(&cfg);
     await_ready(ferry_has_probed, "Ferry has probed the Go side");
     await_ready(go_has_round_trips, "the Go side has probed Ferry");
-    page = ferry_metrics();
+    page = metrics_page_of(pair.ferry);
     ck_assert(metrics_page_value(&page, "etcd_network_peer_round_trip_time_seconds_count", "To=53f0b39f7b5ec444") >= 5);
     ferry_transport_stop(pair.ferry); /* for the families that the Go side has only of what failed */
     await_ready(go_is_inactive, "the Go side holds Ferry for inactive");

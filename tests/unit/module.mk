@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	check_histogram.test \
 	check_http_client.test \
 	check_http_loop.test \
+	check_http_crowd.test \
 	check_http_server.test \
 	check_http_stream.test \
 	check_http_upload.test \
@@ -20,6 +21,7 @@ UNIT_TESTS = \
 	check_intake.test \
 	check_latency.test \
 	check_lines.test \
+	check_link.test \
 	check_message.test \
 	check_outgoing.test \
 	check_pace.test \
@@ -55,6 +57,7 @@ check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
 check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
+check_http_crowd_test_SOURCES = tests/unit/check_http_crowd.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
@@ -62,6 +65,7 @@ check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
+check_link_test_SOURCES = tests/unit/check_link.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
 check_pace_test_SOURCES = tests/unit/check_pace.c

@@ -33,8 +33,6 @@
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (256L << 10)
-#define KEEPALIVE_IDLE_S 5L
-#define KEEPALIVE_INTERVAL_S 1L
 
 /* The lines of a head, as "name\0value\0..." in one block that grows. */
 struct head {
@@ -58,6 +56,7 @@ struct fy_call {
     struct head head;
     bool is_headed;
     bool is_canceled;
+    bool is_stream;      /* const after the beginning: a connection of its own, on which it only reads */
     int err;             /* why a callback of ours refused to go on */
     const uint8_t *body; /* lent; NULL when curl has a copy */
     fy_body_fn *read_body;
@@ -280,6 +279,17 @@ static void note_socket(CURL *easy, int fd)
         ((struct fy_call *)(void *)private)->fd = fd;
 }
 
+static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    const struct fy_call *call = arg;
+
+    (void)purpose; /* there is only the one */
+    fy_vitals_watch(call->http, fd);
+    if (call->is_stream)
+        fy_vitals_limit(call->http, fd);
+    return CURL_SOCKOPT_OK;
+}
+
 static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct fy_http *http = arg;
@@ -421,6 +431,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
 {
     CURL *easy = call->easy;
 
+    call->is_stream = spec->own_connection && !spec->read_body;
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -431,9 +442,8 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a call that ends waits for its lookup's thread */
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
+    (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection ? 1L : 0L);
@@ -556,6 +566,15 @@ void fy_client_cancel(struct fy_call *call)
     fy_list_append(&http->calls_doomed, &call->node);
     if (!http->in_curl)
         free_doomed(http);
+}
+
+bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+
+    if (curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
+        return false;
+    return fy_vitals_read(fd, ret_vitals);
 }
 
 static int error_of(CURL *easy, CURLcode code)

@@ -16,6 +16,7 @@ struct fy_tls;
 
 struct fy_http_config {
     unsigned write_timeout_ms; /* of an outflow; 0: 5000 */
+    unsigned link_timeout_ms;  /* see ferry_config; 0: the kernel's own patience */
     unsigned idle_timeout_s;   /* a client that sends nothing, or takes nothing of its reply, for so long is cut off;
                                   a request's head has half as long again to be whole.  0: 10 */
     unsigned busy_poll_us;     /* spin at most so long before a sleep; adaptive.  0: never */

@@ -104,6 +104,17 @@ void fy_watch_bury(struct fy_http *http, struct fy_watch *watch, void *memory);
 /* A deadline from now; the clock is read, for the cached one may lag behind a long event. */
 uint64_t fy_http_deadline_ns(struct fy_http *http, uint64_t in_ms);
 
+/* ---- vitals.c ---- */
+
+/*
+ * Have the kernel ask after the other end of a silent connection, and give a stream's up when the net's link timeout has
+ * passed without an acknowledgement.  The latter is not for a connection that a body goes out on: the kernel counts an
+ * other end that takes nothing as one that does not answer.  Does what can be done: a socket that refuses works without.
+ */
+void fy_vitals_watch(const struct fy_http *http, int fd);
+void fy_vitals_limit(const struct fy_http *http, int fd);
+bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals);
+
 /* ---- client.c ---- */
 
 int fy_client_init(struct fy_http *http); /* FERRY_OK or FERRY_ERR_NOMEM, with nothing left behind */
@@ -117,6 +128,7 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
                    struct fy_call **ret_call);
 void fy_client_cancel(struct fy_call *call);
 void fy_client_wake(struct fy_call *call);
+bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals);
 
 /* ---- server.c ---- */
 

@@ -4,6 +4,7 @@ libferry_core_la_SOURCES += \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
+	src/net/http/conn.c \
 	src/net/http/http.c \
 	src/net/http/http.h \
 	src/net/http/http_internal.h \
@@ -13,4 +14,6 @@ libferry_core_la_SOURCES += \
 	src/net/http/server.c \
 	src/net/http/server.h \
 	src/net/http/server_tls.c \
-	src/net/http/server_tls.h
+	src/net/http/server_tls.h \
+	src/net/http/unparsed.c \
+	src/net/http/vitals.c

@@ -199,6 +199,11 @@ void fy_server_outflow_abort(struct fy_outflow *out)
     fy_request_resume(out->req);
 }
 
+bool fy_server_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals)
+{
+    return fy_vitals_read(out->req->conn->fd, ret_vitals);
+}
+
 bool fy_outflow_is_live(const struct fy_outflow *out)
 {
     return out && out->is_live;

@@ -121,6 +121,10 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
         return MHD_NO;
     if (fy_node_is_linked(&req->conn->head_node))
         fy_list_remove(&req->conn->head_node);
+    req->conn->was_heard = true;
+    fy_unparsed_was_of_use(req->conn);
+    req->conn->since_ns = listener->http->now_ns;
+    req->conn->n_moved = 0;
     req->method = method;
     req->is_begun = true;
     req->is_live = true;
@@ -143,6 +147,7 @@ static void suspend_once(struct fy_request *req)
 
 static enum MHD_Result on_body(struct fy_request *req, const char *data, size_t len)
 {
+    fy_conn_body_moved(req->conn, len);
     if (req->is_live) {
         if (req->events.on_body)
             req->events.on_body(req->arg, (const uint8_t *)data, len);
@@ -370,6 +375,7 @@ void fy_server_request_resume_body(struct fy_request *req)
     if (!req->is_paused)
         return;
     req->is_paused = false;
+    req->conn->since_ns = req->conn->listener->http->now_ns; /* the pause was ours */
     fy_request_resume(req);
 }
 

@@ -1,25 +1,17 @@
 /*
- * server - listeners and their connections.
+ * server - listeners, and the libmicrohttpd that each of them runs.
  *
- * The listening socket is ours: it accepts while there is room, and pauses while there is none.  Each connection, when
- * its client has sent a byte, is given to the listener's libmicrohttpd, which polls it in an epoll set of its own; that
- * set is one descriptor of the loop's.  libmicrohttpd runs when its set is ready, when it has pending work, or when one
- * of its timeouts is due.
+ * The listening socket is ours (conn.c accepts); the connections are given to the listener's libmicrohttpd, which polls
+ * them in an epoll set of its own; that set is one descriptor of the loop's.  libmicrohttpd runs when its set is ready,
+ * when it has pending work, or when one of its timeouts is due.
  *
- * Limits on a client: a first byte, or a TLS handshake, has to be there in time, then a head (one list of connections,
- * oldest first, and one timer for either), and the head has to fit
- * into the connection's memory; between requests, in a body and in a reply libmicrohttpd ends what makes no progress.
- * That memory also bounds a chunk of an outflow.  It is mapped per connection, so what is not used costs nothing: an
- * idle stream touches three pages of it.
- *
- * A client that ends its side in the middle of a body is as good as gone, but libmicrohttpd would wait for it until its
- * timeout: so after each run it is seen whether there is anything left to be read.
+ * Limits on a client, beside those of conn.c: a head has to fit into the connection's memory; between requests, in a
+ * body and in a reply libmicrohttpd ends what makes no progress.  That memory also bounds a chunk of an outflow.  It is
+ * mapped per connection, so what is not used costs nothing: an idle stream touches three pages of it.
  *
  * Closing: what users still hold is told first, then every suspended connection is resumed, for libmicrohttpd cannot be
  * stopped otherwise; and it cannot be stopped from inside its own callbacks, so there it stops when it has returned.
  */
-#include "config.h" /* _GNU_SOURCE, for accept4 */
-
 #include "net/http/server.h"
 
 #include <arpa/inet.h>
@@ -33,314 +25,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/tls/policy.h"
-#include "net/tls/tls.h"
 #include "wire/url.h"
 
 #define CONN_MEMORY ((size_t)128 << 10)
-#define MAX_ACCEPTED_AT_ONCE 16
-#define ACCEPT_PAUSE_MS 100
-
-/* ---- Connections ---- */
-
-static uint64_t head_timeout_ms(const struct fy_http *http)
-{
-    return UINT64_C(1500) * http->cfg.idle_timeout_s;
-}
-
-void fy_conn_await_head(struct fy_conn *conn)
-{
-    struct fy_listener *listener = conn->listener;
-
-    if (fy_node_is_linked(&conn->head_node)) /* a request that failed in its head was just completed */
-        fy_list_remove(&conn->head_node);
-    conn->head_deadline_ns = listener->http->now_ns + head_timeout_ms(listener->http) * FY_NS_PER_MS;
-    fy_list_append(&listener->heads, &conn->head_node);
-    if (!fy_timer_is_set(&listener->head_timer))
-        fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
-}
-
-void fy_conn_opened(struct fy_conn *conn)
-{
-    fy_list_remove(&conn->opening_node);
-    fy_conn_await_head(conn);
-}
-
-void fy_conn_break(struct fy_conn *conn, bool is_hard)
-{
-    struct linger reset = {.l_onoff = 1};
-
-    if (is_hard)
-        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    (void)shutdown(conn->fd, SHUT_RDWR); /* libmicrohttpd sees it; a client that has left already is as good */
-}
-
-static void on_head_timer(void *arg)
-{
-    struct fy_listener *listener = arg;
-
-    for (struct fy_node *node; (node = fy_list_first(&listener->heads));) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
-
-        if (conn->head_deadline_ns > listener->http->now_ns) {
-            fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
-            return;
-        }
-        fy_list_remove(node);
-        fy_conn_break(conn, false);
-    }
-}
-
-static int error_of_socket(int fd)
-{
-    int err = 0;
-    socklen_t len = sizeof(err);
-
-    (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
-    if (err == ETIMEDOUT)
-        return FERRY_ERR_TIMEOUT;
-    return err ? FERRY_ERR_RESET : FERRY_ERR_EOF;
-}
-
-static uint64_t opening_timeout_ns(const struct fy_listener *listener)
-{
-    const struct fy_http *http = listener->http;
-    struct fy_tls_policy *policy;
-    uint64_t ms;
-
-    if (!listener->is_tls)
-        return http->cfg.idle_timeout_s * FY_NS_PER_S;
-    policy = fy_tls_policy(http->cfg.tls);
-    ms = policy->cfg.handshake_timeout_ms;
-    fy_tls_policy_unref(policy);
-    return ms * FY_NS_PER_MS;
-}
-
-static void await_opening(struct fy_conn *conn)
-{
-    struct fy_listener *listener = conn->listener;
-
-    conn->opened_ns = listener->http->now_ns;
-    fy_list_append(&listener->openings, &conn->opening_node);
-    if (!fy_timer_is_set(&listener->opening_timer))
-        fy_timer_set(&listener->opening_timer, conn->opened_ns + opening_timeout_ns(listener));
-}
-
-static void on_opening_timer(void *arg)
-{
-    struct fy_listener *listener = arg;
-    uint64_t timeout_ns = opening_timeout_ns(listener);
-
-    for (struct fy_node *node; (node = fy_list_first(&listener->openings));) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, opening_node);
-
-        if (conn->opened_ns + timeout_ns > listener->http->now_ns) {
-            fy_timer_set(&listener->opening_timer, conn->opened_ns + timeout_ns);
-            return;
-        }
-        fy_list_remove(node);
-        if (listener->is_tls)
-            fy_server_tls_expire(conn);
-        fy_conn_break(conn, false); /* its own watch, or libmicrohttpd, sees it */
-    }
-}
-
-/* The client has closed its side, or all of the connection. */
-static void on_client_end(struct fy_conn *conn, uint32_t events)
-{
-    struct fy_request *req = conn->req;
-    bool is_reset = events & (EPOLLERR | EPOLLHUP);
-
-    if (!conn->is_half_closed)
-        fy_list_append(&conn->listener->half_closed, &conn->half_node);
-    conn->is_half_closed = true;
-    conn->listener->is_due = true;
-    if (!req)
-        return;
-    if (fy_outflow_is_live(req->out))
-        fy_request_drop(req, error_of_socket(conn->fd));
-    else if (req->is_live && req->is_suspended && is_reset) /* else libmicrohttpd reads, and notices */
-        fy_request_drop(req, error_of_socket(conn->fd));
-}
-
-static void format_remote(const struct sockaddr *addr, socklen_t len, char *text, size_t size)
-{
-    char host[INET6_ADDRSTRLEN + 16];
-    char port[8];
-
-    if (getnameinfo(addr, len, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        snprintf(text, size, "?");
-    else
-        snprintf(text, size, addr->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-/* Does the listener have room?  Otherwise its socket rests until a connection closes. */
-static void check_room(struct fy_listener *listener)
-{
-    bool is_full = listener->n_conns >= listener->http->cfg.max_connections;
-
-    if (is_full == listener->is_accept_paused || listener->is_closed)
-        return;
-    listener->is_accept_paused = is_full;
-    fy_watch_change(listener->http, &listener->accept_watch, is_full ? 0 : EPOLLIN);
-}
-
-/* No descriptor or no memory for another connection: try again a little later. */
-static void pause_accept(struct fy_listener *listener, int cause)
-{
-    fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s", listener->url,
-           strerror(cause));
-    listener->is_accept_paused = true;
-    fy_watch_change(listener->http, &listener->accept_watch, 0);
-    fy_timer_set(&listener->accept_timer, fy_http_deadline_ns(listener->http, ACCEPT_PAUSE_MS));
-}
-
-static void on_accept_timer(void *arg)
-{
-    check_room(arg);
-}
-
-/* The connection is gone, and so is what libmicrohttpd knew of it. */
-static void forget(struct fy_conn *conn)
-{
-    struct fy_listener *listener = conn->listener;
-
-    if (fy_node_is_linked(&conn->opening_node))
-        fy_list_remove(&conn->opening_node);
-    if (fy_node_is_linked(&conn->head_node))
-        fy_list_remove(&conn->head_node);
-    if (conn->is_half_closed)
-        fy_list_remove(&conn->half_node);
-    fy_list_remove(&conn->node);
-    listener->n_conns--;
-    check_room(listener);
-    fy_server_tls_release(conn);
-    fy_watch_end(listener->http, &conn->watch);
-    fy_watch_bury(listener->http, &conn->watch, conn);
-}
-
-static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct fy_listener *listener = cls;
-    struct fy_conn *conn = code == MHD_CONNECTION_NOTIFY_STARTED ? listener->accepted : *context;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = conn;
-        listener->accepted = NULL;
-        conn->is_given = true;
-        if (listener->is_tls)
-            fy_server_tls_begin(conn, mhd);
-        else
-            fy_conn_opened(conn);
-        return;
-    }
-    if (conn->req) { /* libmicrohttpd does not tell if it failed to poll the socket */
-        void *req = conn->req;
-
-        fy_request_on_completed(listener, NULL, &req, MHD_REQUEST_TERMINATED_WITH_ERROR);
-    }
-    forget(conn);
-}
-
-/* The same for one that libmicrohttpd never knew. */
-static void close_silent(struct fy_conn *conn)
-{
-    int fd = conn->fd;
-
-    forget(conn);
-    close(fd);
-}
-
-static void give(struct fy_conn *conn)
-{
-    struct fy_listener *listener = conn->listener;
-    struct sockaddr_storage addr;
-    socklen_t len = sizeof(addr);
-
-    if (getpeername(conn->fd, (struct sockaddr *)&addr, &len) != 0) { /* it is gone already */
-        close_silent(conn);
-        return;
-    }
-    if (conn->watch.fn)
-        fy_watch_change(listener->http, &conn->watch, EPOLLRDHUP | EPOLLET);
-    listener->accepted = conn;
-    (void)MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len); /* it closes fd if it fails */
-    listener->is_due = true;
-    if (listener->accepted) {
-        listener->accepted = NULL;
-        pause_accept(listener, errno);
-        forget(conn);
-    }
-}
-
-/* Libmicrohttpd is given a connection when the client has spoken, if it has spoken the right language. */
-static void look_at_first(struct fy_conn *conn)
-{
-    uint8_t first;
-    ssize_t len = recv(conn->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        if (!conn->watch.fn)
-            give(conn); /* there is no memory for a watch that could tell when it comes */
-    } else if (len <= 0 || !fy_server_tls_check_first(conn, first)) {
-        close_silent(conn);
-    } else {
-        give(conn);
-    }
-}
-
-static void on_conn_event(struct fy_watch *watch, uint32_t events)
-{
-    struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
-
-    if (!conn->is_given)
-        look_at_first(conn);
-    else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
-        on_client_end(conn, events);
-}
-
-static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    struct fy_conn *conn = calloc(1, sizeof(*conn));
-
-    if (!conn) {
-        close(fd);
-        pause_accept(listener, ENOMEM);
-        return;
-    }
-    conn->listener = listener;
-    conn->fd = fd;
-    format_remote(addr, len, conn->remote, sizeof(conn->remote));
-    fy_list_append(&listener->conns, &conn->node);
-    listener->n_conns++;
-    await_opening(conn);
-    /* Without it (memory is short) a client's end is only seen when something is sent. */
-    (void)fy_watch_start(listener->http, &conn->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_conn_event);
-    look_at_first(conn);
-}
-
-static void on_acceptable(struct fy_watch *watch, uint32_t events)
-{
-    struct fy_listener *listener = fy_container(watch, struct fy_listener, accept_watch);
-
-    (void)events; /* accept4 tells */
-    for (int i = 0; i < MAX_ACCEPTED_AT_ONCE && !listener->is_accept_paused; i++) {
-        struct sockaddr_storage addr;
-        socklen_t len = sizeof(addr);
-        int fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-        if (fd >= 0) {
-            accept_one(listener, fd, (struct sockaddr *)&addr, len);
-            if (!listener->is_accept_paused)
-                check_room(listener);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            pause_accept(listener, errno);
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } /* else that one connection failed before it was accepted */
-    }
-}
 
 /* ---- Running libmicrohttpd ---- */
 
@@ -369,34 +56,10 @@ static void stop(struct fy_listener *listener)
     MHD_stop_daemon(listener->daemon);
     assert(fy_list_is_empty(&listener->conns) && fy_list_is_empty(&listener->unsent));
     fy_list_remove(&listener->node);
-    fy_timer_unset(&listener->accept_timer);
-    fy_timer_unset(&listener->opening_timer);
-    fy_timer_unset(&listener->head_timer);
+    fy_conns_release(listener);
     fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
     fy_watch_bury(http, &listener->accept_watch, listener);
-}
-
-/* Does a handler wait for the rest of a body that will not come? */
-static bool waits_in_vain(const struct fy_conn *conn)
-{
-    const struct fy_request *req = conn->req;
-    char byte;
-
-    return req && req->is_live && !req->is_whole && !req->is_suspended &&
-           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-}
-
-static void drop_half_sent(struct fy_listener *listener)
-{
-    struct fy_list *half_closed = &listener->half_closed;
-
-    for (struct fy_node *node = fy_list_first(half_closed); node; node = fy_list_next(half_closed, node)) {
-        const struct fy_conn *conn = fy_container(node, struct fy_conn, half_node);
-
-        if (waits_in_vain(conn))
-            fy_request_drop(conn->req, FERRY_ERR_EOF);
-    }
 }
 
 static void run(struct fy_listener *listener)
@@ -404,7 +67,8 @@ static void run(struct fy_listener *listener)
     listener->is_due = false;
     listener->is_running = true;
     (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
-    drop_half_sent(listener);
+    fy_conns_look_at_half_closed(listener);
+    fy_unparsed_judge(listener);
     listener->is_running = false;
     if (listener->is_closed)
         stop(listener);
@@ -544,21 +208,11 @@ static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struc
                             MHD_OPTION_CONNECTION_LIMIT, UINT32_MAX,                        /* is ours */
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,                /* */
                             MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_timeout_s,             /* */
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,          /* */
+                            MHD_OPTION_NOTIFY_CONNECTION, fy_conn_on_notify, listener,      /* */
                             MHD_OPTION_NOTIFY_COMPLETED, fy_request_on_completed, listener, /* */
                             MHD_OPTION_URI_LOG_CALLBACK, fy_request_on_uri, listener,       /* */
                             tls_option, fy_server_tls_no_certificate,                       /* */
                             MHD_OPTION_TLS_NO_ALPN, 1, MHD_OPTION_END);
-}
-
-static void init_timers(struct fy_listener *listener)
-{
-    struct fy_timers *timers = &listener->http->timers;
-
-    fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
-    fy_timer_init(&listener->opening_timer, timers, on_opening_timer, listener);
-    fy_timer_init(&listener->head_timer, timers, on_head_timer, listener);
-    fy_timer_init(&listener->unsent_timer, timers, fy_outflow_on_unsent_timer, listener);
 }
 
 /* The parts of a listener that stop() does not take down, in the order of their making. */
@@ -567,9 +221,7 @@ static void free_half_built(struct fy_listener *listener)
     fy_watch_end(listener->http, &listener->accept_watch);
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
-    fy_timer_unset(&listener->accept_timer);
-    fy_timer_unset(&listener->opening_timer);
-    fy_timer_unset(&listener->head_timer);
+    fy_conns_release(listener);
     fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
     free(listener);
@@ -579,7 +231,6 @@ static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
 {
     struct fy_http *http = listener->http;
 
-    init_timers(listener);
     listener->is_tls = url->is_https;
     listener->url = format_url(url, fd);
     if (!listener->url)
@@ -587,7 +238,7 @@ static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
     listener->daemon = start_daemon(listener, &http->cfg);
     if (!listener->daemon)
         return FERRY_ERR_LISTEN;
-    if (fy_watch_start(http, &listener->accept_watch, fd, EPOLLIN, on_acceptable) != FERRY_OK ||
+    if (fy_watch_start(http, &listener->accept_watch, fd, EPOLLIN, fy_conns_on_acceptable) != FERRY_OK ||
         fy_watch_start(http, &listener->daemon_watch,
                        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN,
                        on_daemon_ready) != FERRY_OK)
@@ -605,11 +256,9 @@ static struct fy_listener *new_listener(struct fy_http *http, fy_request_fn *fn,
     listener->http = http;
     listener->fn = fn;
     listener->arg = arg;
-    fy_list_init(&listener->conns);
-    fy_list_init(&listener->openings);
-    fy_list_init(&listener->half_closed);
-    fy_list_init(&listener->heads);
+    fy_conns_init(listener);
     fy_list_init(&listener->unsent);
+    fy_timer_init(&listener->unsent_timer, &http->timers, fy_outflow_on_unsent_timer, listener);
     return listener;
 }
 
@@ -668,16 +317,7 @@ void fy_server_listener_close(struct fy_listener *listener)
     fy_watch_end(http, &listener->accept_watch);
     close(listener->accept_watch.fd);
     fy_watch_end(http, &listener->daemon_watch);
-    /* No connection that libmicrohttpd has comes or goes meanwhile: that takes a run of it. */
-    for (struct fy_node *node = fy_list_first(&listener->conns), *next; node; node = next) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, node);
-
-        next = fy_list_next(&listener->conns, node);
-        if (!conn->is_given)
-            close_silent(conn);
-        else if (conn->req)
-            fy_request_drop(conn->req, FERRY_ERR_RESET);
-    }
+    fy_conns_drop(listener);
     if (!listener->is_running)
         stop(listener);
 }

@@ -1,0 +1,57 @@
+/*
+ * vitals - what the kernel knows of a connection, and how soon it is to give one up.
+ *
+ * TCP itself tells a dead link from a silent one: keepalive probes make a silent other end answer, and what is not
+ * acknowledged is sent again.  The kernel counts what arrives, and the peer code judges by the counts of all of a
+ * peer's connections together; the kernel's own limits, which know one connection only, stand behind that.
+ */
+#include <linux/tcp.h> /* its tcp_info is longer than the one of netinet/tcp.h */
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "net/http/http_internal.h"
+
+#define PATIENT_IDLE_S 5 /* without a link timeout */
+#define INTERVAL_S 1
+#define N_PROBES 3
+
+static void set_number(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+void fy_vitals_watch(const struct fy_http *http, int fd)
+{
+    unsigned idle_s = http->cfg.link_timeout_ms / 2000;
+
+    if (http->cfg.link_timeout_ms == 0)
+        idle_s = PATIENT_IDLE_S;
+    set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s > 0 ? (int)idle_s : 1);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPINTVL, INTERVAL_S);
+    set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, N_PROBES);
+}
+
+void fy_vitals_limit(const struct fy_http *http, int fd)
+{
+    if (http->cfg.link_timeout_ms > 0)
+        set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->cfg.link_timeout_ms);
+}
+
+bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        len < offsetof(struct tcp_info, tcpi_segs_in) + sizeof(info.tcpi_segs_in) || info.tcpi_segs_in == 0)
+        return false; /* nothing ever came: it is not connected yet */
+    *ret_vitals = (struct fy_vitals){
+        .n_arrived = info.tcpi_segs_in,
+        .n_acked = info.tcpi_bytes_acked,
+        .is_owed = info.tcpi_unacked > 0 && info.tcpi_retransmits > 0,
+    };
+    return true;
+}
