@@ -41,7 +41,6 @@ struct fy_snapshot_lane {
     struct fy_list queue; /* mu; struct fy_snapshot, oldest first */
     size_t n_waiting;     /* mu; length of queue */
     size_t n_bytes;       /* mu; memory of the messages, that of current included */
-    bool is_closed;       /* mu */
 
     struct fy_snapshot_meter meter;
 

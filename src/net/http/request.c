@@ -122,6 +122,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
     if (fy_node_is_linked(&req->conn->head_node))
         fy_list_remove(&req->conn->head_node);
     req->conn->was_heard = true;
+    fy_unparsed_was_of_use(req->conn);
     req->conn->since_ns = listener->http->now_ns;
     req->conn->n_moved = 0;
     req->method = method;

@@ -56,8 +56,8 @@ bool inbox_put(struct inbox *inbox, const struct inbox_item *item)
 
     copy->next = NULL;
     pthread_mutex_lock(&inbox->mu);
-    is_taken = !inbox->is_closed && (!item->msg || (inbox->n_messages < MAX_MESSAGES &&
-                                                    (inbox->n_bytes == 0 || inbox->n_bytes + bytes <= MAX_BYTES)));
+    is_taken = (!item->msg ||
+                (inbox->n_messages < MAX_MESSAGES && (inbox->n_bytes == 0 || inbox->n_bytes + bytes <= MAX_BYTES)));
     if (is_taken) {
         *inbox->last = copy;
         inbox->last = &copy->next;
@@ -71,28 +71,19 @@ bool inbox_put(struct inbox *inbox, const struct inbox_item *item)
     return is_taken;
 }
 
-void inbox_close(struct inbox *inbox)
-{
-    pthread_mutex_lock(&inbox->mu);
-    inbox->is_closed = true;
-    pthread_cond_signal(&inbox->changed);
-    pthread_mutex_unlock(&inbox->mu);
-}
-
-struct inbox_item *inbox_take(struct inbox *inbox, const struct timespec *until, bool *ret_is_closed)
+struct inbox_item *inbox_take(struct inbox *inbox, const struct timespec *until)
 {
     struct inbox_item *all;
     int err = 0;
 
     pthread_mutex_lock(&inbox->mu);
-    while (!inbox->first && !inbox->is_closed && err != ETIMEDOUT)
+    while (!inbox->first && err != ETIMEDOUT)
         err = pthread_cond_timedwait(&inbox->changed, &inbox->mu, until);
     all = inbox->first;
     inbox->first = NULL;
     inbox->last = &inbox->first;
     inbox->n_messages = 0;
     inbox->n_bytes = 0;
-    *ret_is_closed = inbox->is_closed;
     pthread_mutex_unlock(&inbox->mu);
     return all;
 }

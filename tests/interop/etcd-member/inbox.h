@@ -35,17 +35,15 @@ struct inbox {
     struct inbox_item **last;
     size_t n_messages;
     size_t n_bytes;
-    bool is_closed;
 };
 
 void inbox_init(struct inbox *inbox);
 void inbox_release(struct inbox *inbox); /* and what is still in it */
 
-/* Copy item in.  False: it is full of messages (other kinds always find room) or closed. */
+/* Copy item in.  False: it is full of messages (other kinds always find room). */
 bool inbox_put(struct inbox *inbox, const struct inbox_item *item);
-void inbox_close(struct inbox *inbox);
 
 /* All that has come, waiting for it until until (CLOCK_MONOTONIC) at most.  To be freed one by one. */
-struct inbox_item *inbox_take(struct inbox *inbox, const struct timespec *until, bool *ret_is_closed);
+struct inbox_item *inbox_take(struct inbox *inbox, const struct timespec *until);
 
 #endif

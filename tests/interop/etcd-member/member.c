@@ -58,6 +58,7 @@ struct member {
     unsigned ticks_to_publish;
     unsigned ticks_to_leave; /* having been removed: until we talk to nobody; 0: we take part, or have left */
     unsigned ticks_to_end;   /* having been told to stop as leader: for somebody to take over */
+    bool is_stopping;
     bool is_removed;
 };
 
@@ -234,7 +235,7 @@ static void on_unreachable(void *ctx, uint64_t id)
 {
     struct member *m = ctx;
 
-    (void)inbox_put(&m->inbox, &(struct inbox_item){.kind = INBOX_UNREACHABLE, .id = id}); /* or it is closed */
+    (void)inbox_put(&m->inbox, &(struct inbox_item){.kind = INBOX_UNREACHABLE, .id = id}); /* has room */
 }
 
 static void on_snapshot(void *ctx, uint64_t id, enum ferry_snapshot_result result)
@@ -324,10 +325,9 @@ static void tick_when_due(struct member *m)
 static void *run(void *arg)
 {
     struct member *m = arg;
-    bool is_closed = false;
 
-    while (!is_closed || (m->ticks_to_end > 0 && m->raft.role == RAFT_LEADER)) {
-        struct inbox_item *item = inbox_take(&m->inbox, &m->next_tick, &is_closed);
+    while (!m->is_stopping || (m->raft.role == RAFT_LEADER && m->ticks_to_end > 0)) {
+        struct inbox_item *item = inbox_take(&m->inbox, &m->next_tick);
 
         while (item) {
             struct inbox_item *next = item->next;
@@ -516,16 +516,16 @@ static void answer(void *arg)
     sem_post(&question->answered);
 }
 
-/* Have the member's thread call fn.  After the stop nobody does, and nobody asks. */
+/* Have the member's thread call fn.  Nobody asks any more when the member is stopped. */
 static void ask(struct member *m, void (*fn)(struct member *m, void *arg), void *arg)
 {
     struct question question = {.member = m, .fn = fn, .arg = arg};
 
     sem_init(&question.answered, 0, 0);
-    if (inbox_put(&m->inbox, &(struct inbox_item){.kind = INBOX_CALL, .call = answer, .arg = &question})) {
-        while (sem_wait(&question.answered) && errno == EINTR)
-            continue;
-    }
+    (void)inbox_put(&m->inbox,
+                    &(struct inbox_item){.kind = INBOX_CALL, .call = answer, .arg = &question}); /* has room */
+    while (sem_wait(&question.answered) && errno == EINTR)
+        continue;
     sem_destroy(&question.answered);
 }
 
@@ -687,9 +687,10 @@ bool member_transfer(struct member *m, uint64_t id)
 /* ---- The end
  * -------------------------------------------------------------------------------------------------------------- */
 
-static void hand_over(struct member *m, void *arg)
+static void begin_to_stop(struct member *m, void *arg)
 {
     (void)arg;
+    m->is_stopping = true;
     if (m->raft.role != RAFT_LEADER)
         return;
     raft_hand_over(&m->raft);
@@ -698,8 +699,7 @@ static void hand_over(struct member *m, void *arg)
 
 void member_stop(struct member *m)
 {
-    ask(m, hand_over, NULL);
-    inbox_close(&m->inbox);
+    ask(m, begin_to_stop, NULL);
     (void)pthread_join(m->thread, NULL);
     ferry_transport_free(m->transport);
     inbox_release(&m->inbox);
