@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "harness/heap.h"
@@ -25,6 +26,8 @@ const char *__tsan_default_suppressions(void)
 }
 
 /* ---- Files ---- */
+
+#define LOG_TAIL 4000 /* bytes */
 
 static char work_dir[200]; /* of the whole program; "" before the first test */
 
@@ -47,10 +50,33 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
+void rig_remove_dir(const char *path)
+{
+    if (!getenv("RIG_KEEP"))
+        (void)nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static int print_log(const char *path, const struct stat *st, int type, struct FTW *where)
+{
+    const char *dot = strrchr(path, '.');
+    static char tail[LOG_TAIL + 1];
+    FILE *file;
+
+    if (type != FTW_F || where->level > 2 || !dot || strcmp(dot, ".log") != 0 || !(file = fopen(path, "r")))
+        return 0;
+    if (st->st_size > LOG_TAIL)
+        (void)fseek(file, -LOG_TAIL, SEEK_END);
+    tail[fread(tail, 1, LOG_TAIL, file)] = '\0';
+    (void)fclose(file);
+    fprintf(stderr, "# ---- the end of %s\n%s\n", path, tail);
+    return 0;
+}
+
 /* By the process that outlives the tests: one that failed has removed nothing. */
 static void remove_work_dir(void)
 {
-    (void)nftw(work_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void)nftw(work_dir, print_log, 8, FTW_PHYS);
+    rig_remove_dir(work_dir);
 }
 
 void rig_make_dir(char ret_path[RIG_DIR_SIZE])
@@ -61,25 +87,24 @@ void rig_make_dir(char ret_path[RIG_DIR_SIZE])
 
 /* ---- Tests ---- */
 
-int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
+static TCase *add_case(Suite *suite, const char *name, void (*setup)(void), void (*teardown)(void))
 {
     const char *timeout = getenv("RIG_TIMEOUT");
-    Suite *suite = suite_create(name);
     TCase *tcase = tcase_create(name);
-    SRunner *runner;
-    va_list tests;
-    int n_failed;
 
-    heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
     tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : 60);
     if (setup || teardown)
         tcase_add_checked_fixture(tcase, setup, teardown);
-    va_start(tests, first);
-    for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
-        tcase_add_test(tcase, test);
-    va_end(tests);
     suite_add_tcase(suite, tcase);
+    return tcase;
+}
 
+static int run(Suite *suite, const char *name)
+{
+    SRunner *runner;
+    int n_failed;
+
+    heap_setup(); /* also links the heap into tests that do not use it: the linker's wraps need it */
     make_work_dir(name);
     runner = srunner_create(suite);
     srunner_set_tap(runner, "-");
@@ -88,6 +113,28 @@ int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), cons
     srunner_free(runner);
     remove_work_dir();
     return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...)
+{
+    Suite *suite = suite_create(name);
+    TCase *tcase = add_case(suite, name, setup, teardown);
+    va_list tests;
+
+    va_start(tests, first);
+    for (const TTest *test = first; test; test = va_arg(tests, const TTest *))
+        tcase_add_test(tcase, test);
+    va_end(tests);
+    return run(suite, name);
+}
+
+int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void), const struct rig_case *cases)
+{
+    Suite *suite = suite_create(name);
+
+    for (; cases->name; cases++)
+        cases->add_tests(add_case(suite, cases->name, setup, teardown));
+    return run(suite, name);
 }
 
 const char *rig_path(const char *relative)

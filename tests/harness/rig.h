@@ -12,9 +12,23 @@
  */
 int rig_main(const char *name, void (*setup)(void), void (*teardown)(void), const TTest *first, ...);
 
-/* A new directory.  It goes, with all that is in it, when the last test of the program has ended, however it ended. */
+/* Tests that belong together: CK_RUN_CASE in the environment picks one such case by its name. */
+struct rig_case {
+    const char *name;
+    void (*add_tests)(TCase *tcase);
+};
+
+/* The same for cases; the last one has no name.  Loop tests can be had this way, and tests of several files. */
+int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void), const struct rig_case *cases);
+
+/*
+ * A new directory.  It goes, with all that is in it, when the last test of the program has ended, however it ended; the
+ * ends of the logs (*.log) that stand in it by then are printed to standard error.  RIG_KEEP in the environment: it
+ * stays.
+ */
 #define RIG_DIR_SIZE 256
 void rig_make_dir(char ret_path[RIG_DIR_SIZE]);
+void rig_remove_dir(const char *path); /* at once, by a test that went well */
 
 /* The path of a file of the source tree, in a static buffer. */
 const char *rig_path(const char *relative);

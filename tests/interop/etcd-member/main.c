@@ -1,0 +1,52 @@
+/*
+ * ferry-etcd-member - a member of an etcd cluster that is not etcd.
+ *
+ * It stands on Ferry's public interface alone, and is what the tests put into clusters of real etcd servers.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "etcd-member/admin.h"
+#include "etcd-member/member.h"
+#include "etcd-member/options.h"
+#include "etcd-member/say.h"
+
+#define EXIT_WRONG_USE 2
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct member *member;
+    struct admin *admin = NULL;
+    sigset_t ends;
+    char *why = NULL;
+    int signal_number;
+
+    if (!options_parse(argc, argv, &options, &why)) {
+        if (why)
+            fprintf(stderr, "ferry-etcd-member: %s\nTry --help.\n", why);
+        free(why);
+        return why ? EXIT_WRONG_USE : EXIT_SUCCESS;
+    }
+    /* Blocked in every thread: this one waits for them. */
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGINT);
+    sigaddset(&ends, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    member = member_start(&options);
+    if (options.admin_host) {
+        admin = admin_start(options.admin_host, options.admin_port, member);
+        if (!admin)
+            die("--admin %s:%u: %s", options.admin_host, options.admin_port, strerror(errno));
+    }
+    say("%s takes part at %s", options.name, options.peer_url);
+    (void)sigwait(&ends, &signal_number); /* the set is valid */
+    say("%s", strsignal(signal_number));
+    admin_stop(admin);
+    member_stop(member);
+    options_release(&options);
+    return EXIT_SUCCESS;
+}

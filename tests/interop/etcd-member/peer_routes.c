@@ -1,0 +1,77 @@
+/*
+ * peer_routes - what etcd asks for on a peer's port beside Raft: members when it begins or joins, the version to find
+ * the cluster's, whether there is a downgrade.  All else is 404, with which etcd can live.
+ */
+#include "etcd-member/peer_routes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "etcd-member/mem.h"
+#include "etcd-member/version.h"
+
+static void answer(struct ferry_http_response *res, char *text)
+{
+    res->body = (struct ferry_bytes){(const uint8_t *)text, strlen(text)};
+    res->free_body = free;
+}
+
+static bool is_get(const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    if (strcmp(req->method, "GET") == 0)
+        return true;
+    res->status = 405;
+    answer(res, mem_print("Method Not Allowed\n"));
+    return false;
+}
+
+static void on_members(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    const struct peer_routes *routes = ctx;
+
+    if (!is_get(req, res))
+        return;
+    res->content_type = "application/json";
+    answer(res, cluster_members_json(routes->cluster));
+}
+
+static void on_version(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    const struct peer_routes *routes = ctx;
+    char version[32];
+    const char *storage;
+
+    if (!is_get(req, res))
+        return;
+    cluster_get_version(routes->cluster, version, sizeof(version));
+    storage = version_is_at_least(version, 3, 6) ? version : "unknown";
+    if (!version[0])
+        (void)snprintf(version, sizeof(version), "not_decided");
+    res->content_type = "application/json";
+    if (version_is_at_least(routes->server_version, 3, 6))
+        answer(res, mem_print("{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\",\"storage\":\"%s\"}",
+                              routes->server_version, version, storage));
+    else
+        answer(res, mem_print("{\"etcdserver\":\"%s\",\"etcdcluster\":\"%s\"}", routes->server_version, version));
+}
+
+static void on_downgrade(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    (void)ctx;
+    if (is_get(req, res))
+        answer(res, mem_print("false"));
+}
+
+int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferry_transport *transport)
+{
+    int err = ferry_transport_handle(transport, "/members", on_members, routes);
+
+    (void)snprintf(routes->cluster_id, sizeof(routes->cluster_id), "%" PRIx64, cluster_id);
+    if (!err)
+        err = ferry_transport_handle(transport, "/version", on_version, routes);
+    if (!err)
+        err = ferry_transport_handle(transport, "/downgrade/enabled", on_downgrade, routes);
+    return err;
+}

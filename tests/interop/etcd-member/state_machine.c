@@ -1,0 +1,195 @@
+/*
+ * state_machine - what committed entries do.
+ *
+ * An ordinary entry is an InternalRaftRequest or, if its bytes are none, a request of etcd's second interface, by which
+ * members up to 3.5 tell their names and the cluster's version.  Everything else in it - authentication, alarms,
+ * compactions - changes no key and passes by.
+ */
+#include "etcd-member/state_machine.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "etcd-member/etcdserver.pb-c.h"
+#include "etcd-member/json.h"
+#include "etcd-member/mem.h"
+#include "etcd-member/requests.h"
+#include "etcd-member/say.h"
+#include "etcd-member/texts.h"
+#include "raftpb/raft.pb-c.h"
+
+void state_machine_init(struct state_machine *machine, struct cluster *cluster)
+{
+    machine->cluster = cluster;
+    machine->keys = keyspace_new();
+}
+
+void state_machine_release(struct state_machine *machine)
+{
+    keyspace_free(machine->keys);
+}
+
+/* ---- Requests
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void set_attributes(struct state_machine *machine, uint64_t id, const char *val)
+{
+    json_t *attributes = json_read(val, strlen(val));
+    const char *name = json_string_value(json_object_get(attributes, "name"));
+    char **client_urls = json_texts(json_object_get(attributes, "clientURLs"));
+
+    cluster_set_attributes(machine->cluster, id, name ? name : "", client_urls);
+    texts_free(client_urls);
+    json_decref(attributes);
+}
+
+static void apply_v2(struct state_machine *machine, const Etcdserver__V2Request *request)
+{
+    char hex[17];
+    int end = 0;
+
+    if (!request->method || strcmp(request->method, "PUT") != 0 || !request->path || !request->val)
+        return; /* SYNC, and whatever else the old interface could do: no member and no key of ours */
+    if (strcmp(request->path, "/0/version") == 0)
+        cluster_set_version(machine->cluster, request->val);
+    else if (sscanf(request->path, "/0/members/%16[0-9a-f]/attributes%n", hex, &end) == 1 && end > 0 &&
+             request->path[end] == '\0')
+        set_attributes(machine, strtoull(hex, NULL, 16), request->val);
+}
+
+static void apply_internal(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
+{
+    if (request->v2)
+        apply_v2(machine, request->v2);
+    if (request->put)
+        requests_put(machine->keys, request->put);
+    if (request->delete_range)
+        requests_delete_range(machine->keys, request->delete_range);
+    if (request->txn)
+        requests_txn(machine->keys, request->txn);
+    if (request->lease_grant)
+        keyspace_add_lease(machine->keys, request->lease_grant->id);
+    if (request->lease_revoke)
+        requests_revoke_lease(machine->keys, request->lease_revoke->id);
+    if (request->cluster_version_set && request->cluster_version_set->ver)
+        cluster_set_version(machine->cluster, request->cluster_version_set->ver);
+    if (request->cluster_member_attr_set && request->cluster_member_attr_set->member_attributes) {
+        const Etcdserver__Attributes *own = request->cluster_member_attr_set->member_attributes;
+        char **client_urls = NULL;
+
+        for (size_t i = 0; i < own->n_client_urls; i++)
+            client_urls = texts_add(client_urls, own->client_urls[i]);
+        cluster_set_attributes(machine->cluster, request->cluster_member_attr_set->member_id,
+                               own->name ? own->name : "", client_urls);
+        texts_free(client_urls);
+    }
+}
+
+static void apply_request(struct state_machine *machine, const struct ferry_entry *entry)
+{
+    Etcdserver__InternalRaftRequest *request =
+        etcdserver__internal_raft_request__unpack(NULL, entry->data.len, entry->data.data);
+    Etcdserver__V2Request *old = NULL;
+
+    if (request && (request->header || request->has_id || request->v2)) {
+        apply_internal(machine, request);
+    } else {
+        old = etcdserver__v2_request__unpack(NULL, entry->data.len, entry->data.data);
+        if (old)
+            apply_v2(machine, old);
+        else
+            say("entry %" PRIu64 " is no request of etcd's", entry->index);
+    }
+    etcdserver__v2_request__free_unpacked(old, NULL);
+    etcdserver__internal_raft_request__free_unpacked(request, NULL);
+}
+
+/* ---- Membership
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Change the membership as one change of a configuration and its context say.  False: it is void. */
+static bool change_membership(struct state_machine *machine, const struct conf_change *conf, const uint8_t *context,
+                              size_t context_len)
+{
+    json_t *member = json_read(context, context_len); /* NULL when there is none, as in a removal */
+    struct cluster_change change = {.type = CLUSTER_ADD, .member = {.id = conf->id}};
+    const char *why;
+
+    if (conf->type == CONF_REMOVE_NODE)
+        change.type = CLUSTER_REMOVE;
+    else if (conf->type == CONF_UPDATE_NODE)
+        change.type = CLUSTER_UPDATE;
+    else if (json_is_true(json_object_get(member, "isPromote")))
+        change.type = CLUSTER_PROMOTE;
+    change.member.name = (char *)(uintptr_t)json_string_value(json_object_get(member, "name")); /* copied, as all */
+    if (change.member.name && !*change.member.name)
+        change.member.name = NULL;
+    change.member.peer_urls = json_texts(json_object_get(member, "peerURLs"));
+    change.member.client_urls = json_texts(json_object_get(member, "clientURLs"));
+    change.member.is_learner = conf->type == CONF_ADD_LEARNER;
+    why = (unsigned)conf->type > CONF_ADD_LEARNER ? "it is of no known type" : cluster_apply(machine->cluster, &change);
+    if (why)
+        say("a change of member %" PRIx64 " is void: %s", conf->id, why);
+    texts_free(change.member.peer_urls);
+    texts_free(change.member.client_urls);
+    json_decref(member);
+    return why == NULL;
+}
+
+static struct conf_effect apply_conf_change(struct state_machine *machine, const struct ferry_entry *entry)
+{
+    Raftpb__ConfChange *conf = raftpb__conf_change__unpack(NULL, entry->data.len, entry->data.data);
+    struct conf_effect effect = {.is_conf_change = true, .n_changes = 1};
+
+    effect.changes = mem_zero(sizeof(*effect.changes)); /* id 0: void */
+    if (!conf) {
+        say("entry %" PRIu64 " is no change of the configuration", entry->index);
+        return effect;
+    }
+    effect.changes[0] = (struct conf_change){(enum conf_change_type)conf->type, conf->node_id};
+    if (!change_membership(machine, &effect.changes[0], conf->context.data, conf->context.len))
+        effect.changes[0].id = 0;
+    raftpb__conf_change__free_unpacked(conf, NULL);
+    return effect;
+}
+
+static struct conf_effect apply_conf_change_v2(struct state_machine *machine, const struct ferry_entry *entry)
+{
+    Raftpb__ConfChangeV2 *conf = raftpb__conf_change_v2__unpack(NULL, entry->data.len, entry->data.data);
+    struct conf_effect effect = {.is_conf_change = true};
+
+    if (!conf) {
+        say("entry %" PRIu64 " is no change of the configuration", entry->index);
+        effect.changes = mem_zero(sizeof(*effect.changes));
+        effect.n_changes = 1;
+        return effect;
+    }
+    effect.transition = (enum conf_transition)conf->transition;
+    effect.n_changes = conf->n_changes;
+    effect.changes = mem_zero(conf->n_changes * sizeof(*effect.changes));
+    for (size_t i = 0; i < conf->n_changes; i++) {
+        struct conf_change *change = &effect.changes[i];
+
+        *change = (struct conf_change){(enum conf_change_type)conf->changes[i]->type, conf->changes[i]->node_id};
+        if (!change_membership(machine, change, conf->context.data, conf->context.len))
+            change->id = 0;
+    }
+    raftpb__conf_change_v2__free_unpacked(conf, NULL);
+    return effect;
+}
+
+struct conf_effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry)
+{
+    switch (entry->type) {
+    case FERRY_ENTRY_CONF_CHANGE:
+        return apply_conf_change(machine, entry);
+    case FERRY_ENTRY_CONF_CHANGE_V2:
+        return apply_conf_change_v2(machine, entry);
+    case FERRY_ENTRY_NORMAL:
+        break;
+    }
+    if (entry->data.len > 0) /* a new leader's first entry is empty */
+        apply_request(machine, entry);
+    return (struct conf_effect){0};
+}

@@ -1,0 +1,30 @@
+/*
+ * state_machine.h - what committed entries do: to the keys, to the membership, to the cluster's version.
+ */
+#ifndef ETCD_MEMBER_STATE_MACHINE_H
+#define ETCD_MEMBER_STATE_MACHINE_H
+
+#include "etcd-member/cluster.h"
+#include "etcd-member/conf.h"
+#include "etcd-member/keyspace.h"
+
+struct state_machine {
+    struct cluster *cluster; /* its owner's */
+    struct keyspace *keys;
+};
+
+/* What an entry means for Raft itself. */
+struct conf_effect {
+    bool is_conf_change;
+    struct conf_change *changes; /* to be freed; void ones have id 0 */
+    size_t n_changes;
+    enum conf_transition transition;
+};
+
+void state_machine_init(struct state_machine *machine, struct cluster *cluster);
+void state_machine_release(struct state_machine *machine);
+
+/* Apply an entry.  One that cannot be read changes nothing, and is said. */
+struct conf_effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry);
+
+#endif

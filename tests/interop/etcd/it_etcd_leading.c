@@ -1,0 +1,134 @@
+/*
+ * it_etcd_leading - real etcd servers follow a Ferry member.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "interop/etcd/client.h"
+#include "interop/etcd/cluster.h"
+#include "interop/etcd/it_etcd.h"
+#include "interop/etcd/load.h"
+#include "interop/etcd/peers.h"
+
+#define PUTS 20000
+#define FEW 300 /* with a snapshot count of 10 every etcd has dropped some by then */
+
+static void put_at(const struct server *first, const struct server *second, const char *prefix, unsigned count,
+                   struct load *ret_load)
+{
+    *ret_load = (struct load){
+        .prefix = prefix, .count = count, .concurrency = 64, .targets = {first, second}, .n_targets = second ? 2 : 1};
+    load_run(ret_load);
+    load_assert_all(ret_load);
+}
+
+START_TEST(etcds_follow_ferry_for_20000_puts)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+    struct load load;
+    json_t *status;
+    uint64_t term;
+    char *dump;
+
+    cluster.can_lead = true;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(ferry);
+    status = server_status(ferry);
+    term = json_number(status, "term");
+    json_decref(status);
+    put_at(first, second, "led", PUTS, &load);
+    status = server_status(ferry);
+    ck_assert_uint_eq(json_number(status, "term"), term); /* it led all the while */
+    ck_assert_str_eq(json_text(status, "role"), "leader");
+    json_decref(status);
+    dump = client_common_dump();
+    load_assert_kept(&load, dump);
+    free(dump);
+
+    cluster_lead(first); /* and it hands over */
+    ck_assert(client_put(second, "after", "v", 10000));
+    load_release(&load);
+}
+END_TEST
+
+/* "...,"hash":123456,..." of etcdctl's JSON; the same revision is asked of both. */
+static uint64_t hash_of(const struct server *etcd)
+{
+    char *output = etcdctl_must(etcd, "endpoint", "hashkv", "-w", "json", NULL);
+    char *at = strstr(output, "\"hash\":");
+    uint64_t hash;
+
+    ck_assert_msg(at, "no hash in %s", output);
+    hash = strtoull(at + strlen("\"hash\":"), NULL, 10);
+    free(output);
+    return hash;
+}
+
+START_TEST(a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *ferry, *fresh;
+    struct load before, led, after;
+
+    cluster.snapshot_count = 10;
+    cluster.can_lead = true;
+    cluster_start_all();
+    cluster_await_healthy();
+    put_at(first, NULL, "before", FEW, &before);
+    ferry = cluster_join(SERVER_FERRY, first, false); /* it gets a snapshot, and keeps its body */
+    server_start(ferry);
+    cluster_await_healthy();
+    cluster_lead(ferry);
+    put_at(first, NULL, "led", FEW, &led);
+
+    fresh = cluster_join(SERVER_ETCD, first, false);
+    server_start(fresh);
+    cluster_await_healthy();
+    ck_assert_ptr_eq(cluster_leader(), ferry);
+    ck_assert_uint_ge(peers_number(ferry, fresh, "snapshots_sent", "good"), 1);
+    ck_assert_uint_eq(server_log_count(first, "\"sent database snapshot\"", 0), 1); /* the one to ferry */
+    put_at(fresh, first, "after", FEW, &after);
+    cluster_await_applied();
+    ck_assert_uint_eq(hash_of(first), hash_of(fresh));
+    ck_assert(client_has(fresh, "before00000000", "vbefore00000000", READ_LOCAL));
+    load_release(&before);
+    load_release(&led);
+    load_release(&after);
+}
+END_TEST
+
+START_TEST(ferry_campaigns_when_it_is_left_without_a_leader)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+    struct load load;
+
+    /* What second lacks and ferry has: only ferry can be elected when first is gone. */
+    cluster.can_lead = true;
+    cluster.campaign_after_s = 1;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(first);
+    server_kill(second);
+    put_at(first, NULL, "k", FEW, &load);
+    server_kill(first);
+    server_start(second);
+    await(cluster_leader() == ferry, 20000);
+    ck_assert(client_put(second, "led", "v", 10000));
+    free(client_common_dump());
+    server_start(first);
+    cluster_await_healthy();
+    ck_assert(client_has(first, "led", "v", READ_LINEARIZABLE));
+    load_release(&load);
+}
+END_TEST
+
+void add_leading_tests(TCase *tcase)
+{
+    tcase_add_test(tcase, etcds_follow_ferry_for_20000_puts);
+    tcase_add_test(tcase, a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent);
+    tcase_add_test(tcase, ferry_campaigns_when_it_is_left_without_a_leader);
+}

@@ -1,0 +1,231 @@
+/*
+ * it_etcd_membership - how a Ferry member comes into a cluster, is counted in it, and leaves it.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "interop/etcd/client.h"
+#include "interop/etcd/cluster.h"
+#include "interop/etcd/it_etcd.h"
+#include "interop/etcd/load.h"
+#include "interop/etcd/peers.h"
+
+#define FEW 20   /* puts: no etcd drops entries from its log so early, unless told */
+#define MANY 300 /* with a snapshot count of 10 every etcd has dropped some by then */
+
+static void put_some(const struct server *etcd, const char *prefix, unsigned count)
+{
+    struct load load = {.prefix = prefix, .count = count, .concurrency = 16, .targets = {etcd}, .n_targets = 1};
+
+    load_run(&load);
+    load_assert_all(&load);
+    load_release(&load);
+}
+
+static unsigned count_of(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (; (text = strstr(text, part)); text += strlen(part))
+        n++;
+    return n;
+}
+
+/* A member that joins is listed as unstarted until it has published its name. */
+static bool all_are_started(const struct server *asked, unsigned n_members)
+{
+    char *list = etcdctl_must(asked, "member", "list", NULL);
+    bool are_started = count_of(list, ", started, ") == n_members && count_of(list, "\n") == n_members;
+
+    free(list);
+    return are_started;
+}
+
+/* One sees what another one was given, all are members, and all hold the same. */
+static void assert_works(unsigned n_members)
+{
+    const struct server *first = NULL, *last = NULL;
+    char *dump;
+
+    cluster_await_healthy();
+    for (unsigned i = 0; i < cluster.n; i++)
+        if (cluster.servers[i].kind == SERVER_ETCD && process_is_running(&cluster.servers[i].process)) {
+            first = first ? first : &cluster.servers[i];
+            last = &cluster.servers[i];
+        }
+    ck_assert(client_put(first, "written", "once", 10000));
+    ck_assert(client_has(last, "written", "once", READ_LINEARIZABLE));
+    await(all_are_started(first, n_members), 10000);
+    dump = client_common_dump();
+    ck_assert_ptr_nonnull(strstr(dump, "written\nonce\n"));
+    free(dump);
+}
+
+/* _i: when the Ferry member starts, among those that are started one after the other. */
+static void bootstrap(unsigned n_etcds, unsigned ferrys_turn)
+{
+    for (unsigned i = 0; i <= n_etcds; i++)
+        cluster_add(i == ferrys_turn ? SERVER_FERRY : SERVER_ETCD);
+    for (unsigned i = 0; i < cluster.n; i++) {
+        server_start(&cluster.servers[i]);
+        await(peers_is_listening(&cluster.servers[i]), 10000);
+    }
+    assert_works(cluster.n);
+}
+
+START_TEST(two_etcds_and_ferry_bootstrap_in_any_order)
+{
+    bootstrap(2, (unsigned)_i);
+}
+END_TEST
+
+START_TEST(one_etcd_and_ferry_bootstrap_in_any_order)
+{
+    bootstrap(1, (unsigned)_i);
+}
+END_TEST
+
+START_TEST(a_joining_member_catches_up_by_the_log)
+{
+    struct server *etcd = cluster_add(SERVER_ETCD), *ferry;
+
+    cluster_start_all();
+    cluster_await_healthy();
+    put_some(etcd, "before", FEW);
+    ferry = cluster_join(SERVER_FERRY, etcd, false);
+    server_start(ferry);
+    assert_works(2);
+    ck_assert_uint_eq(server_log_count(etcd, "\"sent database snapshot\"", 0), 0);
+    ck_assert_str_eq(cluster_by_id(ferry->id)->name, ferry->name);
+}
+END_TEST
+
+START_TEST(a_joining_member_is_sent_a_snapshot_when_the_log_is_cut)
+{
+    struct server *etcd = cluster_add(SERVER_ETCD), *ferry;
+    json_t *status;
+
+    cluster.snapshot_count = 10;
+    cluster_start_all();
+    cluster_await_healthy();
+    put_some(etcd, "before", MANY);
+    ferry = cluster_join(SERVER_FERRY, etcd, false);
+    server_start(ferry);
+    cluster_await_healthy();
+    status = server_status(ferry);
+    ck_assert_uint_gt(json_number(status, "snap"), 0);
+    json_decref(status);
+    ck_assert_uint_ge(server_log_count(etcd, "\"sent database snapshot\"", 0), 1);
+    put_some(etcd, "after", FEW);
+    assert_works(2);
+}
+END_TEST
+
+static bool is_promoted(const struct server *asked, const struct server *learner)
+{
+    char *output;
+    int status = etcdctl(asked, &output, "member", "promote", learner->id, NULL);
+
+    free(output);
+    return status == 0;
+}
+
+START_TEST(a_learner_is_promoted_and_then_counted)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD), *ferry;
+    char *list;
+
+    cluster_start_all();
+    cluster_await_healthy();
+    put_some(first, "before", FEW);
+    ferry = cluster_join(SERVER_FERRY, first, true);
+    server_start(ferry);
+    cluster_await_healthy();
+    cluster_lead(first); /* a learner is in no quorum: without the second one there is none */
+    server_kill(second);
+    ck_assert(!client_put(first, "hangs", "v", 1000));
+    server_start(second);
+    cluster_await_healthy();
+
+    await(is_promoted(first, ferry), 30000);
+    list = etcdctl_must(first, "member", "list", NULL);
+    ck_assert_msg(!strstr(list, ", true"), "there is still a learner:\n%s", list);
+    free(list);
+    cluster_lead(first);
+    server_kill(second);
+    ck_assert(client_put(first, "counted", "v", 10000));
+    server_start(second);
+    assert_works(3);
+}
+END_TEST
+
+/* Told once, reported once, and dialling no more. */
+static void assert_removed(const struct server *etcd, struct server *ferry)
+{
+    unsigned n_refused;
+
+    await(peers_is_removed(ferry), 10000);
+    ck_assert(process_is_running(&ferry->process));
+    pause_ms(1000); /* it goes on for an election timeout, lest an answer be missed */
+    n_refused = server_log_count(etcd, "because it was removed", 0);
+    pause_ms(1000); /* ten times the pause between two dials */
+    ck_assert_uint_eq(server_log_count(etcd, "because it was removed", 0), n_refused);
+    ck_assert_uint_eq(server_log_count(ferry, "ferry-etcd-member: removed from the cluster", 0), 1);
+}
+
+START_TEST(a_member_that_is_removed_is_told_and_stops_dialling)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+
+    cluster_start_all();
+    cluster_await_healthy();
+    free(etcdctl_must(first, "member", "remove", ferry->id, NULL));
+    assert_removed(first, ferry);
+    ck_assert(client_put(second, "without", "it", 10000));
+}
+END_TEST
+
+START_TEST(a_member_that_was_removed_while_it_was_down_is_told_at_its_return)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *ferry;
+
+    cluster_add(SERVER_ETCD);
+    ferry = cluster_add(SERVER_FERRY);
+    cluster_start_all();
+    cluster_await_healthy();
+    server_kill(ferry);
+    free(etcdctl_must(first, "member", "remove", ferry->id, NULL));
+    server_start(ferry);
+    assert_removed(first, ferry);
+}
+END_TEST
+
+START_TEST(ferry_goes_on_when_an_etcd_is_removed)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(first);
+    free(etcdctl_must(first, "member", "remove", second->id, NULL));
+    await(!process_is_running(&second->process), 20000);
+    await(peers_count(ferry) == 1, 10000);
+    assert_works(2);
+}
+END_TEST
+
+void add_membership_tests(TCase *tcase)
+{
+    tcase_add_loop_test(tcase, two_etcds_and_ferry_bootstrap_in_any_order, 0, 3);
+    tcase_add_loop_test(tcase, one_etcd_and_ferry_bootstrap_in_any_order, 0, 2);
+    tcase_add_test(tcase, a_joining_member_catches_up_by_the_log);
+    tcase_add_test(tcase, a_joining_member_is_sent_a_snapshot_when_the_log_is_cut);
+    tcase_add_test(tcase, a_learner_is_promoted_and_then_counted);
+    tcase_add_test(tcase, a_member_that_is_removed_is_told_and_stops_dialling);
+    tcase_add_test(tcase, a_member_that_was_removed_while_it_was_down_is_told_at_its_return);
+    tcase_add_test(tcase, ferry_goes_on_when_an_etcd_is_removed);
+}

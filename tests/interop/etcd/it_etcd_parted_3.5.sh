@@ -1,0 +1,3 @@
+#!/bin/sh
+# A Ferry member and etcd 3.5 ones, each on a machine of its own.
+exec "$(dirname "$0")/it_etcd.sh" 3.5 parted
