@@ -13,8 +13,6 @@ BUILD_TESTS = \
 	tests/integration/it_kv_options.sh \
 	tests/integration/it_man.sh \
 	tests/integration/it_mutants.sh \
-	tests/integration/it_kv_options.sh \
-	tests/integration/it_man.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh \
 	tests/integration/it_simulation.sh
