@@ -63,7 +63,7 @@
 struct member {
     size_t place;
     uint64_t id;
-    char url[32];
+    char url[48];
     struct raft_store *disk;
     struct ferry_sim_timer *turn;
 
@@ -813,7 +813,7 @@ static void compact_first(struct member *member)
 static void begin_day(void)
 {
     struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
-    char host[8];
+    char host[24];
 
     fy_chance_init(&chance, seed, 1000);
     raft_safety_reset(safety);
