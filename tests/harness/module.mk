@@ -28,6 +28,8 @@ libharness_la_SOURCES = \
 	tests/harness/messages.h \
 	tests/harness/metrics_page.c \
 	tests/harness/metrics_page.h \
+	tests/harness/pace.c \
+	tests/harness/pace.h \
 	tests/harness/patience.c \
 	tests/harness/patience.h \
 	tests/harness/peer_rig.c \

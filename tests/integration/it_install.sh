@@ -18,6 +18,19 @@ archive=$(find "$root" -name libferry.a)
 try "ferry.pc is installed once" test -f "$pc"
 try "the manual header is installed" test -n "$(find "$root" -path '*/include/ferry/ferry.h')"
 
+pages_are_installed()
+{
+    for page in "$srcdir"/doc/man/*; do
+        name=$(basename "$page")
+        if [ "$name" = ferry-bench.1 ] && [ -z "$(find "$root" -name ferry-bench)" ]; then
+            continue
+        fi
+        cmp "$page" "$(find "$root" -path "*/man/man${name##*.}/$name")" || return
+    done
+}
+
+try "the manual pages are installed" pages_are_installed
+
 PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR

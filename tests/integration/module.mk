@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_man.sh \
 	tests/integration/it_mutants.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh \

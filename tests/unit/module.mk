@@ -13,6 +13,7 @@ UNIT_TESTS = \
 	check_histogram.test \
 	check_http_client.test \
 	check_http_loop.test \
+	check_http_crowd.test \
 	check_http_server.test \
 	check_http_stream.test \
 	check_http_upload.test \
@@ -57,6 +58,7 @@ check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
 check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
+check_http_crowd_test_SOURCES = tests/unit/check_http_crowd.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_http_upload_test_SOURCES = tests/unit/check_http_upload.c

@@ -31,8 +31,7 @@
 #define ACCEPT_PAUSE_MS 100
 #define MIN_SILENCE_MS 100 /* before a connection may be closed for another: a peer has sent its head by then */
 #define ROOM_INTERVAL_MS 2 /* between two such */
-#define MAX_BODY_MS 10000  /* likewise, since the body of a request moved on */
-#define MIN_BODY_PROGRESS ((size_t)8 << 10)
+#define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed for another as well */
 
 static uint64_t head_timeout_ms(const struct fy_http *http)
 {
@@ -45,6 +44,7 @@ void fy_conn_await_head(struct fy_conn *conn)
 
     if (fy_node_is_linked(&conn->head_node)) /* a request that failed in its head was just completed */
         fy_list_remove(&conn->head_node);
+    fy_unparsed_was_of_use(conn);
     conn->since_ns = listener->http->now_ns;
     conn->head_deadline_ns = listener->http->now_ns + head_timeout_ms(listener->http) * FY_NS_PER_MS;
     fy_list_append(&listener->heads, &conn->head_node);
@@ -61,6 +61,7 @@ void fy_conn_opened(struct fy_conn *conn)
 
 void fy_conn_body_moved(struct fy_conn *conn, size_t len)
 {
+    fy_unparsed_was_of_use(conn);
     conn->n_moved += len;
     if (conn->n_moved < MIN_BODY_PROGRESS)
         return;
@@ -231,7 +232,7 @@ static bool is_trickling(const struct fy_conn *conn)
     const struct fy_request *req = conn->req;
 
     return req && req->is_begun && !req->is_whole && !req->is_paused && !req->out && !req->is_broken &&
-           is_older_than(conn->listener, conn->since_ns, MAX_BODY_MS);
+           is_older_than(conn->listener, conn->since_ns, UINT64_C(1000) * conn->listener->http->cfg.idle_timeout_s);
 }
 
 static struct fy_conn *first_trickling(struct fy_listener *listener)
@@ -306,6 +307,8 @@ static void forget(struct fy_conn *conn)
         fy_list_remove(&conn->head_node);
     if (conn->is_half_closed)
         fy_list_remove(&conn->half_node);
+    if (fy_node_is_linked(&conn->unparsed.node))
+        fy_list_remove(&conn->unparsed.node);
     fy_list_remove(&conn->node);
     listener->n_conns--;
     if (!is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
@@ -358,7 +361,7 @@ static void give(struct fy_conn *conn)
         return;
     }
     if (conn->watch.fn)
-        fy_watch_change(listener->http, &conn->watch, EPOLLRDHUP | EPOLLET);
+        fy_watch_change(listener->http, &conn->watch, EPOLLIN | EPOLLRDHUP | EPOLLET);
     listener->accepted = conn;
     (void)MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len); /* it closes fd if it fails */
     listener->is_due = true;
@@ -366,7 +369,9 @@ static void give(struct fy_conn *conn)
         listener->accepted = NULL;
         pause_accept(listener, errno);
         forget(conn);
+        return;
     }
+    fy_unparsed_came(conn); /* what it spoke already */
 }
 
 /* Libmicrohttpd is given a connection when the client has spoken, if it has spoken the right language. */
@@ -393,6 +398,8 @@ static void on_conn_event(struct fy_watch *watch, uint32_t events)
         look_at_first(conn);
     else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
         on_client_end(conn, events);
+    else
+        fy_unparsed_came(conn);
 }
 
 static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
@@ -427,7 +434,8 @@ void fy_conns_on_acceptable(struct fy_watch *watch, uint32_t events)
         int fd;
 
         if (is_full(listener)) {
-            make_room(listener);
+            if (i == 0) /* else it is not known yet whether there is one more */
+                make_room(listener);
             return;
         }
         fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -472,6 +480,7 @@ void fy_conns_init(struct fy_listener *listener)
     fy_list_init(&listener->conns);
     fy_list_init(&listener->openings);
     fy_list_init(&listener->half_closed);
+    fy_list_init(&listener->talking);
     fy_list_init(&listener->heads);
     fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
     fy_timer_init(&listener->opening_timer, timers, on_opening_timer, listener);

@@ -15,4 +15,5 @@ libferry_core_la_SOURCES += \
 	src/net/http/server.h \
 	src/net/http/server_tls.c \
 	src/net/http/server_tls.h \
+	src/net/http/unparsed.c \
 	src/net/http/vitals.c

@@ -68,6 +68,7 @@ static void run(struct fy_listener *listener)
     listener->is_running = true;
     (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
     fy_conns_look_at_half_closed(listener);
+    fy_unparsed_judge(listener);
     listener->is_running = false;
     if (listener->is_closed)
         stop(listener);

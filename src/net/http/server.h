@@ -1,5 +1,5 @@
 /*
- * server.h - what serving is made of, for server.c, conn.c, request.c and outflow.c.
+ * server.h - what serving is made of, for server.c, conn.c, request.c, unparsed.c and outflow.c.
  *
  * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
  * Connection, request and outflow live as long as libmicrohttpd knows their counterparts; whether the user of net.h
@@ -30,6 +30,7 @@ struct fy_listener {
 
     struct fy_list conns;       /* struct fy_conn.node */
     struct fy_list half_closed; /* struct fy_conn.half_node */
+    struct fy_list talking;     /* struct fy_conn.unparsed.node: bytes came since libmicrohttpd last ran */
     size_t n_conns;
     struct fy_conn *accepted; /* on its way into libmicrohttpd */
     struct fy_conn *shaking;  /* in the TLS handshake that libmicrohttpd was last busy with; NULL: none */
@@ -50,8 +51,17 @@ struct fy_listener {
     uint64_t pass; /* in which it ran last */
 };
 
+/* Of a connection: what was read and has brought nothing forward, neither a head nor a body. */
+struct fy_unparsed {
+    struct fy_node node; /* listener->talking */
+    size_t n_readable;   /* then: what the socket held */
+    bool is_of_use;      /* then: something was brought forward since */
+    size_t n_bytes;
+    unsigned n_arrivals;
+};
+
 struct fy_conn {
-    struct fy_watch watch; /* of the client's end alone; the data are libmicrohttpd's */
+    struct fy_watch watch; /* of the client's end, and that data came; they are libmicrohttpd's */
     struct fy_listener *listener;
     struct fy_node node; /* listener->conns */
     struct fy_node opening_node;
@@ -65,6 +75,7 @@ struct fy_conn {
     bool is_half_closed;      /* the client sends no more */
     struct fy_node half_node; /* listener->half_closed, then */
     bool was_heard;           /* it had a whole head once */
+    struct fy_unparsed unparsed;
     struct fy_request *req;
     struct fy_server_tls tls;
     char remote[64];
@@ -110,6 +121,12 @@ void fy_conn_opened(struct fy_conn *conn);                 /* HTTP begins on it 
 void fy_conn_await_head(struct fy_conn *conn);             /* in time, or it is broken */
 void fy_conn_body_moved(struct fy_conn *conn, size_t len); /* so much of a body came */
 void fy_conn_break(struct fy_conn *conn, bool is_hard);    /* hard: what was sent is lost as well */
+
+/* ---- unparsed.c ---- */
+
+void fy_unparsed_came(struct fy_conn *conn);          /* bytes; libmicrohttpd has not run yet */
+void fy_unparsed_was_of_use(struct fy_conn *conn);    /* a head is whole or awaited, or a piece of a body came */
+void fy_unparsed_judge(struct fy_listener *listener); /* libmicrohttpd has run */
 
 /* ---- request.c ---- */
 

@@ -1,0 +1,9 @@
+# doc: the manual pages that are installed.
+
+dist_man_MANS = \
+	doc/man/ferry.3 \
+	doc/man/ferry.7 \
+	doc/man/ferry_tls.3
+if ENABLE_TOOLS
+dist_man_MANS += doc/man/ferry-bench.1
+endif
