@@ -1,5 +1,5 @@
-# tools: ferry-bench and the demo.  They know ferry.h alone, and link the library statically, so that what stands in the
-# build directory is the program itself.
+# tools: ferry-bench.  It knows ferry.h alone, and links the library statically, so that what stands in the build
+# directory is the program itself.
 
 if ENABLE_TOOLS
 bin_PROGRAMS += ferry-bench
@@ -26,25 +26,6 @@ ferry_bench_SOURCES = \
 	src/tools/number.h \
 	src/tools/progress.c \
 	src/tools/progress.h \
-	src/tools/stopwatch.c \
-	src/tools/stopwatch.h
-
-noinst_PROGRAMS += ferry-demo
-ferry_demo_CPPFLAGS = $(FERRY_CPPFLAGS)
-ferry_demo_LDADD = libferry.la
-ferry_demo_LDFLAGS = $(FERRY_LDFLAGS) -static
-ferry_demo_SOURCES = \
-	src/tools/demo.c \
-	src/tools/demo_cluster.c \
-	src/tools/demo_cluster.h \
-	src/tools/demo_link.c \
-	src/tools/demo_link.h \
-	src/tools/demo_member.c \
-	src/tools/demo_member.h \
-	src/tools/lines.c \
-	src/tools/lines.h \
-	src/tools/number.c \
-	src/tools/number.h \
 	src/tools/stopwatch.c \
 	src/tools/stopwatch.h
 endif

@@ -26,6 +26,8 @@ allowed()
     src/sim) echo base net transport ;;
     src/adapters/libraft) echo adapters/libraft base/list.h ;;
     src/tools) echo tools ;;
+    src/kv) echo kv tools/number.h ;;
+    src/demo) echo demo tools/stopwatch.h ;;
     *) echo nothing ;;
     esac
 }

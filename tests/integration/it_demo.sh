@@ -1,13 +1,26 @@
 #!/bin/sh
-# The demo sees what it promises, and leaves nobody behind when it is interrupted.
+# The demo sees what it promises, fails when a key is missing, and leaves nobody behind when it is interrupted.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 demo=$builddir/ferry-demo
-[ -x "$demo" ] || skip_all "the tools are not built"
+[ -x "$demo" ] || skip_all "there is no demo in this build: it needs libraft"
+TMPDIR=$work
+export TMPDIR
 
-try "the demo comes to its good end" timeout 100 "$demo"
+try "the demo comes to its good end" timeout 60 "$demo"
+find "$work" -name 'ferry-kv-*' >"$work/seen"
+nothing "it leaves no file behind"
 
-# The members' standard error is the pipe as well, so that it ends when the last of them has.
+loses()
+{
+    timeout 60 "$demo" --lose-a-key
+    status=$?
+    echo "status $status"
+    [ "$status" -eq 1 ]
+}
+try "the demo fails when a key is missing" loses
+
+# The members' standard error is not the pipe: they are looked for by the directory that they were given.
 interrupted()
 {
     mkfifo "$work/lines" || return
@@ -16,9 +29,8 @@ interrupted()
     timeout 60 cat "$work/lines" | while read -r line; do
         echo "$line"
         case $line in
-        *"They talk."*)
-            kill -s TERM "$pid"
-            : >"$work/told"
+        *"is elected."*)
+            kill -s TERM "$pid" && : >"$work/told"
             ;;
         esac
     done
@@ -26,7 +38,7 @@ interrupted()
     wait "$pid"
     status=$?
     echo "status $status"
-    [ -e "$work/told" ] && [ "$status" -eq 130 ]
+    [ -e "$work/told" ] && [ "$status" -eq 130 ] && ! grep -alF "$work/ferry-kv-" /proc/[0-9]*/cmdline 2>/dev/null
 }
 try "an interrupted demo ends at once, and with it its members" interrupted
 

@@ -32,7 +32,7 @@ compile_config_as_cxx() # STATEMENT STANDARD
 cd "$srcdir" || exit 1
 for header in $(find include src -name '*.h' | sort); do
     case $header in
-    src/adapters/libraft/*)
+    src/adapters/libraft/* | src/kv/*)
         if ! pkg-config --exists raft libuv; then
             skip "$header compiles alone" "there is no libraft"
             continue

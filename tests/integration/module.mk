@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
+	tests/integration/it_kv_options.sh \
 	tests/integration/it_man.sh \
 	tests/integration/it_mutants.sh \
 	tests/integration/it_options.sh \
@@ -80,5 +81,17 @@ it_raft_sim_test_SOURCES = \
 	tests/harness/raft_store.c \
 	tests/harness/raft_store.h \
 	tests/integration/it_raft_sim.c
+endif
+endif
+
+# ferry-kv, as processes.
+if ENABLE_TESTS
+if ENABLE_TOOLS
+if WITH_LIBRAFT
+check_PROGRAMS += it_kv.test
+TESTS += it_kv.test
+it_kv_test_LDADD = $(LDADD) $(CURL_LIBS)
+it_kv_test_SOURCES = tests/integration/it_kv.c $(DEMO_HANDS)
+endif
 endif
 endif

@@ -20,7 +20,6 @@ UNIT_TESTS = \
 	check_inbox.test \
 	check_intake.test \
 	check_latency.test \
-	check_lines.test \
 	check_link.test \
 	check_message.test \
 	check_outgoing.test \
@@ -65,7 +64,6 @@ check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
-check_lines_test_SOURCES = tests/unit/check_lines.c src/tools/lines.c
 check_link_test_SOURCES = tests/unit/check_link.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
@@ -90,9 +88,12 @@ check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
 
-# The adapter for libraft: its archive, and libraft's own heap.
+# The adapter for libraft, with its archive and libraft's own heap, and what ferry-kv puts on it.
 if WITH_LIBRAFT
 LIBRAFT_TESTS = \
+	check_kv_store.test \
+	check_libraft.test \
+	check_libraft_uv.test \
 	check_raft_context.test \
 	check_raft_message.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
@@ -102,6 +103,15 @@ LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
 
+check_kv_store_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_kv_store_test_LDADD = $(LIBRAFT_LDADD)
+check_kv_store_test_SOURCES = tests/unit/check_kv_store.c src/kv/command.c src/kv/store.c $(LIBRAFT_HARNESS)
+check_libraft_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_libraft_test_LDADD = $(LIBRAFT_LDADD)
+check_libraft_test_SOURCES = tests/unit/check_libraft.c $(LIBRAFT_HARNESS)
+check_libraft_uv_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_libraft_uv_test_LDADD = $(LIBRAFT_LDADD)
+check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
