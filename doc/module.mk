@@ -14,4 +14,4 @@ if ENABLE_TOOLS
 dist_man_MANS += doc/man/ferry-kv.1
 endif
 endif
-EXTRA_DIST += doc/embedding.md doc/man/ferry-kv.1 doc/man/ferry_libraft.3
+EXTRA_DIST += doc/embedding.md doc/simulation.md doc/man/ferry-kv.1 doc/man/ferry_libraft.3

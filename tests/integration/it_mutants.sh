@@ -12,8 +12,8 @@ cd "$builddir" || exit 1
 . tests/integration/mutant-flags
 
 sim_objects=tests/integration/it_sim.o
-raft_objects="tests/integration/it_raft_sim_test-it_raft_sim.o tests/harness/it_raft_sim_test-raft_safety.o
-    tests/harness/it_raft_sim_test-raft_store.o"
+raft_objects="tests/integration/it_raft_sim_test-it_raft_sim.o tests/harness/it_raft_sim_test-raft_heap.o
+    tests/harness/it_raft_sim_test-raft_safety.o tests/harness/it_raft_sim_test-raft_store.o"
 RIG_TIMEOUT=30
 export RIG_TIMEOUT
 

@@ -40,6 +40,7 @@
 #include "ferry/sim.h"
 #include "harness/heap.h"
 #include "harness/patience.h"
+#include "harness/raft_heap.h"
 #include "harness/raft_safety.h"
 #include "harness/raft_store.h"
 #include "harness/rig.h"
@@ -63,7 +64,7 @@
 struct member {
     size_t place;
     uint64_t id;
-    char url[32];
+    char url[48];
     struct raft_store *disk;
     struct ferry_sim_timer *turn;
 
@@ -813,7 +814,7 @@ static void compact_first(struct member *member)
 static void begin_day(void)
 {
     struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
-    char host[8];
+    char host[24];
 
     fy_chance_init(&chance, seed, 1000);
     raft_safety_reset(safety);
@@ -895,54 +896,6 @@ static uint64_t live_day(void)
 /* ---- Seeds --------------------------------------------------------------------------------------------------------
  */
 
-/* libraft's heap, on ours, which counts; zeroed, as libraft leaves gaps in what it encodes, and nothing is to differ.
- */
-static void *heap_malloc(void *ctx, size_t size)
-{
-    (void)ctx;
-    return calloc(1, size);
-}
-
-static void heap_free(void *ctx, void *block)
-{
-    (void)ctx;
-    free(block);
-}
-
-static void *heap_calloc(void *ctx, size_t n, size_t size)
-{
-    (void)ctx;
-    return calloc(n, size);
-}
-
-static void *heap_realloc(void *ctx, void *block, size_t size)
-{
-    (void)ctx;
-    return realloc(block, size);
-}
-
-static void *heap_aligned_alloc(void *ctx, size_t alignment, size_t size)
-{
-    void *block;
-
-    (void)ctx;
-    return posix_memalign(&block, alignment, size) == 0 ? block : NULL;
-}
-
-static void heap_aligned_free(void *ctx, size_t alignment, void *block)
-{
-    (void)ctx;
-    (void)alignment;
-    free(block);
-}
-
-static struct raft_heap raft_heap = {.malloc = heap_malloc,
-                                     .free = heap_free,
-                                     .calloc = heap_calloc,
-                                     .realloc = heap_realloc,
-                                     .aligned_alloc = heap_aligned_alloc,
-                                     .aligned_free = heap_aligned_free};
-
 /* With many seeds, everything that can go wrong must have gone wrong. */
 static void check_that_it_rained(uint64_t n)
 {
@@ -995,7 +948,7 @@ static void deal(uint64_t nth)
 
     (void)signal(SIGABRT, on_abort);
     (void)signal(SIGSEGV, on_abort);
-    raft_heap_set(&raft_heap);
+    raft_heap_setup(); /* on ours, which counts */
     safety = raft_safety_new();
     if (getenv("FERRY_SIM_SEED")) {
         is_loud = nth == 0;

@@ -78,6 +78,8 @@ TESTS += it_raft_sim.test
 it_raft_sim_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 it_raft_sim_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 it_raft_sim_test_SOURCES = \
+	tests/harness/raft_heap.c \
+	tests/harness/raft_heap.h \
 	tests/harness/raft_safety.c \
 	tests/harness/raft_safety.h \
 	tests/harness/raft_store.c \

@@ -91,7 +91,7 @@ static void run_for_ms(uint64_t n_ms)
 static void build(uint64_t seed)
 {
     struct ferry_sim_config cfg = FERRY_SIM_CONFIG_INIT;
-    char host[8];
+    char host[16];
 
     cfg.trace = on_line;
     cfg.trace_ctx = &n_lines;

@@ -97,7 +97,8 @@ LIBRAFT_TESTS = \
 	check_libraft.test \
 	check_libraft_uv.test \
 	check_raft_context.test \
-	check_raft_message.test
+	check_raft_message.test \
+	check_raft_safety.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
 TESTS += $(LIBRAFT_TESTS)
 
@@ -120,5 +121,9 @@ check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARN
 check_raft_message_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_message_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_message_test_SOURCES = tests/unit/check_raft_message.c $(LIBRAFT_HARNESS)
+check_raft_safety_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_raft_safety_test_LDADD = $(LIBRAFT_LDADD)
+check_raft_safety_test_SOURCES = tests/unit/check_raft_safety.c tests/harness/raft_safety.c tests/harness/raft_safety.h \
+	tests/harness/raft_store.c tests/harness/raft_store.h
 endif
 endif

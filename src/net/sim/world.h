@@ -23,9 +23,9 @@ struct fy_sim {
     struct ferry_sim_config cfg; /* its weather changes */
     struct fy_chance chance;     /* of the network; each node has one of its own */
     _Atomic uint64_t now_ns;     /* set by the world alone; senders on other threads may read it, for coarse_ns */
-    struct fy_timers events; /* all but the nodes' own timers */
-    bool is_running;         /* inside an event */
-    uint64_t event_conn;     /* the connection that it is about; 0: none */
+    struct fy_timers events;     /* all but the nodes' own timers */
+    bool is_running;             /* inside an event */
+    uint64_t event_conn;         /* the connection that it is about; 0: none */
 
     struct fy_sim_node **nodes;
     size_t n_nodes;
