@@ -20,6 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Of one write: for a longer one the file system takes pages that lie together, and those have not been used lately. */
+#define WRITE_SIZE ((size_t)64 << 10)
+
 #define MAX_NAMES_TRIED 100
 
 struct fy_snapshot_dir {
@@ -84,7 +87,7 @@ static int dir_write(void *ctx, void *arg, const void *data, size_t len)
 
     (void)ctx;
     while (len > 0) {
-        ssize_t n = write(body->fd, at, len);
+        ssize_t n = write(body->fd, at, len < WRITE_SIZE ? len : WRITE_SIZE);
 
         if (n < 0 && errno == EINTR)
             continue;

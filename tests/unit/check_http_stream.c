@@ -216,7 +216,7 @@ START_TEST(sixteen_megabytes_arrive_whole)
     ready(&flow, 16 << 20);
     HTTP_UNTIL(has_all());
     ck_assert(is_pattern(&seen.body));
-    ck_assert_uint_ge(flow.largest_cap, 64 << 10);
+    ck_assert_uint_ge(flow.largest_cap, 48 << 10);
 }
 END_TEST
 

@@ -27,7 +27,7 @@
 
 #include "wire/url.h"
 
-#define CONN_MEMORY ((size_t)128 << 10)
+#define CONN_MEMORY ((size_t)64 << 10)
 
 /* ---- Running libmicrohttpd ---- */
 
