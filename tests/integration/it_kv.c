@@ -432,7 +432,6 @@ START_TEST(members_talk_over_tls)
     end();
     certificate_release(&member);
     certificate_release(&ca);
-    certificates_teardown();
 }
 END_TEST
 
