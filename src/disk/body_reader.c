@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +34,8 @@ struct fy_body_reader {
 
     /* the loop's */
     void (*on_ready)(void *arg);
-    void *arg;
+    void (*on_closed)(void *arg);
+    void *arg; /* of on_ready; once it is closing, of on_closed */
     struct fy_body_slots slots;
     size_t n_taken; /* of the oldest full slot */
     bool is_busy;   /* the job is with the disk */
@@ -73,14 +75,18 @@ void fy_body_reader_free(struct fy_body_reader *reader)
 /* ---- On a worker --------------------------------------------------------------------------------------------------
  */
 
-/* Bytes, 0 at the end, or a negative FERRY_ERR. */
+/* How many bytes, 0 at the end, or a negative FERRY_ERR. */
 static int64_t read_some(const struct fy_body_reader *reader, uint8_t *buf, size_t len)
 {
     const struct ferry_snapshot_source *source = &reader->source;
     ssize_t n;
 
-    if (source->read)
-        return source->read(source->ctx, buf, len);
+    if (source->read) {
+        int64_t answer = source->read(source->ctx, buf, len);
+
+        /* neither an error nor as many bytes as there may be: it has written beyond the buffer, or says so */
+        return answer < INT_MIN || answer > (int64_t)len ? FERRY_ERR_INVALID : answer;
+    }
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
     } while (n < 0 && errno == EINTR);
@@ -106,8 +112,6 @@ static void run_read(struct fy_disk_job *job)
     size_t cap = left < FY_BODY_SLOT_SIZE ? (size_t)left : FY_BODY_SLOT_SIZE;
     int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
 
-    if (n > (int64_t)cap)
-        n = FERRY_ERR_INVALID; /* the embedder's read has written beyond the buffer, or says so */
     reader->step.len = n > 0 ? (size_t)n : 0;
     reader->n_read += reader->step.len;
     reader->step.is_end = n == 0 || reader->n_read == reader->source.size;
@@ -128,12 +132,15 @@ static void run_close(struct fy_disk_job *job)
 /* ---- On the loop --------------------------------------------------------------------------------------------------
  */
 
-static void on_closed(struct fy_disk_job *job)
+static void on_close_done(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+    void (*on_closed)(void *arg) = reader->on_closed;
+    void *arg = reader->arg;
 
     reader->is_busy = false;
     fy_body_reader_free(reader);
+    on_closed(arg);
 }
 
 static void submit(struct fy_body_reader *reader, void (*run)(struct fy_disk_job *job),
@@ -153,7 +160,7 @@ static void go_on(struct fy_body_reader *reader)
     if (reader->is_busy)
         return;
     if (reader->is_closing) {
-        submit(reader, run_close, on_closed);
+        submit(reader, run_close, on_close_done);
     } else if (!reader->is_at_end && reader->err == FERRY_OK && reader->slots.n_full < FY_BODY_N_SLOTS) {
         reader->step.slot = fy_body_slots_next(&reader->slots);
         submit(reader, run_read, on_read_done);
@@ -214,10 +221,12 @@ int fy_body_reader_error(const struct fy_body_reader *reader)
     return reader->err;
 }
 
-void fy_body_reader_close(struct fy_body_reader *reader, int err)
+void fy_body_reader_close(struct fy_body_reader *reader, int err, void (*on_closed)(void *arg), void *arg)
 {
     assert(!reader->is_closing);
     reader->is_closing = true;
     reader->close_err = err;
+    reader->on_closed = on_closed;
+    reader->arg = arg;
     go_on(reader);
 }

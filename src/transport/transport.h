@@ -65,7 +65,7 @@ struct ferry_transport {
     struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
 
-    unsigned n_snapshots_in; /* the loop's; that are being received */
+    unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
     struct fy_log_fold snapshot_fold;
 
     atomic_int state; /* enum fy_transport_state */
@@ -101,6 +101,9 @@ struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 
 /* The same, or the remote with this id. */
 struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
+
+/* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
+bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 
 /* Take a peer or a remote out of its table, and that one's reference with it; NULL: none is left.  The loop. */
 struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
