@@ -7,3 +7,10 @@ dist_man_MANS = \
 if ENABLE_TOOLS
 dist_man_MANS += doc/man/ferry-bench.1
 endif
+if WITH_LIBRAFT
+dist_man_MANS += doc/man/ferry_libraft.3
+if ENABLE_TOOLS
+dist_man_MANS += doc/man/ferry-kv.1
+endif
+endif
+EXTRA_DIST += doc/embedding.md doc/man/ferry-kv.1 doc/man/ferry_libraft.3

@@ -1,6 +1,7 @@
 #!/bin/sh
-# The manual pages and the headers name the same things: prototypes, fields, constants, defaults; and ferry-bench.1 has
-# the options and figures that ferry-bench has.  Their examples compile, and mandoc has nothing against them.
+# The manual pages and the headers name the same things: prototypes, fields, constants, defaults; and ferry-bench.1 and
+# ferry-kv.1 have the options, and the figures, that the programs have.  Their examples compile, and mandoc has nothing
+# against them.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 man=$srcdir/doc/man
@@ -273,5 +274,20 @@ if [ -x "$bench" ]; then
     same "ferry-bench.1 describes its figures" "$work/declared" "$work/named"
 else
     skip "ferry-bench.1 describes the options of ferry-bench" "the tools are not built"
+fi
+
+# ---- ferry-kv --------------------------------------------------------------------------------------------------------
+
+if [ -x "$builddir/ferry-kv" ]; then
+    page=$man/ferry-kv.1
+    "$builddir/ferry-kv" --help | sed -n 's/^  --\([a-z-]*\).*/\1/p' | sort >"$work/declared"
+    try "ferry-kv has options" grep -qx data-dir "$work/declared"
+    sed -n 's/^\.It Fl -\([a-z-]*\).*/\1/p' "$page" | sort >"$work/named"
+    same "ferry-kv.1 describes the options of ferry-kv" "$work/declared" "$work/named"
+    awk '/^\.Sh / { inside = $2 == "SYNOPSIS" } inside' "$page" | grep -oE '(Fl|\|) -[a-z-]+' | sed 's/.* -//' | sort \
+        >"$work/named"
+    same "and its synopsis has them, too" "$work/declared" "$work/named"
+else
+    skip "ferry-kv.1 describes the options of ferry-kv" "there is no ferry-kv in this build"
 fi
 finish

@@ -8,6 +8,7 @@
 
 #include <raft.h>
 
+#include "adapters/libraft/raft_context.h"
 #include "ferry/libraft.h"
 #include "harness/heap.h"
 #include "harness/raft_heap.h"
@@ -574,6 +575,9 @@ START_TEST(closing_cancels_what_is_out_and_ends_when_all_is_called_back)
     ck_assert_uint_eq(first.n_called, 0);
     sides[0].close_cb(&sides[0].inner);
     ck_assert(!sides[0].is_closed);
+    ferry_libraft_turn(sides[0].lr);
+    ck_assert_uint_eq(first.n_called, 1);
+    ck_assert(!sides[0].is_closed); /* the snapshot's memory is still lent */
     for (int i = 0; i < 1000 && !sides[0].is_closed; i++)
         run_ms(1);
     ck_assert(sides[0].is_closed);
@@ -801,24 +805,33 @@ START_TEST(what_cannot_be_handed_to_the_core_is_refused)
 }
 END_TEST
 
-START_TEST(a_body_whose_message_does_not_come_is_pushed_out)
+START_TEST(a_body_is_found_by_its_message_and_the_oldest_are_pushed_out)
 {
+    const struct fy_raft_context sender = {.sender = "http://n1:80"};
     struct ferry_config config = FERRY_CONFIG_INIT;
+    const struct ferry_snapshot_sink *sink = &config.snapshot_sink;
     struct ferry_snapshot snapshot = {.term = 1};
     struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .snapshot = &snapshot};
+    uint8_t *context;
+    size_t len;
     void *body;
 
+    ck_assert_int_eq(fy_raft_context_write_conf(&sender, &sides[0].raft.configuration, 1, &context, &len), FERRY_OK);
+    msg.context = (struct ferry_bytes){context, len};
     ferry_libraft_configure(sides[1].lr, &config);
     for (uint64_t i = 1; i <= 100; i++) {
         snapshot.index = i;
-        ck_assert_int_eq(config.snapshot_sink.open(config.snapshot_sink.ctx, &msg, 4, &body), FERRY_OK);
-        ck_assert_int_eq(config.snapshot_sink.write(config.snapshot_sink.ctx, body, "body", 4), FERRY_OK);
-        ck_assert_int_eq(config.snapshot_sink.commit(config.snapshot_sink.ctx, body), FERRY_OK);
+        ck_assert_int_eq(sink->open(sink->ctx, &msg, sizeof(i), &body), FERRY_OK);
+        ck_assert_int_eq(sink->write(sink->ctx, body, &i, sizeof(i)), FERRY_OK);
+        ck_assert_int_eq(sink->commit(sink->ctx, body), FERRY_OK);
     }
-    ck_assert_int_lt(heap_live(), 10000);
-    ck_assert_int_eq(config.snapshot_sink.open(config.snapshot_sink.ctx, &msg, FERRY_SIZE_UNKNOWN, &body), FERRY_OK);
-    ck_assert_int_eq(config.snapshot_sink.write(config.snapshot_sink.ctx, body, "body", 4), FERRY_OK);
-    config.snapshot_sink.abort(config.snapshot_sink.ctx, body);
+    snapshot.index = 95;
+    ck_assert_int_eq(process(&msg), FERRY_OK);
+    ck_assert_uint_eq(*(uint64_t *)sides[1].seen[0].install_snapshot.data.base, 95);
+    ck_assert_int_eq(process(&msg), FERRY_ERR_MALFORMED); /* once, and data inside the message there is none */
+    snapshot.index = 1;
+    ck_assert_int_eq(process(&msg), FERRY_ERR_MALFORMED); /* pushed out */
+    free(context);
 }
 END_TEST
 
@@ -878,6 +891,6 @@ int main(void)
         an_address_that_cannot_travel_is_refused, peers_follow_the_configuration,
         a_server_that_cannot_be_a_peer_is_told_of, following_survives_every_failed_allocation,
         sending_survives_every_failed_allocation, making_one_survives_every_failed_allocation,
-        what_cannot_be_handed_to_the_core_is_refused, a_body_whose_message_does_not_come_is_pushed_out,
+        what_cannot_be_handed_to_the_core_is_refused, a_body_is_found_by_its_message_and_the_oldest_are_pushed_out,
         a_body_survives_every_failed_allocation, it_does_not_start_without_a_transport, NULL);
 }

@@ -86,10 +86,12 @@ check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
 
-# The adapter for libraft: its archive, and libraft's own heap.
+# The adapter for libraft, with its archive and libraft's own heap, and what ferry-kv puts on it.
 if WITH_LIBRAFT
 LIBRAFT_TESTS = \
+	check_kv_store.test \
 	check_libraft.test \
+	check_libraft_uv.test \
 	check_raft_context.test \
 	check_raft_message.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
@@ -99,9 +101,15 @@ LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
 
+check_kv_store_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_kv_store_test_LDADD = $(LIBRAFT_LDADD)
+check_kv_store_test_SOURCES = tests/unit/check_kv_store.c src/kv/command.c src/kv/store.c $(LIBRAFT_HARNESS)
 check_libraft_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_libraft_test_LDADD = $(LIBRAFT_LDADD)
 check_libraft_test_SOURCES = tests/unit/check_libraft.c $(LIBRAFT_HARNESS)
+check_libraft_uv_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_libraft_uv_test_LDADD = $(LIBRAFT_LDADD)
+check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)

@@ -419,10 +419,8 @@ static void io_close(struct raft_io *io, raft_io_close_cb cb)
     assert(!lr->is_closing);
     lr->is_closing = true;
     lr->close_cb = cb;
-    if (lr->t) {
-        fy_snapshots_cancel(&lr->snapshots, lr->t);
-        fy_members_clear(&lr->members, lr->t);
-    }
+    if (lr->t)
+        fy_members_clear(&lr->members, lr->t); /* which ends the snapshots that are on their way to them */
     lr->inner->close(lr->inner, on_inner_closed);
 }
 

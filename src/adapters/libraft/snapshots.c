@@ -18,7 +18,6 @@ struct fy_snapshot_out {
     struct fy_snapshots *snapshots;
     struct fy_node node; /* of sending */
     struct raft_io_send *req;
-    uint64_t to;
     const uint8_t *data;
     size_t left; /* the reading thread's, like data */
 
@@ -79,8 +78,7 @@ int fy_snapshots_send(struct fy_snapshots *snapshots, struct ferry_transport *t,
 
     if (!out)
         return FERRY_ERR_NOMEM;
-    *out = (struct fy_snapshot_out){
-        .snapshots = snapshots, .req = req, .to = msg->to, .data = data->base, .left = data->len};
+    *out = (struct fy_snapshot_out){.snapshots = snapshots, .req = req, .data = data->base, .left = data->len};
     fy_list_append(&snapshots->sending, &out->node);
     err = ferry_transport_send_snapshot(t, msg, &source);
     if (err != FERRY_OK) { /* and it is closed */
@@ -115,13 +113,6 @@ struct raft_io_send *fy_snapshots_take_sent(struct fy_snapshots *snapshots, int 
         return req;
     }
     return NULL;
-}
-
-void fy_snapshots_cancel(struct fy_snapshots *snapshots, struct ferry_transport *t)
-{
-    for (struct fy_node *node = fy_list_first(&snapshots->sending); node;
-         node = fy_list_next(&snapshots->sending, node))
-        (void)ferry_transport_remove_peer(t, fy_container(node, struct fy_snapshot_out, node)->to); /* may be gone */
 }
 
 /* ---- In ------------------------------------------------------------------------------------------------------------

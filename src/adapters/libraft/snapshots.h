@@ -45,9 +45,6 @@ int fy_snapshots_send(struct fy_snapshots *snapshots, struct ferry_transport *t,
 /* A request whose data is not read any more, and what became of it; NULL: none. */
 struct raft_io_send *fy_snapshots_take_sent(struct fy_snapshots *snapshots, int *ret_err);
 
-/* The servers that snapshots are being sent to: each of them is removed from t, which ends them. */
-void fy_snapshots_cancel(struct fy_snapshots *snapshots, struct ferry_transport *t);
-
 /* ---- In ------------------------------------------------------------------------------------------------------------
  */
 
