@@ -8,10 +8,10 @@ libharness_la_SOURCES = \
 	tests/harness/certificates.h \
 	tests/harness/child.c \
 	tests/harness/child.h \
-	tests/harness/cutting_proxy.c \
-	tests/harness/cutting_proxy.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
+	tests/harness/fault_proxy.c \
+	tests/harness/fault_proxy.h \
 	tests/harness/heap.c \
 	tests/harness/heap.h \
 	tests/harness/hosts.c \

@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #include "ferry/ferry.h"
-#include "harness/cutting_proxy.h"
 #include "harness/fake_peer.h"
+#include "harness/fault_proxy.h"
 #include "harness/member.h"
 #include "harness/metrics_page.h"
 #include "harness/patience.h"
@@ -643,26 +643,26 @@ END_TEST
 START_TEST(a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds)
 {
     const uint64_t size = 4 * MIB;
-    struct cutting_proxy *proxy;
+    struct fault_proxy *proxy;
     size_t n_finish = 0, n_failure = 0;
 
     srandom(11);
     receiver->config.snapshot_dir = dir;
     member_start(sender);
     member_start(receiver);
-    proxy = cutting_proxy_new(member_url(receiver), "POST /raft/snapshot");
-    connect_to(cutting_proxy_url(proxy));
+    proxy = fault_proxy_new("127.0.0.1:0", member_url(receiver) + strlen("http://"), SEED);
+    connect_to(fault_proxy_url(proxy));
     for (unsigned i = 0; i < N_CUTS; i++) {
         /* in the head, in the message, at the very end, and anywhere */
         uint64_t at = i == 0 ? 30 : i == 1 ? 400 : i == 2 ? size + 150 : (uint64_t)random() % size;
         struct body b;
 
         body_init(&b, SEED, size);
-        cutting_proxy_cut(proxy, at, i % 2 ? CUT_RESET : CUT_CLOSE);
+        fault_proxy_cut(proxy, "POST /raft/snapshot", at, i % 2 ? CUT_RESET : CUT_CLOSE);
         ck_assert_int_ne(send_and_await(&b), FERRY_OK);
         body_release(&b);
         await_reports(n_finish, ++n_failure, patience_ms(10000));
-        ck_assert_uint_eq(cutting_proxy_n_cut(proxy), i + 1);
+        ck_assert_uint_eq(fault_proxy_n_cut(proxy), i + 1);
 
         send_whole(size);
         await_reports(++n_finish, n_failure, patience_ms(10000));
@@ -672,7 +672,7 @@ START_TEST(a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds)
     }
     ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), N_CUTS);
     member_stop(sender);
-    cutting_proxy_free(proxy);
+    fault_proxy_free(proxy);
 }
 END_TEST
 

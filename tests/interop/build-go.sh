@@ -1,6 +1,7 @@
 #!/bin/sh
 # build-go.sh VERSION PROGRAM [WHAT] - build WHAT for etcd VERSION as PROGRAM: rafthttp-peer (3.4, 3.5, 3.6 or 3.7), which
 # is the default, or rafthttp-bench (3.4 or 3.7).
+# build-go.sh FOLDER PROGRAM - build the Go module in FOLDER of tests/.
 #
 # Ends with 0 when PROGRAM is built; with 77 and a reason on standard output when what it takes is not here: no Go, one
 # too old, no package golang-etcd-server-dev, or no way to the modules; with 1 when our own code does not build.
@@ -14,7 +15,10 @@ what=${3:-rafthttp-peer}
 src=$(cd "$(dirname "$0")" && pwd)/$what
 # The package that the versions of a program share.
 case $what in rafthttp-bench) shared=load ;; *) shared=peer ;; esac
-dir=$src/v3${version#3.}
+case $version in
+3.*) dir=$src/v3${version#3.} ;;
+*) dir=$(cd "$(dirname "$0")/../$version" && pwd) ;;
+esac
 log=$program.log
 gopath34=/usr/share/gocode
 
@@ -51,7 +55,7 @@ build_module()
     have=${have#go}
     need=$(sed -n 's/^go //p' "$dir/go.mod")
     oldest=$(printf '%s\n' "$have" "$need" | sort -V | head -n 1)
-    [ "$oldest" = "$need" ] || skip "go $have is older than the $need of the etcd module"
+    [ "$oldest" = "$need" ] || skip "go $have is older than the $need of the module"
     (cd "$dir" && go build -buildvcs=false -o "$program" .) > "$log" 2>&1 && return
     # Was it the code or the way to the modules?  A sum that does not match is never a reason to skip.
     (cd "$dir" && go mod download) > "$log.download" 2>&1 && fail

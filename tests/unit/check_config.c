@@ -89,6 +89,8 @@ START_TEST(a_good_configuration_is_copied)
     ck_assert_uint_eq(t->local.read_timeout_ns, 5000000000u);
     ck_assert_uint_eq(t->local.post_timeout_ns, 10000000000u);
     ck_assert_uint_eq(t->local.dial_retry_ns, 100000000u);
+    ck_assert_uint_eq(t->local.link_timeout_ns, 2000000000u);
+    ck_assert_uint_eq(t->link_timeout_ms, 2000);
     ck_assert_uint_eq(t->write_timeout_ms, 5000);
     ck_assert_uint_eq(t->local.max_queue_messages, 4096);
     ck_assert_uint_eq(t->local.max_queue_bytes, 64u << 20);
@@ -127,6 +129,18 @@ END_TEST
         ck_assert_int_eq(apply(), FERRY_OK);                                                                           \
     } while (0)
 
+START_TEST(a_link_timeout_is_none_or_long_enough)
+{
+    cfg.link_timeout_ms = 500;
+    ck_assert_int_eq(apply(), FERRY_OK);
+    ck_assert_uint_eq(t->local.link_timeout_ns, 500000000u);
+    cfg.link_timeout_ms = 0;
+    ck_assert_int_eq(apply(), FERRY_OK);
+    ck_assert_uint_eq(t->local.link_timeout_ns, 0);
+    ck_assert_uint_eq(t->link_timeout_ms, 0);
+}
+END_TEST
+
 START_TEST(each_number_is_checked)
 {
     check_refused(id, 0, FERRY_ERR_INVALID, "id");
@@ -144,6 +158,8 @@ START_TEST(each_number_is_checked)
     check_refused(write_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
     check_refused(post_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
     check_refused(dial_retry_ms, 0, FERRY_ERR_INVALID, "dial_retry_ms");
+    check_refused(link_timeout_ms, 1, FERRY_ERR_INVALID, "link_timeout_ms");
+    check_refused(link_timeout_ms, 499, FERRY_ERR_INVALID, "link_timeout_ms");
     check_refused(max_queue_messages, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_queue_bytes, 0, FERRY_ERR_INVALID, "limit");
     check_refused(max_pipeline_messages, 0, FERRY_ERR_INVALID, "limit");
@@ -271,8 +287,8 @@ END_TEST
 int main(void)
 {
     return rig_main("config", setup, teardown, a_good_configuration_is_copied, no_urls_stay_none,
-                    each_number_is_checked, workers_are_not_looked_at_where_there_are_none, versions_must_be_versions,
-                    urls_must_be_urls, a_config_is_preset_for_a_program_of_any_age,
-                    the_size_tells_the_age_of_the_program, urls_are_joined_by_commas,
-                    apply_survives_every_failed_allocation, NULL);
+                    a_link_timeout_is_none_or_long_enough, each_number_is_checked,
+                    workers_are_not_looked_at_where_there_are_none, versions_must_be_versions, urls_must_be_urls,
+                    a_config_is_preset_for_a_program_of_any_age, the_size_tells_the_age_of_the_program,
+                    urls_are_joined_by_commas, apply_survives_every_failed_allocation, NULL);
 }

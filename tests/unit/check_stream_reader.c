@@ -464,6 +464,77 @@ START_TEST(a_connection_that_does_not_come_about_is_given_up_after_the_dial_time
 }
 END_TEST
 
+/* Lose the stream that stands and the way to them, and let dial after dial fail, each of which is followed by the next
+ * at once.  How long each took, in ms. */
+static void fail_dials(unsigned *ret_took_ms, size_t n)
+{
+    fy_sim_cut(rig.our_node, rig.their_node);
+    fy_stream_reader_give_up(reader, "the test says so");
+    while (reader->state != FERRY_READER_DIALING)
+        rig_run_ms(1);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t begin_ns = rig_now_ns(), n_before = n_dials();
+
+        while (n_dials() == n_before && rig_now_ns() - begin_ns < 3000 * FY_SIM_MS)
+            rig_run_ms(1);
+        ret_took_ms[i] = (unsigned)((rig_now_ns() - begin_ns) / FY_SIM_MS);
+    }
+}
+
+START_TEST(where_a_dial_worked_before_one_that_does_not_is_made_anew_soon)
+{
+    unsigned took_ms[17];
+
+    rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
+    start_and_dial();
+    fail_dials(took_ms, 17);
+    for (int i = 0; i < 17; i++)
+        if (i == 15) /* every sixteenth has all of its time: the way may have become slower */
+            ck_assert_msg(took_ms[i] >= 1999 && took_ms[i] <= 2001, "%d: %u ms", i, took_ms[i]);
+        else
+            ck_assert_msg(took_ms[i] >= 599 && took_ms[i] <= 601, "%d: %u ms", i, took_ms[i]);
+    fy_sim_heal(rig.our_node, rig.their_node);
+    rig_run_ms(1000);
+    ck_assert_int_eq(reader->state, FERRY_READER_ACTIVE);
+    fail_dials(took_ms, 2); /* a success begins the count anew */
+    ck_assert_uint_le(took_ms[0], 601);
+}
+END_TEST
+
+START_TEST(where_dials_take_long_they_are_given_as_much_more_time)
+{
+    unsigned took_ms[1];
+
+    rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
+    fy_sim_slow(rig.our_node, rig.their_node, 70 * FY_SIM_MS);
+    fy_sim_slow(rig.their_node, rig.our_node, 70 * FY_SIM_MS); /* so a dial takes 4 * 71 ms */
+    start();
+    rig_run_ms(400);
+    ck_assert_int_eq(reader->state, FERRY_READER_ACTIVE);
+    fail_dials(took_ms, 1);
+    ck_assert_msg(took_ms[0] >= 1100 && took_ms[0] <= 1180, "%u ms", took_ms[0]);
+}
+END_TEST
+
+START_TEST(a_first_dial_and_one_without_a_link_timeout_have_all_of_their_time)
+{
+    unsigned took_ms[2];
+
+    rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
+    fy_sim_cut(rig.our_node, rig.their_node);
+    start();
+    rig_run_ms(1999);
+    ck_assert_int_eq(reader->state, FERRY_READER_DIALING);
+    rig.local.link_timeout_ns = 0;
+    fy_sim_heal(rig.our_node, rig.their_node);
+    rig_run_ms(3000);
+    ck_assert_int_eq(reader->state, FERRY_READER_ACTIVE);
+    fail_dials(took_ms, 2);
+    ck_assert_uint_ge(took_ms[0], 1999);
+    ck_assert_uint_ge(took_ms[1], 1999);
+}
+END_TEST
+
 START_TEST(silence_for_the_read_timeout_ends_a_stream)
 {
     start_and_dial();
@@ -609,7 +680,7 @@ END_TEST
 START_TEST(a_reader_can_be_stopped_in_every_state)
 {
     static const enum ferry_reader_state all[] = {FERRY_READER_DIALING, FERRY_READER_REFUSED, FERRY_READER_ACTIVE,
-                                               FERRY_READER_BACKOFF};
+                                                  FERRY_READER_BACKOFF};
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         rig.on_get = (struct rig_answer){.status = all[i] == FERRY_READER_ACTIVE ? 200 : 412, .version = "3.4.0"};
@@ -711,9 +782,12 @@ int main(void)
         a_410_says_once_that_we_were_removed_and_ends_the_dials, a_long_refusal_is_judged_by_its_start,
         a_refusal_whose_reason_never_comes_is_one_too, an_answer_without_a_head_is_given_up_after_both_timeouts,
         a_connection_that_does_not_come_about_is_given_up_after_the_dial_timeout,
-        silence_for_the_read_timeout_ends_a_stream, a_heartbeat_in_time_keeps_a_stream,
-        a_trickle_below_the_least_progress_ends_a_stream, a_long_frame_may_take_long_while_it_makes_progress,
-        a_clean_end_leaves_the_status_as_it_is, an_end_inside_a_frame_is_a_failure, a_broken_connection_is_a_failure,
+        where_a_dial_worked_before_one_that_does_not_is_made_anew_soon,
+        where_dials_take_long_they_are_given_as_much_more_time,
+        a_first_dial_and_one_without_a_link_timeout_have_all_of_their_time, silence_for_the_read_timeout_ends_a_stream,
+        a_heartbeat_in_time_keeps_a_stream, a_trickle_below_the_least_progress_ends_a_stream,
+        a_long_frame_may_take_long_while_it_makes_progress, a_clean_end_leaves_the_status_as_it_is,
+        an_end_inside_a_frame_is_a_failure, a_broken_connection_is_a_failure,
         garbage_ends_the_stream_after_what_was_good, a_reader_can_be_stopped_in_every_state,
         the_same_failure_is_logged_once_and_another_one_again, dialling_and_reading_survive_every_failed_allocation,
         decoding_survives_every_failed_allocation, NULL);
