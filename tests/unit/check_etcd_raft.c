@@ -146,6 +146,27 @@ START_TEST(entries_that_contradict_are_replaced)
 }
 END_TEST
 
+START_TEST(what_replaces_entries_is_to_be_stored)
+{
+    struct ferry_entry entry = entry_of(2, 3);
+    struct raft_unstable u;
+
+    append(2, 0, 0, 3, 2, 1);
+    raft_step(&one, &(struct ferry_message){.type = FERRY_MSG_APP,
+                                            .from = 3,
+                                            .to = 1,
+                                            .term = 3,
+                                            .index = 1,
+                                            .log_term = 2,
+                                            .entries = &entry,
+                                            .n_entries = 1});
+    u = raft_unstable(&one);
+    ck_assert(u.must_sync);
+    ck_assert_uint_eq(u.first, 2);
+    ck_assert_uint_eq(u.n, 1);
+}
+END_TEST
+
 START_TEST(an_old_append_takes_nothing_away)
 {
     append(2, 0, 0, 3, 2, 1);
@@ -518,6 +539,8 @@ END_TEST
 
 struct world {
     struct raft nodes[MAX_NODES];
+    struct raft_log disks[MAX_NODES];
+    struct raft_hard_state states[MAX_NODES]; /* on the disks */
     size_t n;
     unsigned random;
     unsigned loss; /* of 100 messages */
@@ -555,29 +578,49 @@ static void node_begin(size_t i)
         ids_add(&world.nodes[i].conf.voters, k + 1);
 }
 
+/* What stands at an index is replaced, and all behind it goes. */
+static void write_to_disk(size_t i, const struct raft_unstable *u)
+{
+    struct raft_log *disk = &world.disks[i];
+
+    for (uint64_t k = u->first; k < u->first + u->n; k++) {
+        const struct ferry_entry *entry = raft_log_get(&world.nodes[i].log, k);
+
+        ck_assert_ptr_nonnull(entry);
+        raft_log_truncate(disk, k);
+        ck_assert_uint_eq(raft_log_last_index(disk) + 1, k);
+        raft_log_append(disk, entry->term, entry->type, entry->data);
+    }
+    world.states[i] = u->state;
+}
+
 /* It dies, and comes back with what was on disk. */
 static void crash(size_t i)
 {
-    struct raft old = world.nodes[i];
+    const struct raft_log *disk = &world.disks[i];
 
+    raft_release(&world.nodes[i]);
     node_begin(i);
-    for (uint64_t k = 1; k <= old.stable; k++) {
-        const struct ferry_entry *entry = raft_log_get(&old.log, k);
+    for (uint64_t k = 1; k <= raft_log_last_index(disk); k++) {
+        const struct ferry_entry *entry = raft_log_get(disk, k);
 
         raft_log_append(&world.nodes[i].log, entry->term, entry->type, entry->data);
     }
-    raft_recover(&world.nodes[i], &old.stable_state);
-    world.nodes[i].applied = 0;
-    raft_release(&old);
+    raft_recover(&world.nodes[i], &world.states[i]);
 }
 
-static void settle(struct raft *r)
+static void settle(size_t i)
 {
+    struct raft *r = &world.nodes[i];
     const struct ferry_entry *entry;
+    struct raft_unstable u;
 
     if (chance(4) == 0)
         return; /* its disk is slow today */
-    make_stable(r);
+    u = raft_unstable(r);
+    if (u.state_changed)
+        write_to_disk(i, &u);
+    raft_stable(r, &u);
     raft_flush(r, carry, NULL);
     while ((entry = raft_next(r)) != NULL && entry->index <= r->stable) {
         ck_assert_uint_lt(entry->index, 4096);
@@ -614,7 +657,7 @@ static void turn(void)
     if (chance(3) == 0)
         (void)raft_propose(&world.nodes[i], &(struct ferry_entry){.data = {(const uint8_t *)"p", 1}}, 1);
     for (size_t k = 0; k < world.n; k++)
-        settle(&world.nodes[k]);
+        settle(k);
     check_leaders();
 }
 
@@ -638,10 +681,12 @@ static void run_world(unsigned seed)
     for (int i = 0; i < 20; i++)
         for (size_t k = 0; k < world.n; k++) {
             raft_tick(&world.nodes[k]);
-            settle(&world.nodes[k]);
+            settle(k);
         }
-    for (size_t i = 0; i < world.n; i++)
+    for (size_t i = 0; i < world.n; i++) {
         raft_release(&world.nodes[i]);
+        raft_log_release(&world.disks[i]);
+    }
     ck_assert_msg(world.n_committed > 50, "seed %u: %lu committed", seed, (unsigned long)world.n_committed);
 }
 
@@ -659,13 +704,13 @@ int main(void)
     return rig_main(
         "etcd_raft", setup, teardown, entries_are_taken_and_acknowledged,
         what_does_not_match_is_refused_with_our_last_index, entries_that_contradict_are_replaced,
-        an_old_append_takes_nothing_away, an_append_before_the_commit_is_answered_with_it,
-        entries_that_do_not_follow_each_other_are_not_taken, a_heartbeats_context_comes_back_byte_for_byte,
-        a_stale_leader_is_told_the_term, nothing_is_said_before_it_is_stable, a_vote_is_given_once_a_term,
-        who_lacks_entries_gets_no_vote, a_leaders_lease_forbids_votes_but_for_transfers,
-        a_lease_ends_for_who_cannot_lead, a_pre_vote_carries_the_candidates_term_and_changes_nothing,
-        who_is_left_without_a_leader_asks_first, who_may_not_lead_does_not_stand,
-        a_candidate_that_is_refused_follows_again, a_leader_that_is_told_to_hands_over,
+        what_replaces_entries_is_to_be_stored, an_old_append_takes_nothing_away,
+        an_append_before_the_commit_is_answered_with_it, entries_that_do_not_follow_each_other_are_not_taken,
+        a_heartbeats_context_comes_back_byte_for_byte, a_stale_leader_is_told_the_term,
+        nothing_is_said_before_it_is_stable, a_vote_is_given_once_a_term, who_lacks_entries_gets_no_vote,
+        a_leaders_lease_forbids_votes_but_for_transfers, a_lease_ends_for_who_cannot_lead,
+        a_pre_vote_carries_the_candidates_term_and_changes_nothing, who_is_left_without_a_leader_asks_first,
+        who_may_not_lead_does_not_stand, a_candidate_that_is_refused_follows_again, a_leader_that_is_told_to_hands_over,
         only_entries_of_its_own_term_are_committed_by_counting, a_read_waits_for_a_commit_of_this_term_and_for_a_quorum,
         a_leader_that_hears_of_no_quorum_steps_down, who_lacks_what_the_log_begins_behind_is_sent_the_snapshot,
         a_snapshot_that_was_not_stored_is_sent_again_after_a_heartbeat, leadership_goes_to_who_is_level,
