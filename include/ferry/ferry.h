@@ -373,8 +373,8 @@ struct ferry_config {
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time */
-    unsigned max_snapshots_out;    /* accepted and not ended at one time, all peers together */
+    unsigned max_snapshots_in;     /* received at one time; a sink's call that runs keeps the place of its body */
+    unsigned max_snapshots_out;    /* accepted at one time, all peers together, until their sources are closed */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */

@@ -33,7 +33,8 @@ struct fy_body_reader {
 
     /* the loop's */
     void (*on_ready)(void *arg);
-    void *arg;
+    void (*on_closed)(void *arg);
+    void *arg; /* of on_ready; once it is closing, of on_closed */
     struct fy_body_slots slots;
     size_t n_taken; /* of the oldest full slot */
     bool is_busy;   /* the job is with the disk */
@@ -128,12 +129,15 @@ static void run_close(struct fy_disk_job *job)
 /* ---- On the loop --------------------------------------------------------------------------------------------------
  */
 
-static void on_closed(struct fy_disk_job *job)
+static void on_close_done(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
+    void (*on_closed)(void *arg) = reader->on_closed;
+    void *arg = reader->arg;
 
     reader->is_busy = false;
     fy_body_reader_free(reader);
+    on_closed(arg);
 }
 
 static void submit(struct fy_body_reader *reader, void (*run)(struct fy_disk_job *job),
@@ -153,7 +157,7 @@ static void go_on(struct fy_body_reader *reader)
     if (reader->is_busy)
         return;
     if (reader->is_closing) {
-        submit(reader, run_close, on_closed);
+        submit(reader, run_close, on_close_done);
     } else if (!reader->is_at_end && reader->err == FERRY_OK && reader->slots.n_full < FY_BODY_N_SLOTS) {
         reader->step.slot = fy_body_slots_next(&reader->slots);
         submit(reader, run_read, on_read_done);
@@ -214,10 +218,12 @@ int fy_body_reader_error(const struct fy_body_reader *reader)
     return reader->err;
 }
 
-void fy_body_reader_close(struct fy_body_reader *reader, int err)
+void fy_body_reader_close(struct fy_body_reader *reader, int err, void (*on_closed)(void *arg), void *arg)
 {
     assert(!reader->is_closing);
     reader->is_closing = true;
     reader->close_err = err;
+    reader->on_closed = on_closed;
+    reader->arg = arg;
     go_on(reader);
 }

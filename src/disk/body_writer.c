@@ -30,7 +30,8 @@ struct fy_body_writer {
 
     /* the loop's */
     void (*on_change)(void *arg); /* NULL: let go */
-    void *arg;
+    void (*on_freed)(void *arg);
+    void *arg; /* of on_change; once it is let go, of on_freed */
     struct fy_body_slots slots;
     size_t n_gathered; /* in the slot after the full ones */
     bool is_busy;
@@ -45,12 +46,17 @@ static struct fy_body_writer *writer_of(struct fy_disk_job *job)
     return fy_container(job, struct fy_body_writer, job);
 }
 
+/* One that was let go. */
 static void writer_free(struct fy_body_writer *writer)
 {
+    void (*on_freed)(void *arg) = writer->on_freed;
+    void *arg = writer->arg;
+
     assert(!writer->is_busy && !writer->is_opened);
     ferry_message_unref(writer->msg);
     free(writer->slots.memory);
     free(writer);
+    on_freed(arg);
 }
 
 /* ---- On a worker --------------------------------------------------------------------------------------------------
@@ -219,8 +225,10 @@ bool fy_body_writer_is_stored(const struct fy_body_writer *writer)
     return writer->is_stored;
 }
 
-void fy_body_writer_let_go(struct fy_body_writer *writer)
+void fy_body_writer_let_go(struct fy_body_writer *writer, void (*on_freed)(void *arg), void *arg)
 {
     writer->on_change = NULL;
+    writer->on_freed = on_freed;
+    writer->arg = arg;
     go_on(writer);
 }

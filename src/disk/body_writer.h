@@ -33,7 +33,10 @@ void fy_body_writer_commit(struct fy_body_writer *writer);                      
 int fy_body_writer_error(const struct fy_body_writer *writer);
 bool fy_body_writer_is_stored(const struct fy_body_writer *writer);
 
-/* No event comes any more.  A body that is not committed is aborted.  writer is freed when its last job is done. */
-void fy_body_writer_let_go(struct fy_body_writer *writer);
+/*
+ * on_change comes no more.  A body that is not committed is aborted.  writer is freed when its last job is done, and
+ * on_freed comes then, maybe from inside the call: until then a job that runs may keep a worker, and writer its memory.
+ */
+void fy_body_writer_let_go(struct fy_body_writer *writer, void (*on_freed)(void *arg), void *arg);
 
 #endif

@@ -7,9 +7,9 @@
 #include "disk/disk.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 
+#include "base/thread.h"
 #include "ferry/ferry.h"
 #include "net/net.h"
 
@@ -64,19 +64,14 @@ static void *worker_main(void *arg)
 /* One worker more, if there may be one.  Under mu. */
 static int add_worker(struct fy_disk *disk)
 {
-    sigset_t all, before;
-    int failed;
+    int err;
 
     if (disk->n_threads == disk->max_threads)
         return FERRY_OK;
-    sigfillset(&all); /* signals are the host's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    failed = pthread_create(&disk->threads[disk->n_threads], NULL, worker_main, disk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
-        return FERRY_ERR_SYSTEM;
-    disk->n_threads++;
-    return FERRY_OK;
+    err = fy_thread_start(&disk->threads[disk->n_threads], "ferry-disk", worker_main, disk);
+    if (err == FERRY_OK)
+        disk->n_threads++;
+    return err;
 }
 
 int fy_disk_prepare(struct fy_disk *disk)

@@ -60,7 +60,7 @@ struct fy_local {
     atomic_size_t send_bytes; /* in all outgoing queues; <= max_send_bytes */
 
     unsigned max_snapshots_out;
-    atomic_uint n_snapshots_out; /* accepted and not ended */
+    atomic_uint n_snapshots_out; /* accepted, and their sources not closed */
     uint64_t snapshot_bytes_per_s;
     uint64_t snapshot_stall_ns;
     uint64_t snapshot_answer_ns;

@@ -116,6 +116,7 @@ void fy_peer_silence(struct fy_peer *peer)
     atomic_store(&peer->closed_reason, FERRY_DROP_MEMBER_REMOVED);
     stop_dialing(peer);
     fy_pipeline_stop(&peer->pipeline, FERRY_DROP_MEMBER_REMOVED);
+    fy_snapshot_lane_stop(&peer->snapshots, FERRY_DROP_MEMBER_REMOVED);
 }
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)

@@ -105,7 +105,7 @@ int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_messa
     }
     fy_count(&peer->counts.sent[FERRY_CLASS_SNAPSHOT], 1);
     pthread_mutex_lock(&lane->mu);
-    fy_list_append(&lane->queue, &snapshot->node); /* also when it is closed: the loop drops it */
+    fy_list_append(&lane->queue, &snapshot->node); /* also when the peer is stopped: the loop drops it */
     lane->n_waiting++;
     lane->n_bytes += snapshot->msg->memory;
     pthread_mutex_unlock(&lane->mu);
@@ -127,15 +127,22 @@ static struct fy_snapshot *take_first(struct fy_snapshot_lane *lane)
 /* ---- Ending -------------------------------------------------------------------------------------------------------
  */
 
+/* A source is closed: there is room for another snapshot.  The peer may be gone. */
+static void on_closed(void *arg)
+{
+    struct fy_local *local = arg;
+
+    atomic_fetch_sub(&local->n_snapshots_out, 1);
+}
+
 /* The account of a snapshot is settled: its source is closed with err. */
 static void let_go(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, size_t memory, int err)
 {
     pthread_mutex_lock(&lane->mu);
     lane->n_bytes -= memory;
     pthread_mutex_unlock(&lane->mu);
-    fy_body_reader_close(snapshot->body, err);
+    fy_body_reader_close(snapshot->body, err, on_closed, lane->peer->local);
     free(snapshot);
-    atomic_fetch_sub(&lane->peer->local->n_snapshots_out, 1);
 }
 
 static void drop(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, enum ferry_drop_reason reason, int err)
@@ -208,10 +215,25 @@ static void set_deadline(struct fy_snapshot_lane *lane)
                  now_ns(lane) + (lane->is_whole ? local->snapshot_answer_ns : local->snapshot_stall_ns));
 }
 
+/*
+ * What the net was given at once may be long on its way: it asks for more when much of it has gone.  On a slow link
+ * what moves meanwhile is what the peer acknowledges.
+ */
+static void note_acked(struct fy_snapshot_lane *lane)
+{
+    struct fy_vitals vitals;
+
+    if (!fy_call_vitals(lane->call, &vitals))
+        return;
+    fy_stall_moved(&lane->stall, vitals.n_acked - lane->n_acked);
+    lane->n_acked = vitals.n_acked;
+}
+
 static void on_deadline(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
 
+    note_acked(lane);
     if (lane->is_whole)
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "no answer in time");
     else if (!fy_stall_pass(&lane->stall))
@@ -384,7 +406,7 @@ static void begin(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot)
     lane->current = snapshot;
     lane->answer = (struct fy_refusal){.status = 0};
     lane->stall = (struct fy_stall){.n_bytes = 0};
-    lane->n_given = 0;
+    lane->n_given = lane->n_acked = 0;
     lane->is_whole = false;
     fy_url_picker_pick(&peer->picker, &lane->url);
     fy_encoder_init(&lane->encoder, FY_CODEC_MESSAGE, local->form);
@@ -405,7 +427,7 @@ static bool is_shut(struct fy_snapshot_lane *lane, enum ferry_drop_reason *ret_r
 {
     const struct fy_peer *peer = lane->peer;
 
-    if (peer->is_stopped)
+    if (peer->is_stopped || peer->is_silent)
         *ret_reason = (enum ferry_drop_reason)atomic_load(&peer->closed_reason);
     else if (atomic_load(&peer->is_paused))
         *ret_reason = FERRY_DROP_PAUSED;
@@ -416,16 +438,24 @@ static bool is_shut(struct fy_snapshot_lane *lane, enum ferry_drop_reason *ret_r
     return true;
 }
 
+/* What the source of a snapshot is closed with that we broke off, or never began. */
+static int error_of(enum ferry_drop_reason reason)
+{
+    return reason == FERRY_DROP_MEMBER_REMOVED ? FERRY_ERR_MEMBER_REMOVED : FERRY_ERR_CANCELED;
+}
+
 void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane)
 {
     struct fy_snapshot *snapshot;
     enum ferry_drop_reason reason;
 
     while (!lane->current && (snapshot = take_first(lane))) {
-        if (is_shut(lane, &reason))
-            drop(lane, snapshot, reason, FERRY_ERR_CANCELED);
-        else
+        if (!is_shut(lane, &reason)) {
             begin(lane, snapshot);
+            continue;
+        }
+        fy_snapshot_meter_refuse(&lane->meter);
+        drop(lane, snapshot, reason, error_of(reason));
     }
 }
 
@@ -450,9 +480,9 @@ void fy_snapshot_lane_release(struct fy_snapshot_lane *lane)
 
 void fy_snapshot_lane_stop(struct fy_snapshot_lane *lane, enum ferry_drop_reason reason)
 {
-    assert(lane->peer->is_stopped);
+    assert(lane->peer->is_stopped || lane->peer->is_silent);
     if (lane->current)
-        drop(lane, leave_current(lane, false), reason, FERRY_ERR_CANCELED);
+        drop(lane, leave_current(lane, false), reason, error_of(reason));
     fy_snapshot_lane_wake(lane); /* drops what waits */
 }
 

@@ -41,7 +41,6 @@ struct fy_snapshot_lane {
     struct fy_list queue; /* mu; struct fy_snapshot, oldest first */
     size_t n_waiting;     /* mu; length of queue */
     size_t n_bytes;       /* mu; memory of the messages, that of current included */
-    bool is_closed;       /* mu */
 
     struct fy_snapshot_meter meter;
 
@@ -55,6 +54,7 @@ struct fy_snapshot_lane {
     struct fy_stall stall;
     struct fy_timer deadline;
     uint64_t n_given; /* to the net, message and body */
+    uint64_t n_acked; /* of what the net has sent, as of the last deadline */
     bool is_whole;    /* all was given */
 };
 

@@ -42,6 +42,11 @@ struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id)
     return find_in(t, id, true);
 }
 
+bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id)
+{
+    return t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id);
+}
+
 static struct fy_peer_table *table_of(struct ferry_transport *t, struct fy_peer *peer)
 {
     return atomic_load(&peer->is_remote) ? &t->remotes : &t->peers;
@@ -396,7 +401,7 @@ void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const cha
 {
     if (t->max_remotes == 0 || id == 0 || id == t->local.id || hear(t, id))
         return;
-    if (t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id))
+    if (fy_transport_is_removed(t, id))
         return; /* etcd remembers it; but whoever was removed shall find nobody to answer */
     learn(t, id, urls);
 }

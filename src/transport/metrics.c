@@ -155,7 +155,7 @@ static void sent_failures(const struct page *page, const struct ferry_peer_statu
     static const enum ferry_drop_reason reasons[] = {
         FERRY_DROP_QUEUE_FULL, FERRY_DROP_BUDGET,  FERRY_DROP_STREAM_CLOSED, FERRY_DROP_POST_FAILED,
         FERRY_DROP_TOO_LARGE,  FERRY_DROP_INVALID, FERRY_DROP_NOMEM,         FERRY_DROP_MEMBER_REMOVED};
-    uint64_t n = peer->snapshots_sent.n_failed;
+    uint64_t n = 0;
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
         n += peer->counts.dropped[reasons[i]];
@@ -526,14 +526,14 @@ static const struct family {
      snapshot_sending, NULL},
     {ETCD("snapshot_send_total_duration_seconds"), "histogram", "How long snapshots took to be sent.", OF_PEERS,
      snapshot_send_seconds, NULL},
-    {ETCD("snapshot_receive_success"), "counter", "Snapshots that came from the member and were stored.", OF_PEERS,
-     snapshot_received, stranger_snapshots},
-    {ETCD("snapshot_receive_failures"), "counter", "Snapshots of the member that were refused or broke off.", OF_PEERS,
-     snapshot_receive_failures, stranger_snapshot_failures},
-    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots that are being received from the member.", OF_PEERS,
-     snapshot_receiving, NULL},
-    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "How long snapshots took to be received.", OF_PEERS,
-     snapshot_receive_seconds, NULL},
+    {ETCD("snapshot_receive_success"), "counter", "Snapshots that came from the member and were stored.",
+     OF_PEERS_AND_REMOTES, snapshot_received, stranger_snapshots},
+    {ETCD("snapshot_receive_failures"), "counter", "Snapshots of the member that were refused or broke off.",
+     OF_PEERS_AND_REMOTES, snapshot_receive_failures, stranger_snapshot_failures},
+    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots that are being received from the member.",
+     OF_PEERS_AND_REMOTES, snapshot_receiving, NULL},
+    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "How long snapshots took to be received.",
+     OF_PEERS_AND_REMOTES, snapshot_receive_seconds, NULL},
     /* etcd enters the smoothed time, at most every five seconds; this has every probe's own */
     {ETCD("peer_round_trip_time_seconds"), "histogram", "How long probes of the member took to be answered.", OF_PEERS,
      round_trips, NULL},

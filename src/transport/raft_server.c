@@ -129,11 +129,6 @@ static bool check_sender(struct ferry_transport *t, struct fy_request *req, cons
     return false;
 }
 
-static bool is_removed(const struct ferry_transport *t, uint64_t id)
-{
-    return t->core.is_id_removed && t->core.is_id_removed(t->core.ctx, id);
-}
-
 /* ---- GET /raft/stream/... -----------------------------------------------------------------------------------------
  */
 
@@ -163,7 +158,7 @@ static int judge_stream(struct ferry_transport *t, const struct fy_request *req,
         *ret_why = "invalid path";
         return 404;
     }
-    if (is_removed(t, from)) {
+    if (fy_transport_is_removed(t, from)) {
         *ret_why = "removed member";
         return 410;
     }
@@ -321,15 +316,14 @@ struct fy_peer *fy_raft_server_find_sender(struct ferry_transport *t, struct fy_
     return from && fy_id_parse(from, &id) == FERRY_OK ? fy_transport_find(t, id) : NULL;
 }
 
-/* The answer to a removed member, by which etcd's code means to end it. */
-static void refuse_removed(struct fy_request *req, const struct own_headers *own)
+void fy_raft_server_refuse_removed(struct ferry_transport *t, struct fy_request *req)
 {
     static const char body[] = "{\"message\":\"cannot process message from removed member\"}";
-    struct fy_header headers[sizeof(own->headers) / sizeof(own->headers[0]) + 1] = {
-        {"Content-Type", "application/json"}};
+    struct own_headers own = own_headers(t, false);
+    struct fy_header headers[sizeof(own.headers) / sizeof(own.headers[0]) + 1] = {{"Content-Type", "application/json"}};
 
-    memcpy(headers + 1, own->headers, own->n * sizeof(own->headers[0]));
-    fy_request_reply(req, 403, headers, own->n + 1, body, sizeof(body) - 1);
+    memcpy(headers + 1, own.headers, own.n * sizeof(own.headers[0]));
+    fy_request_reply(req, 403, headers, own.n + 1, body, sizeof(body) - 1);
 }
 
 /* The body of a post could not be decoded. */
@@ -346,16 +340,15 @@ static void refuse_body(struct ferry_transport *t, struct fy_request *req, struc
 static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
 {
     struct ferry_transport *t = arg;
-    struct own_headers own = own_headers(t, false);
     const struct ferry_message *msg;
     struct fy_peer *peer = fy_raft_server_find_sender(t, req);
     int err = fy_message_decode(data, len, t->local.max_message_bytes, &msg);
 
     if (err != FERRY_OK) {
         refuse_body(t, req, peer, err);
-    } else if (is_removed(t, msg->from)) {
+    } else if (fy_transport_is_removed(t, msg->from)) {
         ferry_message_unref(msg);
-        refuse_removed(req, &own);
+        fy_raft_server_refuse_removed(t, req);
     } else {
         take_post(t, req, peer, msg, len);
     }
@@ -363,16 +356,23 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
         fy_peer_unref(peer);
 }
 
-static void serve_post(struct ferry_transport *t, struct fy_request *req)
+/* The same for one that names itself in a header alone. */
+static void learn_poster(struct ferry_transport *t, const struct fy_request *req)
 {
-    struct own_headers own = own_headers(t, false);
     const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
     uint64_t id;
 
-    if (!check_method(req, "POST") || !check_sender(t, req, &own))
-        return;
     if (from && fy_id_parse(from, &id) == FERRY_OK)
         learn_sender(t, req, id);
+}
+
+static void serve_post(struct ferry_transport *t, struct fy_request *req)
+{
+    struct own_headers own = own_headers(t, false);
+
+    if (!check_method(req, "POST") || !check_sender(t, req, &own))
+        return;
+    learn_poster(t, req);
     fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
 }
 
@@ -380,10 +380,12 @@ static void serve_snapshot(struct ferry_transport *t, struct fy_request *req)
 {
     struct own_headers own = own_headers(t, false);
 
-    if (check_method(req, "POST") && check_sender(t, req, &own))
-        fy_snapshot_server_serve(t, req);
-    else
+    if (!check_method(req, "POST") || !check_sender(t, req, &own)) {
         fy_snapshot_meter_refuse(&t->stranger_snapshots);
+        return;
+    }
+    learn_poster(t, req);
+    fy_snapshot_server_serve(t, req);
 }
 
 /* ---- GET /raft/probing --------------------------------------------------------------------------------------------

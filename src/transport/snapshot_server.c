@@ -34,10 +34,11 @@
 /* A snapshot that is coming in. */
 struct arrival {
     struct ferry_transport *t;
-    struct fy_request *req; /* NULL: the client left when the body was whole */
-    struct fy_peer *peer;   /* a reference; NULL: a stranger */
-    uint64_t announced;     /* bytes of the request's body; FERRY_SIZE_UNKNOWN */
-    uint64_t n_bytes;       /* of it that came */
+    struct fy_request *req;          /* NULL: the client left when the body was whole */
+    struct fy_peer *peer;            /* a reference; NULL: a stranger */
+    struct fy_snapshot_meter *meter; /* the peer's, or that of all strangers */
+    uint64_t announced;              /* bytes of the request's body; FERRY_SIZE_UNKNOWN */
+    uint64_t n_bytes;                /* of it that came */
 
     struct fy_decoder decoder;       /* of the message */
     const struct ferry_message *msg; /* a reference; NULL: not whole yet */
@@ -64,20 +65,28 @@ static void answer(struct ferry_transport *t, struct fy_request *req, int status
 /* ---- The end of an arrival ----------------------------------------------------------------------------------------
  */
 
+/* An arrival, and what the disk had of it, is gone: there is room for another. */
+static void on_freed(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    t->n_snapshots_in--;
+}
+
 static void arrival_free(struct arrival *arrival, bool is_finished)
 {
     struct ferry_transport *t = arrival->t;
 
     fy_timer_unset(&arrival->deadline);
     if (arrival->writer)
-        fy_body_writer_let_go(arrival->writer);
+        fy_body_writer_let_go(arrival->writer, on_freed, t);
+    else
+        on_freed(t);
     fy_decoder_release(&arrival->decoder);
     ferry_message_unref(arrival->msg);
-    if (arrival->peer) {
-        fy_snapshot_meter_end(&arrival->peer->snapshots_in, fy_net_now_ns(arrival->t->local.net), is_finished);
+    fy_snapshot_meter_end(arrival->meter, fy_net_now_ns(t->local.net), is_finished);
+    if (arrival->peer)
         fy_peer_unref(arrival->peer);
-    }
-    t->n_snapshots_in--;
     free(arrival);
 }
 
@@ -97,6 +106,13 @@ static void refuse(struct arrival *arrival, int status, const char *text)
     note_failure(arrival, text);
     if (arrival->req)
         answer(arrival->t, arrival->req, status, text);
+    arrival_free(arrival, false);
+}
+
+static void refuse_removed(struct arrival *arrival)
+{
+    note_failure(arrival, "its sender was removed from the cluster");
+    fy_raft_server_refuse_removed(arrival->t, arrival->req);
     arrival_free(arrival, false);
 }
 
@@ -205,6 +221,8 @@ static bool begin_body(struct arrival *arrival)
         refuse(arrival, 400, "wrong raft message type");
     } else if (!msg->snapshot) {
         refuse_because(arrival, 400, "failed to decode raft message", "MsgSnap without a snapshot");
+    } else if (fy_transport_is_removed(t, msg->from)) {
+        refuse_removed(arrival);
     } else if (msg->to != 0 && msg->to != local->id) {
         refuse(arrival, 412, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
     } else if (body_size(arrival) != FERRY_SIZE_UNKNOWN && body_size(arrival) > t->max_snapshot_bytes) {
@@ -214,8 +232,7 @@ static bool begin_body(struct arrival *arrival)
                                   &arrival->writer) != FERRY_OK) {
         refuse_because(arrival, 500, "failed to save KV snapshot", ferry_strerror(FERRY_ERR_NOMEM));
     } else {
-        if (arrival->peer)
-            fy_snapshot_meter_name(&arrival->peer->snapshots_in, msg->snapshot->index);
+        fy_snapshot_meter_name(arrival->meter, msg->snapshot->index);
         return true;
     }
     return false;
@@ -249,8 +266,7 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 
     arrival->n_bytes += len;
     fy_stall_moved(&arrival->stall, len);
-    if (arrival->peer)
-        fy_snapshot_meter_move(&arrival->peer->snapshots_in, fy_net_now_ns(arrival->t->local.net), len);
+    fy_snapshot_meter_move(arrival->meter, fy_net_now_ns(arrival->t->local.net), len);
     if (!arrival->msg) {
         size_t n_used = take_message(arrival, data, len);
 
@@ -312,12 +328,12 @@ static void receive(struct ferry_transport *t, struct fy_request *req, struct fy
     arrival->t = t;
     arrival->req = req;
     arrival->peer = peer;
+    arrival->meter = peer ? &peer->snapshots_in : &t->stranger_snapshots;
     if (peer)
         fy_peer_ref(peer);
     arrival->announced = announced_len(req);
-    if (peer)
-        fy_snapshot_meter_begin(&peer->snapshots_in, fy_net_now_ns(local->net), fy_net_unix_ms(local->net), 0,
-                                arrival->announced);
+    fy_snapshot_meter_begin(arrival->meter, fy_net_now_ns(local->net), fy_net_unix_ms(local->net), 0,
+                            arrival->announced);
     fy_decoder_init(&arrival->decoder, FY_CODEC_MESSAGE, local->id, 0,
                     local->max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? local->max_message_bytes
                                                                        : FY_SNAPSHOT_MAX_MESSAGE);

@@ -65,7 +65,7 @@ struct ferry_transport {
     struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
 
-    unsigned n_snapshots_in; /* the loop's; that are being received */
+    unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
     struct fy_log_fold snapshot_fold;
 
     atomic_int state; /* enum fy_transport_state */
@@ -107,6 +107,9 @@ struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
 
 /* FERRY_OK while running, else why not.  Any thread. */
 int fy_transport_check_running(const struct ferry_transport *t);
+
+/* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
+bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 
 /*
  * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@
 #include "harness/member.h"
 #include "harness/metrics_page.h"
 #include "harness/patience.h"
+#include "harness/raw_socket.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
 #include "wire/encoder.h"
@@ -994,6 +997,82 @@ START_TEST(a_long_body_is_answered_before_its_end)
 }
 END_TEST
 
+/* An empty snapshot by raw POST, with the headers of a sender. */
+static void post_as(const char *sender_headers, struct fake_answer *ret_answer)
+{
+    struct ferry_message msg = snap_to(2);
+    const uint8_t *frame;
+    char head[512];
+    size_t len;
+
+    frame = frame_of(&msg, &len);
+    snprintf(head, sizeof(head),
+             "POST /raft/snapshot HTTP/1.1\r\nHost: a\r\nX-Server-Version: 3.4.0\r\nX-Min-Cluster-Version: 3.0.0\r\n"
+             "X-Etcd-Cluster-ID: 1000\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
+             sender_headers, len);
+    post(head, frame, len, ret_answer);
+}
+
+START_TEST(a_removed_members_snapshot_is_refused_before_it_is_stored)
+{
+    static const char body[] = "{\"message\":\"cannot process message from removed member\"}";
+    struct fake_answer answer;
+
+    receiver->config.snapshot_sink = vault_sink(&vault);
+    recorder_set_removed(&receiver->recorder, 1);
+    member_start(receiver);
+    post_as("X-Server-From: 1\r\n", &answer);
+    expect_answer(&answer, 403, body);
+    ck_assert_str_eq(fake_answer_header(&answer, "Content-Type"), "application/json");
+    ck_assert_str_eq(fake_answer_header(&answer, "X-Etcd-Cluster-ID"), "1000");
+    ck_assert_uint_eq(vault.n_opened, 0);
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+}
+END_TEST
+
+static bool has_opened(void *arg)
+{
+    unsigned n;
+
+    (void)arg;
+    pthread_mutex_lock(&vault.mu);
+    n = vault.n_opened;
+    pthread_mutex_unlock(&vault.mu);
+    return n > 0;
+}
+
+/* Is an empty snapshot taken now? */
+static bool is_taken(void *arg)
+{
+    struct fake_answer *answer = arg;
+
+    post_as("X-Server-From: 1\r\n", answer);
+    return answer->status == 204;
+}
+
+START_TEST(who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted)
+{
+    struct fake_answer answer;
+    struct metrics_page page;
+
+    receiver->config.snapshot_dir = dir;
+    member_start(receiver);
+    post_as("X-Server-From: 9\r\nX-PeerURLs: http://127.0.0.1:1\r\n", &answer);
+    ck_assert_int_eq(answer.status, 204);
+    ck_assert(member_status(receiver, 9).remote);
+    ck_assert_uint_eq(member_status(receiver, 9).snapshot_in.n_finished, 1);
+    post_as("X-Server-From: 8\r\n", &answer);
+    ck_assert_int_eq(answer.status, 204);
+    post_snapshot("", 0, 0, &answer);
+    ck_assert_int_eq(answer.status, 400);
+    page = metrics_page_of(receiver->t);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_success", "From=9") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_success", "From=UNKNOWN_SNAPSHOT_SENDER") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_receive_failures", "From=UNKNOWN_SNAPSHOT_SENDER") == 1);
+    metrics_page_release(&page);
+}
+END_TEST
+
 static bool has_failed(void *arg)
 {
     const uint64_t *n = arg;
@@ -1065,6 +1144,7 @@ END_TEST
 START_TEST(a_receiver_that_takes_nothing_is_given_up)
 {
     struct fake_peer *fake = fake_peer_new();
+    struct metrics_page page;
     struct body b;
 
     fake_peer_set_deaf(fake);
@@ -1074,9 +1154,74 @@ START_TEST(a_receiver_that_takes_nothing_is_given_up)
     body_init(&b, SEED, 100 * MIB);
     ck_assert_int_eq(send_and_await(&b), FERRY_ERR_TIMEOUT);
     await_reports(0, 1, patience_ms(10000));
+    page = metrics_page_of(sender->t);
+    ck_assert(metrics_page_value(&page, "etcd_network_snapshot_send_failures", "To=2") == 1);
+    ck_assert(metrics_page_value(&page, "etcd_network_peer_sent_failures_total", "To=2") == 1);
+    metrics_page_release(&page);
     body_release(&b);
     member_stop(sender);
     fake_peer_free(fake);
+}
+END_TEST
+
+/* The connection on which a snapshot comes; the others wait in vain. */
+static int accept_snapshot(int listen_fd)
+{
+    static const char line[] = "POST /raft/snapshot ";
+    uint64_t deadline_ms = monotonic_ms() + patience_ms(10000);
+    char start[sizeof(line)] = "";
+
+    for (;;) {
+        struct pollfd fds = {.fd = listen_fd, .events = POLLIN};
+        int fd;
+
+        ck_assert_uint_lt(monotonic_ms(), deadline_ms);
+        (void)poll(&fds, 1, 100);
+        fd = raw_accept(listen_fd);
+        if (fd < 0)
+            continue;
+        fds.fd = fd;
+        ck_assert_int_eq(poll(&fds, 1, (int)patience_ms(10000)), 1);
+        (void)recv(fd, start, sizeof(start) - 1, MSG_PEEK);
+        if (strcmp(start, line) == 0)
+            return fd;
+    }
+}
+
+/*
+ * A receiver behind a slow link.  The kernel takes much at once and then nothing for long: what counts is that it is
+ * acknowledged bit by bit.
+ */
+START_TEST(a_link_that_is_slow_but_moves_is_no_stall)
+{
+    static const char answer[] = "HTTP/1.1 204 No Content\r\nX-Etcd-Cluster-ID: 1000\r\n\r\n";
+    static char junk[16 * KIB];
+    const struct timespec gap = {.tv_nsec = 40000000};
+    int rcvbuf = 64 * KIB;
+    struct body b;
+    char url[64];
+    int listen_fd = raw_listen(16, url, sizeof(url));
+    int fd;
+
+    ck_assert_int_eq(setsockopt(listen_fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)), 0);
+    sender->config.snapshot_stall_ms = 300;
+    member_start(sender);
+    member_add(sender, receiver->id, url);
+    body_init(&b, SEED, 4 * MIB - 256 * KIB);
+    ck_assert_int_eq(send_body(&b, receiver->id), FERRY_OK);
+    fd = accept_snapshot(listen_fd);
+    while (member_status(sender, receiver->id).snapshot_out.bytes < b.size &&
+           recorder_snapshots(&sender->recorder, receiver->id, FERRY_SNAPSHOT_FAILURE) == 0) {
+        (void)recv(fd, junk, sizeof(junk), MSG_DONTWAIT);
+        (void)nanosleep(&gap, NULL); /* the rate of the link, not a wait for something */
+    }
+    (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
+    while (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 100) == 1 && recv(fd, junk, sizeof(junk), 0) > 0)
+        ;
+    await_reports(1, 0, patience_ms(10000));
+    close(fd);
+    close(listen_fd);
+    body_release(&b);
 }
 END_TEST
 
@@ -1129,6 +1274,111 @@ START_TEST(removing_the_peer_cancels_what_is_under_way)
     await_files(1);
     body_release(&b);
     body_release(&waiting);
+}
+END_TEST
+
+static bool is_accepted(void *arg)
+{
+    return send_body(arg, 2) == FERRY_OK;
+}
+
+/* Its worker and its memory are not free yet, whatever was told of it. */
+START_TEST(a_source_that_is_stuck_counts_until_it_is_closed)
+{
+    struct body b, next;
+
+    sender->config.max_snapshots_out = 1;
+    start_into_dir();
+    begin_and_hold(&b);
+    ck_assert_int_eq(ferry_transport_remove_peer(sender->t, 2), FERRY_OK);
+    ck_assert(members_wait(members, 3, has_reports, &(struct expected){0, 1}, patience_ms(10000)));
+    member_add(sender, 2, member_url(receiver));
+    body_init(&next, SEED, MIB);
+    ck_assert_int_eq(send_body(&next, 2), FERRY_ERR_FULL);
+    body_release_hold(&b);
+    ck_assert(members_wait(members, 3, is_accepted, &next, patience_ms(10000)));
+    ck_assert(members_wait(members, 3, has_reports, &(struct expected){1, 1}, patience_ms(10000)));
+    body_release(&b);
+    body_release(&next);
+}
+END_TEST
+
+START_TEST(a_sink_that_is_stuck_counts_until_it_has_ended)
+{
+    static uint8_t piece[512 * KIB];
+    struct ferry_message msg = snap_to(2);
+    struct fake_answer answer;
+    uint64_t one = 1;
+    const uint8_t *frame;
+    char head[512];
+    size_t len;
+    int fd;
+
+    receiver->config.max_snapshots_in = 1;
+    vault_hold(&vault, true);
+    start_into_vault();
+    frame = frame_of(&msg, &len);
+    snprintf(head, sizeof(head), "POST /raft/snapshot HTTP/1.1\r\nHost: a\r\n%sContent-Length: %" PRIu64 "\r\n\r\n",
+             good_headers, 10 * MIB);
+    fd = fake_dial(member_url(receiver), 0);
+    ck_assert(fake_send(fd, head, strlen(head)) && fake_send(fd, frame, len) && fake_send(fd, piece, sizeof(piece)));
+    ck_assert(members_wait(members, 3, has_opened, NULL, patience_ms(10000)));
+    close(fd);
+    ck_assert(members_wait(members, 3, has_failed, &one, patience_ms(10000)));
+    post_snapshot(frame, len, len, &answer);
+    ck_assert_int_eq(answer.status, 503);
+    vault_hold(&vault, false);
+    ck_assert(members_wait(members, 3, is_taken, &answer, patience_ms(10000)));
+}
+END_TEST
+
+START_TEST(a_paused_peer_is_sent_none)
+{
+    struct body b;
+
+    start_into_dir();
+    ferry_transport_pause(sender->t);
+    body_init(&b, SEED, MIB);
+    ck_assert_int_eq(send_and_await(&b), FERRY_ERR_CANCELED);
+    await_reports(0, 1, patience_ms(10000));
+    body_release(&b);
+    ferry_transport_resume(sender->t);
+    send_whole(MIB);
+    await_reports(1, 1, patience_ms(10000));
+}
+END_TEST
+
+START_TEST(a_member_that_was_removed_sends_none)
+{
+    static const enum ferry_drop_reason reason = FERRY_DROP_MEMBER_REMOVED;
+    struct body under_way, waiting, late;
+    struct body *const all[] = {&under_way, &waiting, &late};
+    struct expected e = {0, 2};
+    uint64_t one = 1;
+    int err;
+
+    start_into_dir();
+    begin_and_hold(&under_way);
+    body_init(&waiting, SEED, MIB);
+    ck_assert_int_eq(send_body(&waiting, 2), FERRY_OK);
+    recorder_set_removed(&second->recorder, 1);
+    member_start(second);
+    member_add(second, 1, member_url(sender));
+    member_add(sender, second->id, member_url(second)); /* whose answer is 410 */
+    ck_assert(members_wait(members, 3, has_reports, &e, patience_ms(10000)));
+    ck_assert(members_wait(members, 3, has_failed, &one, patience_ms(10000)));
+    body_init(&late, SEED, MIB);
+    ck_assert_int_eq(send_body(&late, 2), FERRY_OK);
+    await_reports(0, 3, patience_ms(10000));
+    body_release_hold(&under_way);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert(body_await_close(all[i], patience_ms(10000), &err));
+        ck_assert_int_eq(err, FERRY_ERR_MEMBER_REMOVED);
+        body_release(all[i]);
+    }
+    ck_assert_uint_eq(member_status(sender, 2).counts.by_class[FERRY_CLASS_SNAPSHOT].dropped[reason], 3);
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+    await_files(0);
 }
 END_TEST
 
@@ -1317,9 +1567,12 @@ int main(void)
         a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
         a_receiver_that_is_killed_is_told_of_and_its_successor_takes_the_next, a_sender_that_is_killed_leaves_nothing,
         a_full_disk_is_told_of_and_has_its_room_back, each_refusal_has_etcds_words,
-        a_long_body_is_answered_before_its_end,
+        a_long_body_is_answered_before_its_end, a_removed_members_snapshot_is_refused_before_it_is_stored,
+        who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
-        a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
-        removing_the_peer_cancels_what_is_under_way, stopping_either_side_ends_it_once,
+        a_receiver_that_takes_nothing_is_given_up, a_link_that_is_slow_but_moves_is_no_stall,
+        a_slow_sink_is_nobodys_stall, removing_the_peer_cancels_what_is_under_way,
+        a_source_that_is_stuck_counts_until_it_is_closed, a_sink_that_is_stuck_counts_until_it_has_ended,
+        a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
         all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }

@@ -4,6 +4,7 @@
 #include "disk/disk.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void teardown(void)
 struct job {
     struct fy_disk_job job;
     pthread_t ran_on;
+    sigset_t blocked;      /* there */
     atomic_bool *wait_for; /* NULL: nothing */
     bool is_done;
     struct job *then; /* submitted by done */
@@ -56,6 +58,7 @@ static void run(struct fy_disk_job *j)
     struct job *job = fy_container(j, struct job, job);
 
     job->ran_on = pthread_self();
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &job->blocked);
     while (job->wait_for && !atomic_load(job->wait_for))
         ;
 }
@@ -84,6 +87,21 @@ START_TEST(a_job_runs_elsewhere_and_is_done_here)
     fy_disk_submit(&disk, &job.job);
     HTTP_UNTIL(job.is_done);
     ck_assert(!pthread_equal(job.ran_on, pthread_self()));
+}
+END_TEST
+
+/* An embedder's source or sink that crashes is its debugger's, or its handler's. */
+START_TEST(a_job_gets_no_signals_but_those_of_its_own_faults)
+{
+    struct job job = new_job();
+
+    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_OK);
+    ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
+    fy_disk_submit(&disk, &job.job);
+    HTTP_UNTIL(job.is_done);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGTERM), 1);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGSEGV), 0);
+    ck_assert_int_eq(sigismember(&job.blocked, SIGBUS), 0);
 }
 END_TEST
 
@@ -151,7 +169,7 @@ static struct fy_sim *sim;
 static struct fy_sim_node *node;
 static struct body body;
 static struct vault vault;
-static unsigned n_events;
+static unsigned n_events, n_freed;
 
 static void begin_without_workers(void)
 {
@@ -160,7 +178,7 @@ static void begin_without_workers(void)
     fy_net_set_on_wake(fy_sim_node_net(node), on_wake, NULL);
     ck_assert_int_eq(fy_disk_start(&disk, fy_sim_node_net(node), 0), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
-    n_events = 0;
+    n_events = n_freed = 0;
 }
 
 static void end_without_workers(void)
@@ -178,6 +196,12 @@ static void on_event(void *arg)
 {
     (void)arg;
     n_events++;
+}
+
+static void on_freed(void *arg)
+{
+    (void)arg;
+    n_freed++;
 }
 
 START_TEST(a_reader_reads_ahead_as_far_as_its_slots_go)
@@ -206,8 +230,10 @@ START_TEST(a_reader_reads_ahead_as_far_as_its_slots_go)
     }
     ck_assert_uint_eq(n_read, body.size);
     ck_assert_int_eq(fy_body_reader_error(reader), FERRY_OK);
-    fy_body_reader_close(reader, FERRY_ERR_EOF);
+    fy_body_reader_close(reader, FERRY_ERR_EOF, on_freed, NULL);
+    ck_assert_uint_eq(n_freed, 0);
     let_it_run();
+    ck_assert_uint_eq(n_freed, 1);
     ck_assert_uint_eq(body.n_closed, 1);
     ck_assert_int_eq(body.close_err, FERRY_ERR_EOF);
     body_release(&body);
@@ -240,7 +266,7 @@ START_TEST(the_last_bytes_wait_for_the_end_to_be_seen)
         if (cases[i].err == FERRY_OK)
             ck_assert_uint_eq(fy_body_reader_available(reader), cases[i].size);
         ck_assert(!fy_body_reader_is_at_end(reader) || cases[i].size == 0);
-        fy_body_reader_close(reader, 0);
+        fy_body_reader_close(reader, 0, on_freed, NULL);
         fy_disk_attend(&disk);
         body_release(&body);
     }
@@ -298,7 +324,7 @@ START_TEST(a_writer_fills_up_and_has_room_again)
     ck_assert(fy_body_writer_is_stored(writer));
     ck_assert_uint_eq(vault.size, n_put);
     ck_assert(vault.is_right);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     ck_assert_uint_eq(vault.n_commits, 1);
     ck_assert_uint_eq(vault.n_aborts, 0);
     vault_release(&vault);
@@ -327,9 +353,11 @@ START_TEST(a_writer_that_is_let_go_at_any_time_ends_once)
             fy_body_writer_commit(writer);
             for (int i = 0; i < steps; i++)
                 (void)fy_sim_step(sim);
-            fy_body_writer_let_go(writer);
+            n_freed = 0;
+            fy_body_writer_let_go(writer, on_freed, NULL);
             n_events = 0;
             let_it_run();
+            ck_assert_uint_eq(n_freed, 1);
             ck_assert_uint_eq(n_events, 0);
             ck_assert_uint_eq(vault.n_opened, vault.n_commits + vault.n_aborts);
             ck_assert_uint_eq(vault.n_misuses, 0);
@@ -356,7 +384,7 @@ START_TEST(a_body_is_aborted_before_its_failure_is_told)
     while (fy_body_writer_error(writer) == FERRY_OK)
         ck_assert(fy_sim_step(sim));
     ck_assert_uint_eq(vault.n_aborts, 1);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     let_it_run();
     ck_assert_uint_eq(vault.n_aborts, 1);
     vault_release(&vault);
@@ -382,7 +410,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
-    fy_body_reader_close(reader, FERRY_OK);
+    fy_body_reader_close(reader, FERRY_OK, on_freed, NULL);
     let_it_run();
     body_release(&body);
 
@@ -397,7 +425,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
     }
     ck_assert_int_eq(err, FERRY_OK);
     ferry_message_unref(msg);
-    fy_body_writer_let_go(writer);
+    fy_body_writer_let_go(writer, on_freed, NULL);
     let_it_run();
     vault_release(&vault);
     end_without_workers();
@@ -406,7 +434,8 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("disk", setup, teardown, a_job_runs_elsewhere_and_is_done_here, a_job_that_is_stuck_holds_no_other,
+    return rig_main("disk", setup, teardown, a_job_runs_elsewhere_and_is_done_here,
+                    a_job_gets_no_signals_but_those_of_its_own_faults, a_job_that_is_stuck_holds_no_other,
                     no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
                     start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
                     the_last_bytes_wait_for_the_end_to_be_seen, a_writer_fills_up_and_has_room_again,
