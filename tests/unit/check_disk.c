@@ -3,10 +3,15 @@
  */
 #include "disk/disk.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk/body_reader.h"
 #include "disk/body_slots.h"
@@ -274,6 +279,60 @@ START_TEST(the_last_bytes_wait_for_the_end_to_be_seen)
 }
 END_TEST
 
+static int64_t read_nonsense(void *ctx, void *buf, size_t len)
+{
+    (void)buf;
+    (void)len;
+    return *(const int64_t *)ctx;
+}
+
+/* The error that a source ends with, and what it says of it.  The reader is gone then. */
+static int read_to_the_end(const struct ferry_snapshot_source *source, char *ret_reason, size_t size)
+{
+    struct fy_body_reader *reader;
+    int err;
+
+    ck_assert_int_eq(fy_body_reader_new(&disk, source, &reader), FERRY_OK);
+    fy_body_reader_start(reader, on_event, NULL);
+    let_it_run();
+    err = fy_body_reader_error(reader);
+    snprintf(ret_reason, size, "%s", fy_body_reader_reason(reader));
+    ck_assert(!fy_body_reader_is_at_end(reader));
+    fy_body_reader_close(reader, err, on_freed, NULL);
+    fy_disk_attend(&disk);
+    return err;
+}
+
+START_TEST(a_read_that_returns_nonsense_is_an_invalid_one)
+{
+    static int64_t returned[] = {INT64_MIN, -(INT64_C(1) << 32), INT64_C(-1) + INT_MIN, 1001, INT64_MAX};
+    char reason[64];
+
+    begin_without_workers();
+    for (size_t i = 0; i < sizeof(returned) / sizeof(returned[0]); i++) {
+        struct ferry_snapshot_source source = {.ctx = &returned[i], .size = 1000, .fd = -1, .read = read_nonsense};
+
+        ck_assert_int_eq(read_to_the_end(&source, reason, sizeof(reason)), FERRY_ERR_INVALID);
+        ck_assert_str_eq(reason, ferry_strerror(FERRY_ERR_INVALID));
+    }
+    end_without_workers();
+}
+END_TEST
+
+START_TEST(a_file_that_cannot_be_read_says_why)
+{
+    struct ferry_snapshot_source source = {.size = 1000, .fd = open("/", O_RDONLY | O_DIRECTORY)};
+    char reason[64];
+
+    ck_assert_int_ge(source.fd, 0);
+    begin_without_workers();
+    ck_assert_int_eq(read_to_the_end(&source, reason, sizeof(reason)), FERRY_ERR_SYSTEM);
+    ck_assert_str_eq(reason, strerror(EISDIR));
+    end_without_workers();
+    close(source.fd);
+}
+END_TEST
+
 static const struct ferry_message *decoded_snap(void)
 {
     static const uint8_t bytes[] = {8, 7, 0x4a, 4, 0x12, 2, 0x10, 9}; /* MsgSnap, snapshot of index 9 */
@@ -438,7 +497,8 @@ int main(void)
                     a_job_gets_no_signals_but_those_of_its_own_faults, a_job_that_is_stuck_holds_no_other,
                     no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
                     start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
-                    the_last_bytes_wait_for_the_end_to_be_seen, a_writer_fills_up_and_has_room_again,
+                    the_last_bytes_wait_for_the_end_to_be_seen, a_read_that_returns_nonsense_is_an_invalid_one,
+                    a_file_that_cannot_be_read_says_why, a_writer_fills_up_and_has_room_again,
                     a_writer_that_is_let_go_at_any_time_ends_once, a_body_is_aborted_before_its_failure_is_told,
                     readers_and_writers_are_made_whole_or_not_at_all, NULL);
 }
