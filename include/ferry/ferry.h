@@ -368,13 +368,16 @@ struct ferry_config {
                                      that carries no request is closed, the oldest first */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
-       DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
-       either they are refused. */
+       DIR/%016x.snap.db by their index; a file that is there already stays, and counts.  The directory is made if it
+       is missing, is this transport's alone (what it finds of another's that is half written, it removes), and has to
+       stay: one that is made anew in its place is not seen.  Without either they are refused. */
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time; a sink's call that runs keeps the place of its body */
-    unsigned max_snapshots_out;    /* accepted at one time, all peers together, until their sources are closed */
+    unsigned max_snapshots_in;     /* received at one time, at most 256; a sink's call that runs keeps the place of its
+                                      body */
+    unsigned max_snapshots_out;    /* accepted at one time, at most 256, all peers together, until their sources are
+                                      closed */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */
@@ -411,8 +414,7 @@ struct ferry_config {
         .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
         .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
         .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true, .serve_debug_peers = true,                \
-        .link_timeout_ms = 2000,                                                                                       \
-        .log_level = FERRY_LOG_INFO,                                                                                   \
+        .link_timeout_ms = 2000, .log_level = FERRY_LOG_INFO,                                                          \
     }
 
 /*
@@ -784,7 +786,13 @@ struct ferry_http_response {
     const char *content_type; /* preset to "text/plain; charset=utf-8"; one line; NULL: not sent */
     struct ferry_bytes body;
     void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
+
+    /* More headers: names and values in turn, ended by NULL, FERRY_MAX_HEADERS pairs at most; neither Content-Type nor
+       Content-Length.  Preset to NULL: none. */
+    const char *const *headers;
 };
+
+#define FERRY_MAX_HEADERS 8
 
 /*
  * Answers a request.  req and what it points to live for the call only.  Called on the I/O thread (the host's with
