@@ -411,8 +411,7 @@ struct ferry_config {
         .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
         .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
         .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true, .serve_debug_peers = true,                \
-        .link_timeout_ms = 2000,                                                                                       \
-        .log_level = FERRY_LOG_INFO,                                                                                   \
+        .link_timeout_ms = 2000, .log_level = FERRY_LOG_INFO,                                                          \
     }
 
 /*
@@ -784,7 +783,13 @@ struct ferry_http_response {
     const char *content_type; /* preset to "text/plain; charset=utf-8"; one line; NULL: not sent */
     struct ferry_bytes body;
     void (*free_body)(void *body); /* called with body.data once it is copied; NULL: nothing to free */
+
+    /* More headers: names and values in turn, ended by NULL, FERRY_MAX_HEADERS pairs at most; neither Content-Type nor
+       Content-Length.  Preset to NULL: none. */
+    const char *const *headers;
 };
+
+#define FERRY_MAX_HEADERS 8
 
 /*
  * Answers a request.  req and what it points to live for the call only.  Called on the I/O thread (the host's with

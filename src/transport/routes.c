@@ -3,8 +3,10 @@
  */
 #include "transport/routes.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "net/net.h"
 #include "transport/answers.h"
@@ -78,13 +80,41 @@ int fy_routes_add(struct fy_routes *routes, const char *path, ferry_http_fn *fn,
     return FERRY_OK;
 }
 
-/* Informational statuses do not end a request, and a header is one line. */
+/* Is it a token, as a header's name has to be? */
+static bool is_name(const char *text)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++)
+        if (!isalnum((unsigned char)text[i]) && !strchr(others, text[i]))
+            return false;
+    return len > 0 && strcasecmp(text, "Content-Type") != 0 && strcasecmp(text, "Content-Length") != 0;
+}
+
+/* Put the answer's headers into list, its type first.  Returns how many; -1 when one of them cannot be sent. */
+static int list_headers(const struct ferry_http_response *response, struct fy_header list[1 + FERRY_MAX_HEADERS])
+{
+    const char *const *more = response->headers;
+    int n = 0;
+
+    if (response->content_type)
+        list[n++] = (struct fy_header){"Content-Type", response->content_type};
+    for (int n_more = 0; more && more[0]; more += 2) {
+        if (++n_more > FERRY_MAX_HEADERS || !is_name(more[0]) || !more[1])
+            return -1;
+        list[n++] = (struct fy_header){more[0], more[1]};
+    }
+    for (int i = 0; i < n; i++)
+        if (strpbrk(list[i].value, "\r\n"))
+            return -1;
+    return n;
+}
+
+/* Informational statuses do not end a request. */
 static bool can_be_sent(const struct ferry_http_response *response)
 {
-    const char *type = response->content_type;
-
-    return response->status >= 200 && response->status <= 599 && (!type || !strpbrk(type, "\r\n")) &&
-           (response->body.data || response->body.len == 0);
+    return response->status >= 200 && response->status <= 599 && (response->body.data || response->body.len == 0);
 }
 
 static void on_request(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
@@ -98,13 +128,13 @@ static void on_request(void *arg, struct fy_request *req, const uint8_t *data, s
         .body = {.data = data, .len = len},
     };
     struct ferry_http_response response = {.status = 200, .content_type = "text/plain; charset=utf-8"};
-    struct fy_header header;
+    struct fy_header headers[1 + FERRY_MAX_HEADERS];
+    int n_headers;
 
     route->fn(route->ctx, &request, &response);
-    if (can_be_sent(&response)) {
-        header = (struct fy_header){"Content-Type", response.content_type};
-        fy_request_reply(req, response.status, &header, response.content_type ? 1 : 0, response.body.data,
-                         response.body.len);
+    n_headers = list_headers(&response, headers);
+    if (n_headers >= 0 && can_be_sent(&response)) {
+        fy_request_reply(req, response.status, headers, (size_t)n_headers, response.body.data, response.body.len);
     } else {
         fy_answer_text(req, 500, NULL, 0, "the handler's answer cannot be sent");
     }

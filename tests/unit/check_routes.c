@@ -74,6 +74,8 @@ static struct {
     struct fy_call *call;
     int status;
     char content_type[64];
+    char cluster_id[16];
+    char allow[16];
     char body[256];
     size_t len;
     bool has_ended;
@@ -83,10 +85,14 @@ static struct {
 static void on_head(void *arg, const struct fy_answer *answer)
 {
     const char *type = fy_answer_header(answer, "Content-Type");
+    const char *cluster_id = fy_answer_header(answer, "X-Etcd-Cluster-ID");
+    const char *allow = fy_answer_header(answer, "Allow");
 
     (void)arg;
     got.status = answer->status;
     snprintf(got.content_type, sizeof(got.content_type), "%s", type ? type : "(absent)");
+    snprintf(got.cluster_id, sizeof(got.cluster_id), "%s", cluster_id ? cluster_id : "(absent)");
+    snprintf(got.allow, sizeof(got.allow), "%s", allow ? allow : "(absent)");
 }
 
 static void on_body(void *arg, const uint8_t *data, size_t len)
@@ -251,8 +257,29 @@ static void answer_as_told(void *ctx, const struct ferry_http_request *req, stru
     *res = *(const struct ferry_http_response *)ctx;
 }
 
+START_TEST(the_handlers_headers_are_sent)
+{
+    static const char *const headers[] = {"X-Etcd-Cluster-ID", "1000", "Allow", "GET", NULL};
+    struct ferry_http_response told = {.status = 200, .headers = headers};
+
+    ck_assert_int_eq(fy_routes_add(&routes, "/a", answer_as_told, &told), FERRY_OK);
+    ask("GET", "/a", NULL, 0);
+    ck_assert_int_eq(got.status, 200);
+    ck_assert_str_eq(got.cluster_id, "1000");
+    ck_assert_str_eq(got.allow, "GET");
+    ck_assert_str_eq(got.content_type, "(absent)");
+}
+END_TEST
+
 START_TEST(an_answer_that_cannot_be_sent_becomes_a_500)
 {
+    static const char *const no_name[] = {"", "a", NULL};
+    static const char *const no_token[] = {"a b", "a", NULL};
+    static const char *const no_value[] = {"a", NULL};
+    static const char *const two_lines[] = {"a", "b\r\nc: d", NULL};
+    static const char *const second_type[] = {"content-type", "a", NULL};
+    static const char *const length[] = {"Content-Length", "7", NULL};
+    static const char *too_many[2 * (FERRY_MAX_HEADERS + 1) + 1];
     static const struct ferry_http_response bad[] = {
         {.status = 0},
         {.status = -5},
@@ -262,8 +289,18 @@ START_TEST(an_answer_that_cannot_be_sent_becomes_a_500)
         {.status = 200, .content_type = "a\r\nX: b"},
         {.status = 200, .content_type = "a\n"},
         {.status = 200, .body = {.data = NULL, .len = 10}},
+        {.status = 200, .headers = no_name},
+        {.status = 200, .headers = no_token},
+        {.status = 200, .headers = no_value},
+        {.status = 200, .headers = two_lines},
+        {.status = 200, .headers = second_type},
+        {.status = 200, .headers = length},
+        {.status = 200, .headers = too_many},
     };
     struct ferry_http_response told;
+
+    for (size_t i = 0; i < 2 * (FERRY_MAX_HEADERS + 1); i++)
+        too_many[i] = "a";
 
     ck_assert_int_eq(fy_routes_add(&routes, "/a", answer_as_told, &told), FERRY_OK);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -272,7 +309,11 @@ START_TEST(an_answer_that_cannot_be_sent_becomes_a_500)
         ask("GET", "/a", NULL, 0);
         ck_assert_msg(got.status == 500, "%zu: %d", i, got.status);
     }
-    ck_assert_int_eq(n_freed, 8);
+    ck_assert_int_eq(n_freed, 15);
+    too_many[2 * (size_t)FERRY_MAX_HEADERS] = NULL;
+    told = (struct ferry_http_response){.status = 200, .headers = too_many};
+    ask("GET", "/a", NULL, 0);
+    ck_assert_int_eq(got.status, 200);
     told = (struct ferry_http_response){.status = 599};
     ask("GET", "/a", NULL, 0);
     ck_assert_int_eq(got.status, 599);
@@ -353,7 +394,8 @@ int main(void)
     return rig_main("routes", setup, teardown, only_absolute_paths_that_are_not_rafts_can_be_routed,
                     a_path_is_routed_once, the_longest_match_wins, what_nobody_routed_is_not_found,
                     a_handler_sees_the_request, the_handlers_answer_is_copied_and_freed_once,
-                    an_answer_that_cannot_be_sent_becomes_a_500, bodies_are_limited_to_a_mebibyte,
+                    the_handlers_headers_are_sent, an_answer_that_cannot_be_sent_becomes_a_500,
+                    bodies_are_limited_to_a_mebibyte,
                     a_client_that_leaves_in_the_middle_of_its_body_leaves_nothing_behind,
                     add_survives_every_failed_allocation, serving_survives_every_failed_allocation, NULL);
 }

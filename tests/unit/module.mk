@@ -9,6 +9,9 @@ UNIT_TESTS = \
 	check_delivery.test \
 	check_disk.test \
 	check_encoder.test \
+	check_etcd_raft.test \
+	check_etcd_state.test \
+	check_etcd_storage.test \
 	check_headers.test \
 	check_histogram.test \
 	check_http_client.test \
@@ -53,6 +56,15 @@ check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_etcd_raft_test_SOURCES = tests/unit/check_etcd_raft.c
+check_etcd_raft_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_raft_test_LDADD = libetcd-member.la $(LDADD)
+check_etcd_state_test_SOURCES = tests/unit/check_etcd_state.c
+check_etcd_state_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_state_test_LDADD = libetcd-member.la $(LDADD)
+check_etcd_storage_test_SOURCES = tests/unit/check_etcd_storage.c
+check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c

@@ -20,9 +20,12 @@ static void answer(struct ferry_http_response *res, char *text)
 
 static bool is_get(const struct ferry_http_request *req, struct ferry_http_response *res)
 {
+    static const char *const allow[] = {"Allow", "GET", NULL};
+
     if (strcmp(req->method, "GET") == 0)
         return true;
     res->status = 405;
+    res->headers = allow;
     answer(res, mem_print("Method Not Allowed\n"));
     return false;
 }
@@ -34,6 +37,7 @@ static void on_members(void *ctx, const struct ferry_http_request *req, struct f
     if (!is_get(req, res))
         return;
     res->content_type = "application/json";
+    res->headers = routes->headers; /* who joins takes the cluster's id from there */
     answer(res, cluster_members_json(routes->cluster));
 }
 
@@ -59,9 +63,12 @@ static void on_version(void *ctx, const struct ferry_http_request *req, struct f
 
 static void on_downgrade(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
 {
-    (void)ctx;
-    if (is_get(req, res))
-        answer(res, mem_print("false"));
+    const struct peer_routes *routes = ctx;
+
+    if (!is_get(req, res))
+        return;
+    res->headers = routes->headers;
+    answer(res, mem_print("false"));
 }
 
 int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferry_transport *transport)
@@ -69,6 +76,8 @@ int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferr
     int err = ferry_transport_handle(transport, "/members", on_members, routes);
 
     (void)snprintf(routes->cluster_id, sizeof(routes->cluster_id), "%" PRIx64, cluster_id);
+    routes->headers[0] = "X-Etcd-Cluster-ID";
+    routes->headers[1] = routes->cluster_id;
     if (!err)
         err = ferry_transport_handle(transport, "/version", on_version, routes);
     if (!err)

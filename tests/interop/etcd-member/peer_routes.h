@@ -10,6 +10,7 @@ struct peer_routes {
     struct cluster *cluster;
     const char *server_version;
     char cluster_id[17]; /* hex */
+    const char *headers[3];
 };
 
 /* Before the transport starts; routes outlives it.  Returns Ferry's errors. */
