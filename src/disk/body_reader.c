@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,14 +75,18 @@ void fy_body_reader_free(struct fy_body_reader *reader)
 /* ---- On a worker --------------------------------------------------------------------------------------------------
  */
 
-/* Bytes, 0 at the end, or a negative FERRY_ERR. */
+/* How many bytes, 0 at the end, or a negative FERRY_ERR. */
 static int64_t read_some(const struct fy_body_reader *reader, uint8_t *buf, size_t len)
 {
     const struct ferry_snapshot_source *source = &reader->source;
     ssize_t n;
 
-    if (source->read)
-        return source->read(source->ctx, buf, len);
+    if (source->read) {
+        int64_t answer = source->read(source->ctx, buf, len);
+
+        /* neither an error nor as many bytes as there may be: it has written beyond the buffer, or says so */
+        return answer < INT_MIN || answer > (int64_t)len ? FERRY_ERR_INVALID : answer;
+    }
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
     } while (n < 0 && errno == EINTR);
@@ -107,8 +112,6 @@ static void run_read(struct fy_disk_job *job)
     size_t cap = left < FY_BODY_SLOT_SIZE ? (size_t)left : FY_BODY_SLOT_SIZE;
     int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
 
-    if (n > (int64_t)cap)
-        n = FERRY_ERR_INVALID; /* the embedder's read has written beyond the buffer, or says so */
     reader->step.len = n > 0 ? (size_t)n : 0;
     reader->n_read += reader->step.len;
     reader->step.is_end = n == 0 || reader->n_read == reader->source.size;
