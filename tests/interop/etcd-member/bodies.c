@@ -23,28 +23,13 @@
 #include "etcd-member/say.h"
 
 #define SUFFIX ".snap.db"
+#define COMING "coming-" /* and six letters: a body that is not whole */
 
 struct body {
     char *path; /* while it comes */
     uint64_t index;
     int fd;
 };
-
-bool bodies_init(struct bodies *bodies, const char *dir)
-{
-    if (mkdir(dir, 0700) && errno != EEXIST)
-        return false;
-    *bodies = (struct bodies){.dir = mem_print("%s", dir)};
-    pthread_mutex_init(&bodies->mu, NULL);
-    return true;
-}
-
-void bodies_release(struct bodies *bodies)
-{
-    keyspace_free(bodies->keys);
-    pthread_mutex_destroy(&bodies->mu);
-    free(bodies->dir);
-}
 
 static char *path_of(const struct bodies *bodies, uint64_t index)
 {
@@ -64,7 +49,7 @@ static int on_open(void *ctx, const struct ferry_message *msg, uint64_t size, vo
         return FERRY_ERR_MALFORMED;
     body = mem_zero(sizeof(*body));
     body->index = msg->snapshot->index;
-    body->path = mem_print("%s/coming-XXXXXX", bodies->dir);
+    body->path = mem_print("%s/" COMING "XXXXXX", bodies->dir);
     body->fd = mkostemp(body->path, O_CLOEXEC);
     if (body->fd < 0) {
         int err = errno;
@@ -208,19 +193,55 @@ bool bodies_source(const struct bodies *bodies, uint64_t index, struct ferry_sna
     return true;
 }
 
-void bodies_forget_all_but(const struct bodies *bodies, uint64_t index)
+/* ---- Files
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+/* Remove each file whose name goes(ctx, name). */
+static void remove_files(const struct bodies *bodies, bool (*goes)(const void *ctx, const char *name), const void *ctx)
 {
-    char *kept = mem_print("%016" PRIx64 SUFFIX, index);
     DIR *dir = opendir(bodies->dir);
     const struct dirent *file;
 
-    while (dir && (file = readdir(dir)) != NULL) {
-        size_t len = strlen(file->d_name);
-
-        if (len == strlen(kept) && strcmp(file->d_name + 16, SUFFIX) == 0 && strcmp(file->d_name, kept) < 0)
+    while (dir && (file = readdir(dir)) != NULL)
+        if (goes(ctx, file->d_name))
             (void)unlinkat(dirfd(dir), file->d_name, 0); /* one that stays is no harm */
-    }
     if (dir)
         (void)closedir(dir);
+}
+
+/* Is it an older body than the one of this name? */
+static bool is_older(const void *kept, const char *name)
+{
+    return strlen(name) == strlen(kept) && strcmp(name + 16, SUFFIX) == 0 && strcmp(name, kept) < 0;
+}
+
+void bodies_forget_older(const struct bodies *bodies, uint64_t index)
+{
+    char *kept = mem_print("%016" PRIx64 SUFFIX, index);
+
+    remove_files(bodies, is_older, kept);
     free(kept);
+}
+
+static bool was_coming(const void *ctx, const char *name)
+{
+    (void)ctx;
+    return strncmp(name, COMING, strlen(COMING)) == 0;
+}
+
+bool bodies_init(struct bodies *bodies, const char *dir)
+{
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        return false;
+    *bodies = (struct bodies){.dir = mem_print("%s", dir)};
+    pthread_mutex_init(&bodies->mu, NULL);
+    remove_files(bodies, was_coming, NULL); /* when we died */
+    return true;
+}
+
+void bodies_release(struct bodies *bodies)
+{
+    keyspace_free(bodies->keys);
+    pthread_mutex_destroy(&bodies->mu);
+    free(bodies->dir);
 }

@@ -31,6 +31,6 @@ struct keyspace *bodies_take_keys(struct bodies *bodies, uint64_t index);
 /* The body of the snapshot at index, to be sent.  False: there is none. */
 bool bodies_source(const struct bodies *bodies, uint64_t index, struct ferry_snapshot_source *ret_source);
 
-void bodies_forget_all_but(const struct bodies *bodies, uint64_t index);
+void bodies_forget_older(const struct bodies *bodies, uint64_t index);
 
 #endif

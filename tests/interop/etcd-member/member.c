@@ -171,7 +171,7 @@ static void install(struct member *m, const struct ferry_message *msg)
     storage_restart(m->storage, &m->snapshot, &state);
     u = raft_unstable(&m->raft);
     raft_stable(&m->raft, &u);
-    bodies_forget_all_but(&m->bodies, m->snapshot.index);
+    bodies_forget_older(&m->bodies, m->snapshot.index);
     peers_follow(&m->peers, &m->cluster, false);
 }
 

@@ -3,7 +3,7 @@
 ETCDSERVER_GENERATED = etcd-member/etcdserver.pb-c.c etcd-member/etcdserver.pb-c.h
 BUILT_SOURCES += $(ETCDSERVER_GENERATED)
 CLEANFILES += $(ETCDSERVER_GENERATED)
-EXTRA_DIST += tests/interop/etcd-member/etcdserver.proto
+EXTRA_DIST += tests/interop/etcd-member/README.md tests/interop/etcd-member/etcdserver.proto
 
 if ENABLE_TESTS
 # All but main, so that the unit tests link it too.

@@ -10,6 +10,14 @@
 #include "etcd-member/raft_internal.h"
 #include "etcd-member/say.h"
 
+static void hear_of_leader(struct raft *r, uint64_t leader)
+{
+    if (r->leader != leader)
+        say("%" PRIx64 " leads term %" PRIu64, leader, r->term);
+    r->election_elapsed = 0;
+    r->leader = leader;
+}
+
 static void acknowledge(struct raft *r, uint64_t to, uint64_t index)
 {
     raft_post(r, &(struct ferry_message){.type = FERRY_MSG_APP_RESP, .to = to, .index = index});
@@ -95,8 +103,7 @@ void raft_step_follower(struct raft *r, const struct ferry_message *msg)
     switch (msg->type) {
     case FERRY_MSG_APP:
     case FERRY_MSG_HEARTBEAT:
-        r->election_elapsed = 0;
-        r->leader = msg->from;
+        hear_of_leader(r, msg->from);
         if (msg->type == FERRY_MSG_APP)
             on_append(r, msg);
         else
@@ -127,8 +134,7 @@ bool raft_wants_snapshot(struct raft *r, const struct ferry_message *msg)
     raft_step(r, msg); /* sees to the term, and to who leads */
     if (msg->term != r->term || r->role != RAFT_FOLLOWER || !snapshot)
         return false;
-    r->election_elapsed = 0;
-    r->leader = msg->from;
+    hear_of_leader(r, msg->from);
     conf_from_state(&snapshot->conf_state, &conf);
     has_us = conf_has(&conf, r->options.id);
     conf_release(&conf);

@@ -80,6 +80,8 @@ static bool has_acknowledged(const void *ctx, uint64_t id)
 /* Answer the first n reads: a quorum has confirmed us since they came. */
 static void answer_reads(struct raft *r, size_t n)
 {
+    if (n == 0)
+        return;
     for (size_t i = 0; i < n; i++) {
         struct raft_read *read = &r->reads[i];
         const struct ferry_entry echo = {.data = read->context};

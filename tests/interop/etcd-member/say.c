@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static void write_line(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void write_line(const char *format, va_list args)
 {
     char line[1024];
     struct timespec now;
