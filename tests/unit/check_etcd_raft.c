@@ -364,6 +364,20 @@ START_TEST(who_is_left_without_a_leader_asks_first)
 }
 END_TEST
 
+/* It may have what they lack, and then nobody but it can be elected. */
+START_TEST(candidates_that_cannot_win_do_not_put_off_the_election)
+{
+    append(2, 0, 0, 3, 2, 0);
+    for (unsigned i = 0; i < 3 * ELECTION; i++) {
+        raft_tick(&one);
+        if (i > ELECTION && i % (ELECTION / 2) == 0 && one.role == RAFT_FOLLOWER)
+            ask_for_vote(FERRY_MSG_VOTE, 3, one.term + 1, 0, 0, "");
+    }
+    ck_assert_uint_gt(one.term, 2);
+    ck_assert_int_eq(one.role, RAFT_PRE_CANDIDATE);
+}
+END_TEST
+
 START_TEST(who_may_not_lead_does_not_stand)
 {
     raft_release(&one);
@@ -721,7 +735,8 @@ int main(void)
         nothing_is_said_before_it_is_stable, a_vote_is_given_once_a_term, who_lacks_entries_gets_no_vote,
         a_leaders_lease_forbids_votes_but_for_transfers, a_lease_ends_for_who_cannot_lead,
         a_pre_vote_carries_the_candidates_term_and_changes_nothing, who_is_left_without_a_leader_asks_first,
-        who_may_not_lead_does_not_stand, a_candidate_that_is_refused_follows_again, a_leader_that_is_told_to_hands_over,
+        candidates_that_cannot_win_do_not_put_off_the_election, who_may_not_lead_does_not_stand,
+        a_candidate_that_is_refused_follows_again, a_leader_that_is_told_to_hands_over,
         only_entries_of_its_own_term_are_committed_by_counting, a_read_waits_for_a_commit_of_this_term_and_for_a_quorum,
         a_leader_that_hears_of_no_quorum_steps_down, who_lacks_what_the_log_begins_behind_is_sent_the_snapshot,
         a_snapshot_that_was_not_stored_is_sent_again_after_a_heartbeat, leadership_goes_to_who_is_level,

@@ -144,7 +144,6 @@ static void reset(struct raft *r, uint64_t term)
     r->heartbeat_elapsed = 0;
     r->transferee = 0;
     r->pending_conf_index = 0;
-    reset_timeout(r);
     raft_drop_reads(r);
     progress_table_release(&r->progress);
 }
@@ -153,6 +152,9 @@ void raft_become_follower(struct raft *r, uint64_t term, uint64_t leader)
 {
     bool is_news = r->role != RAFT_FOLLOWER || r->leader != leader || r->term != term;
 
+    /* who has no leader is not put off by candidates that cannot win: it may be the only one that can */
+    if (leader != 0 || r->role != RAFT_FOLLOWER)
+        reset_timeout(r);
     reset(r, term);
     r->role = RAFT_FOLLOWER;
     r->leader = leader;
@@ -231,6 +233,7 @@ static void campaign(struct raft *r, enum raft_role as, bool is_transfer)
         question.term = r->term + 1; /* about a term that has not begun */
     } else {
         reset(r, r->term + 1);
+        reset_timeout(r);
         r->vote = r->options.id;
         question.type = FERRY_MSG_VOTE;
         question.term = r->term;

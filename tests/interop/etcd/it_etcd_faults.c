@@ -115,16 +115,10 @@ END_TEST
 
 START_TEST(nothing_acknowledged_is_lost_when_leadership_moves)
 {
-    struct server *order[] = {ferry, NULL, NULL, NULL};
-
     add_three();
-    order[0] = ferry;
-    order[1] = first;
-    order[2] = second;
-    order[3] = ferry;
     begin_load();
     for (unsigned i = 0; i < (release.is_full ? 20u : 4u); i++) {
-        cluster_lead(order[i % 4]);
+        cluster_lead(&cluster.servers[(i + 2) % 3]); /* ferry is the third */
         await_progress();
     }
     end_load();

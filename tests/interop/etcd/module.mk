@@ -63,4 +63,5 @@ EXTRA_DIST += \
 	tests/interop/etcd/servers/v36/go.mod \
 	tests/interop/etcd/servers/v36/go.sum \
 	tests/interop/etcd/servers/v37/go.mod \
-	tests/interop/etcd/servers/v37/go.sum
+	tests/interop/etcd/servers/v37/go.sum \
+	doc/etcd.md

@@ -49,15 +49,18 @@ static json_t *debug_peers(const struct server *ferry)
     return http_json(url, NULL, CALL_MS);
 }
 
+static const json_t *nth_peer(const json_t *page, size_t i)
+{
+    return json_array_get(json_object_get(page, "peers"), i);
+}
+
 unsigned peers_count(const struct server *ferry)
 {
     json_t *page = debug_peers(ferry);
     unsigned n = 0;
-    const json_t *peer;
-    size_t i;
 
-    json_array_foreach(json_object_get(page, "peers"), i, peer) n +=
-        json_is_false(json_object_get(peer, "remote")) ? 1 : 0;
+    for (size_t i = 0; i < json_array_size(json_object_get(page, "peers")); i++)
+        n += json_is_false(json_object_get(nth_peer(page, i), "remote")) ? 1 : 0;
     json_decref(page);
     return n;
 }
@@ -74,12 +77,13 @@ unsigned peers_streams(const struct server *ferry)
 {
     json_t *page = debug_peers(ferry);
     unsigned n = 0;
-    const json_t *peer;
-    size_t i;
 
-    json_array_foreach(json_object_get(page, "peers"), i, peer) n +=
-        is_attached(peer, "msgapp", "in") + is_attached(peer, "msgapp", "out") + is_attached(peer, "message", "in") +
-        is_attached(peer, "message", "out");
+    for (size_t i = 0; i < json_array_size(json_object_get(page, "peers")); i++) {
+        const json_t *peer = nth_peer(page, i);
+
+        n += is_attached(peer, "msgapp", "in") + is_attached(peer, "msgapp", "out") +
+             is_attached(peer, "message", "in") + is_attached(peer, "message", "out");
+    }
     json_decref(page);
     return n;
 }
@@ -88,11 +92,13 @@ uint64_t peers_number(const struct server *ferry, const struct server *of, const
 {
     json_t *page = debug_peers(ferry);
     uint64_t number = 0;
-    const json_t *peer;
-    size_t i;
 
-    json_array_foreach(json_object_get(page, "peers"), i, peer) if (strcmp(json_text(peer, "id"), of->id) == 0) number =
-        json_number(json_object_get(peer, group), key);
+    for (size_t i = 0; i < json_array_size(json_object_get(page, "peers")); i++) {
+        const json_t *peer = nth_peer(page, i);
+
+        if (strcmp(json_text(peer, "id"), of->id) == 0)
+            number = json_number(json_object_get(peer, group), key);
+    }
     json_decref(page);
     return number;
 }
