@@ -23,7 +23,7 @@ pages_are_installed()
     for page in "$srcdir"/doc/man/*; do
         name=$(basename "$page")
         case $name in
-        ferry-bench.1) [ -n "$(find "$root" -name ferry-bench)" ] || continue ;;
+        ferry-bench.1 | ferry-kv.1) [ -n "$(find "$root" -name "${name%.1}")" ] || continue ;;
         ferry_libraft.3) [ -n "$(find "$root" -name libraft.h)" ] || continue ;;
         esac
         cmp "$page" "$(find "$root" -path "*/man/man${name##*.}/$name")" || return

@@ -4,6 +4,8 @@
  * FERRY_KV_WRITES: how many keys the load test writes, in place of 20000 (4000 with a sanitizer).
  */
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -372,6 +374,62 @@ static long call(const char *method, const char *path, const char *body, const c
     return status;
 }
 
+/* Reads of one member, one after the other, whatever it answers. */
+static const char *read_url;
+static atomic_bool is_read_enough;
+
+static void *read_on(void *arg)
+{
+    (void)arg;
+    while (!atomic_load(&is_read_enough)) {
+        struct http_answer answer;
+
+        http_call("GET", read_url, NULL, 0, patience_ms(5000), &answer);
+        free(answer.body);
+    }
+    return NULL;
+}
+
+static void set_links(uint64_t id, const char *what)
+{
+    char path[64];
+
+    for (uint64_t other = 1; other <= 3; other++) {
+        if (other == id)
+            continue;
+        (void)snprintf(path, sizeof(path), "/faults?%s=%" PRIu64, what, other);
+        ck_assert_int_eq(cluster_post(&cluster, id, path, patience_ms(5000)), 200);
+    }
+}
+
+START_TEST(a_leader_that_is_cut_off_lets_its_reads_go)
+{
+    static const char *const faults[] = {QUICK, "--enable-faults", NULL};
+    pthread_t readers[4];
+    char url[300];
+    uint64_t first;
+
+    begin("http", faults);
+    first = leader();
+    write_keys(10);
+    (void)snprintf(url, sizeof(url), "%s/kv/key-0", cluster.members[first - 1].client_url);
+    read_url = url;
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_create(&readers[i], NULL, read_on, NULL), 0);
+    set_links(first, "cut");
+    wait_for(strcmp(status_of(first).role, "leader") != 0);
+    wait_for(cluster_leader(&cluster) != first && cluster_leader(&cluster) != 0);
+    set_links(first, "mend");
+    wait_for(status_of(first).leader == leader());
+    atomic_store(&is_read_enough, true);
+    for (int i = 0; i < 4; i++)
+        ck_assert_int_eq(pthread_join(readers[i], NULL), 0);
+    write_keys(20);
+    assert_has_all(first);
+    end();
+}
+END_TEST
+
 START_TEST(clients_are_answered_in_words)
 {
     char long_path[2200] = "/kv/";
@@ -455,6 +513,6 @@ int main(void)
                     what_was_acknowledged_survives_that_all_are_killed, a_lagging_member_gets_a_snapshot,
                     a_snapshot_is_enough_after_a_restart, a_fourth_member_joins_while_writes_go_on_and_another_leaves,
                     a_leader_that_is_to_leave_gives_its_leadership_away,
-                    a_member_that_does_not_lead_answers_with_the_leader, clients_are_answered_in_words,
-                    members_talk_over_tls, NULL);
+                    a_member_that_does_not_lead_answers_with_the_leader, a_leader_that_is_cut_off_lets_its_reads_go,
+                    clients_are_answered_in_words, members_talk_over_tls, NULL);
 }
