@@ -171,8 +171,7 @@ static void answer_reads(struct waiting_read *read, int status)
     }
 }
 
-static void begin_barrier(struct kv_node *node);
-
+/* Those that came meanwhile have theirs begun by the next turn: here the core may be half-way out of its leadership. */
 static void on_barrier(struct raft_barrier *req, int status)
 {
     struct kv_node *node = req->data;
@@ -181,8 +180,6 @@ static void on_barrier(struct raft_barrier *req, int status)
     node->has_barrier = false;
     node->reads = NULL;
     answer_reads(reads, status);
-    if (node->waiting_reads && !node->has_barrier)
-        begin_barrier(node);
 }
 
 /* For all that wait. */

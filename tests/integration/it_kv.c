@@ -56,12 +56,6 @@ static void begin(const char *scheme, const char *const *extra)
     load = load_new(urls, cluster.n, IN_FLIGHT, VALUE_LEN);
 }
 
-static void end(void)
-{
-    cluster_release(&cluster);
-    load_free(load);
-}
-
 static _Noreturn void give_up(const char *what)
 {
     cluster_print_logs(&cluster);
@@ -70,12 +64,22 @@ static _Noreturn void give_up(const char *what)
     abort();
 }
 
+/* All members end well, which a sanitizer that has something to say would see to that they do not. */
+static void end(void)
+{
+    for (uint64_t id = 1; id <= cluster.n; id++)
+        if (cluster.members[id - 1].pid != 0 && cluster_stop(&cluster, id) != 0)
+            give_up("a good end");
+    cluster_release(&cluster);
+    load_free(load);
+}
+
 /* Let the client work, or time pass, until the condition holds. */
 #define wait_for(condition)                                                                                            \
     do {                                                                                                               \
         uint64_t deadline = monotonic_ms() + patience_ms(20000);                                                       \
         while (!(condition)) {                                                                                         \
-            if (monotonic_ms() > deadline)                                                                             \
+            if (monotonic_ms() > deadline || cluster_find_dead(&cluster))                                              \
                 give_up(#condition);                                                                                   \
             work_ms(20);                                                                                               \
         }                                                                                                              \
