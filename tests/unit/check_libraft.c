@@ -471,7 +471,7 @@ START_TEST(after_a_report_one_append_entries_is_called_back_as_failed)
     struct raft_message vote = {.type = RAFT_IO_REQUEST_VOTE, .server_id = 2, .server_address = sides[1].address};
     struct sent sent;
 
-    fy_sim_crash_node(sides[1].node, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(sides[1].node, FERRY_SIM_CRASH_PROCESS);
     ferry_transport_free(sides[1].t);
     sides[1].t = NULL;
     run_ms(100);
@@ -534,7 +534,7 @@ START_TEST(a_snapshot_that_fails_is_called_back_as_failed)
     struct raft_message message = snapshot_of(data, sizeof(data));
     struct sent sent;
 
-    fy_sim_crash_node(sides[1].node, FY_SIM_CRASH_PROCESS);
+    fy_sim_crash_node(sides[1].node, FERRY_SIM_CRASH_PROCESS);
     ferry_transport_free(sides[1].t);
     sides[1].t = NULL;
     ck_assert_int_eq(send_message(0, &sent, &message), 0);
