@@ -9,6 +9,7 @@ UNIT_TESTS = \
 	check_delivery.test \
 	check_disk.test \
 	check_encoder.test \
+	check_fault_proxy.test \
 	check_headers.test \
 	check_histogram.test \
 	check_http_client.test \
@@ -52,6 +53,7 @@ check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
