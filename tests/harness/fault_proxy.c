@@ -63,16 +63,18 @@ struct fault_proxy {
     pthread_t thread;
     struct link links[MAX_LINKS];
     uint64_t random;
-    struct weather now; /* the thread's copy */
+    struct weather now; /* the thread's copy, as of its last turn */
 
     pthread_mutex_t mu;
-    struct weather weather; /* mu */
-    unsigned n_faults;      /* mu */
-    bool is_armed;          /* mu */
-    char begin[MAX_BEGIN];  /* mu */
-    uint64_t after;         /* mu */
-    enum cut_how how;       /* mu */
-    unsigned n_cut;         /* mu */
+    struct weather weather;  /* mu */
+    unsigned n_set, n_taken; /* mu; weathers, by the test and by the thread */
+    pthread_cond_t taken;    /* mu */
+    unsigned n_faults;       /* mu */
+    bool is_armed;           /* mu */
+    char begin[MAX_BEGIN];   /* mu */
+    uint64_t after;          /* mu */
+    enum cut_how how;        /* mu */
+    unsigned n_cut;          /* mu */
 };
 
 /* ---- Connections ---- */
@@ -340,6 +342,8 @@ static bool look_at_weather(struct fault_proxy *p)
         return false;
     pthread_mutex_lock(&p->mu);
     p->now = p->weather;
+    p->n_taken = p->n_set;
+    pthread_cond_signal(&p->taken);
     pthread_mutex_unlock(&p->mu);
     return true;
 }
@@ -408,6 +412,7 @@ struct fault_proxy *fault_proxy_new(const char *listen, const char *target, uint
     for (size_t i = 0; i < MAX_LINKS; i++)
         p->links[i].fds[0] = p->links[i].fds[1] = -1;
     pthread_mutex_init(&p->mu, NULL);
+    pthread_cond_init(&p->taken, NULL);
     p->listen_fd = listen_on(listen, p->url, sizeof(p->url));
     ck_assert_int_eq(pipe2(p->wake_fds, O_CLOEXEC), 0); /* else children keep it from being closed */
     ck_assert_int_eq(pthread_create(&p->thread, NULL, proxy_main, p), 0);
@@ -425,6 +430,7 @@ void fault_proxy_free(struct fault_proxy *p)
     for (size_t i = 0; i < MAX_LINKS; i++)
         if (p->links[i].fds[0] >= 0)
             link_close(&p->links[i], false);
+    pthread_cond_destroy(&p->taken);
     pthread_mutex_destroy(&p->mu);
     free(p);
 }
@@ -440,8 +446,11 @@ void fault_proxy_set_weather(struct fault_proxy *p, const struct weather *weathe
 
     pthread_mutex_lock(&p->mu);
     p->weather = *weather;
-    pthread_mutex_unlock(&p->mu);
+    p->n_set++;
     ck_assert_int_eq(write(p->wake_fds[1], &byte, 1), 1);
+    while (p->n_taken != p->n_set)
+        pthread_cond_wait(&p->taken, &p->mu);
+    pthread_mutex_unlock(&p->mu);
 }
 
 unsigned fault_proxy_n_faults(struct fault_proxy *p)

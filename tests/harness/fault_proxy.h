@@ -34,6 +34,7 @@ struct fault_proxy *fault_proxy_new(const char *listen, const char *target, uint
 void fault_proxy_free(struct fault_proxy *p);             /* NULL is fine */
 const char *fault_proxy_url(const struct fault_proxy *p); /* http://ADDRESS:PORT */
 
+/* In force when it returns, for what is read after it. */
 void fault_proxy_set_weather(struct fault_proxy *p, const struct weather *weather);
 
 /* How many connections were reset, truncated, or had a byte changed. */

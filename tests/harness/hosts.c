@@ -33,8 +33,8 @@
 static struct {
     unsigned n;
     int ns_fds[HOSTS_MAX];
-    char addresses[HOSTS_MAX][16];
-    char names[HOSTS_MAX][HOSTS_MAX][16]; /* [at][called] */
+    char addresses[HOSTS_MAX][24];
+    char names[HOSTS_MAX][HOSTS_MAX][24]; /* [at][called] */
     bool is_dropped[HOSTS_MAX][HOSTS_MAX];
     bool has_nft;
     char dir[RIG_DIR_SIZE]; /* the hosts files */

@@ -1,10 +1,10 @@
-# partition: ferry-kv on hosts whose network fails.
+# partition: ferry-kv on hosts whose network fails.  Its clients are a Go program, hence it is one of INTEROP_TESTS.
 
 if ENABLE_TESTS
 if ENABLE_TOOLS
 if WITH_LIBRAFT
 check_PROGRAMS += it_partition
-TESTS += tests/partition/it_partition.sh
+INTEROP_TESTS += tests/partition/it_partition.sh
 it_partition_LDADD = $(LDADD) $(CURL_LIBS)
 it_partition_SOURCES = \
 	tests/partition/it_partition.c \
