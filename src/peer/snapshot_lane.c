@@ -215,10 +215,25 @@ static void set_deadline(struct fy_snapshot_lane *lane)
                  now_ns(lane) + (lane->is_whole ? local->snapshot_answer_ns : local->snapshot_stall_ns));
 }
 
+/*
+ * What the net was given at once may be long on its way: it asks for more when much of it has gone.  On a slow link
+ * what moves meanwhile is what the peer acknowledges.
+ */
+static void note_acked(struct fy_snapshot_lane *lane)
+{
+    struct fy_vitals vitals;
+
+    if (!fy_call_vitals(lane->call, &vitals))
+        return;
+    fy_stall_moved(&lane->stall, vitals.n_acked - lane->n_acked);
+    lane->n_acked = vitals.n_acked;
+}
+
 static void on_deadline(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
 
+    note_acked(lane);
     if (lane->is_whole)
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "no answer in time");
     else if (!fy_stall_pass(&lane->stall))
@@ -231,7 +246,7 @@ static void fail_at_source(struct fy_snapshot_lane *lane, int err)
 {
     char text[128];
 
-    (void)snprintf(text, sizeof(text), "its source: %s", ferry_strerror(err));
+    (void)snprintf(text, sizeof(text), "its source: %s", fy_body_reader_reason(lane->current->body));
     fail(lane, FERRY_DROP_POST_FAILED, err, text);
 }
 
@@ -391,7 +406,7 @@ static void begin(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot)
     lane->current = snapshot;
     lane->answer = (struct fy_refusal){.status = 0};
     lane->stall = (struct fy_stall){.n_bytes = 0};
-    lane->n_given = 0;
+    lane->n_given = lane->n_acked = 0;
     lane->is_whole = false;
     fy_url_picker_pick(&peer->picker, &lane->url);
     fy_encoder_init(&lane->encoder, FY_CODEC_MESSAGE, local->form);

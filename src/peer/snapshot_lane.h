@@ -54,6 +54,7 @@ struct fy_snapshot_lane {
     struct fy_stall stall;
     struct fy_timer deadline;
     uint64_t n_given; /* to the net, message and body */
+    uint64_t n_acked; /* of what the net has sent, as of the last deadline */
     bool is_whole;    /* all was given */
 };
 

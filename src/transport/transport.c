@@ -349,7 +349,7 @@ static void tear_down(struct ferry_transport *t)
         fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
     close_listeners(t);
     on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
-    fy_disk_stop(&t->disk); /* before delivery: a snapshot that was stored meanwhile goes to the core */
+    fy_disk_stop(&t->disk); /* before delivery, to which a snapshot goes that was stored meanwhile: it refuses it */
     fy_delivery_stop(&t->delivery);
     fy_raft_server_attend(t);
     on_wake(t); /* peers that wait for attention: lets go of the references */

@@ -102,14 +102,14 @@ struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 /* The same, or the remote with this id. */
 struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
 
+/* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
+bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
+
 /* Take a peer or a remote out of its table, and that one's reference with it; NULL: none is left.  The loop. */
 struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
 
 /* FERRY_OK while running, else why not.  Any thread. */
 int fy_transport_check_running(const struct ferry_transport *t);
-
-/* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
-bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 
 /*
  * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does

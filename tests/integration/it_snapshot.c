@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,6 +29,7 @@
 #include "harness/member.h"
 #include "harness/metrics_page.h"
 #include "harness/patience.h"
+#include "harness/raw_socket.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
 #include "wire/encoder.h"
@@ -354,15 +357,45 @@ START_TEST(a_snapshot_that_is_there_stays_and_counts)
 }
 END_TEST
 
+static int make_dangling_link(const char *path, mode_t mode)
+{
+    (void)mode;
+    return symlink("nowhere", path);
+}
+
+START_TEST(what_is_in_the_way_of_the_file_is_no_snapshot)
+{
+    static int (*const make[])(const char *path, mode_t mode) = {mkdir, make_dangling_link, mkfifo};
+
+    start_into_dir();
+    for (size_t i = 0; i < sizeof(make) / sizeof(make[0]); i++) {
+        struct body b;
+
+        ck_assert_int_eq(make[i](path_in_dir(FINAL_NAME), 0700), 0);
+        body_init(&b, SEED, MIB);
+        ck_assert_int_eq(send_and_await(&b), FERRY_ERR_HTTP_STATUS);
+        body_release(&b);
+        await_reports(0, i + 1, patience_ms(10000));
+        await_files(1);
+        ck_assert_uint_eq(journal_count(&sender->journal, FERRY_LOG_WARN, receiver->id, strerror(EEXIST)), i + 1);
+        ck_assert_int_eq(remove(path_in_dir(FINAL_NAME)), 0);
+    }
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+    send_whole(MIB);
+    check_file(MIB);
+}
+END_TEST
+
 START_TEST(what_a_dead_process_left_is_removed_at_the_start)
 {
     static const char *const names[] = {"tmp123", "tmp", "tmpfile", "tmp12x", "0000000000000001.snap.db"};
 
     for (size_t i = 0; i < 5; i++)
         close(open(path_in_dir(names[i]), O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_eq(mkdir(path_in_dir("tmp9"), 0700), 0); /* no file of ours */
     receiver->config.snapshot_dir = dir;
     member_start(receiver);
-    ck_assert_uint_eq(files_in_dir(), 4);
+    ck_assert_uint_eq(files_in_dir(), 5);
     ck_assert_int_ne(access(path_in_dir("tmp123"), F_OK), 0);
 }
 END_TEST
@@ -1161,6 +1194,67 @@ START_TEST(a_receiver_that_takes_nothing_is_given_up)
 }
 END_TEST
 
+/* The connection on which a snapshot comes; the others wait in vain. */
+static int accept_snapshot(int listen_fd)
+{
+    static const char line[] = "POST /raft/snapshot ";
+    uint64_t deadline_ms = monotonic_ms() + patience_ms(10000);
+    char start[sizeof(line)] = "";
+
+    for (;;) {
+        struct pollfd fds = {.fd = listen_fd, .events = POLLIN};
+        int fd;
+
+        ck_assert_uint_lt(monotonic_ms(), deadline_ms);
+        (void)poll(&fds, 1, 100);
+        fd = raw_accept(listen_fd);
+        if (fd < 0)
+            continue;
+        fds.fd = fd;
+        ck_assert_int_eq(poll(&fds, 1, (int)patience_ms(10000)), 1);
+        (void)recv(fd, start, sizeof(start) - 1, MSG_PEEK);
+        if (strcmp(start, line) == 0)
+            return fd;
+    }
+}
+
+/*
+ * A receiver behind a slow link.  The kernel takes much at once and then nothing for long: what counts is that it is
+ * acknowledged bit by bit.
+ */
+START_TEST(a_link_that_is_slow_but_moves_is_no_stall)
+{
+    static const char answer[] = "HTTP/1.1 204 No Content\r\nX-Etcd-Cluster-ID: 1000\r\n\r\n";
+    static char junk[16 * KIB];
+    const struct timespec gap = {.tv_nsec = 40000000};
+    int rcvbuf = 64 * KIB;
+    struct body b;
+    char url[64];
+    int listen_fd = raw_listen(16, url, sizeof(url));
+    int fd;
+
+    ck_assert_int_eq(setsockopt(listen_fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)), 0);
+    sender->config.snapshot_stall_ms = 300;
+    member_start(sender);
+    member_add(sender, receiver->id, url);
+    body_init(&b, SEED, 4 * MIB - 256 * KIB);
+    ck_assert_int_eq(send_body(&b, receiver->id), FERRY_OK);
+    fd = accept_snapshot(listen_fd);
+    while (member_status(sender, receiver->id).snapshot_out.bytes < b.size &&
+           recorder_snapshots(&sender->recorder, receiver->id, FERRY_SNAPSHOT_FAILURE) == 0) {
+        (void)recv(fd, junk, sizeof(junk), MSG_DONTWAIT);
+        (void)nanosleep(&gap, NULL); /* the rate of the link, not a wait for something */
+    }
+    (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
+    while (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 100) == 1 && recv(fd, junk, sizeof(junk), 0) > 0)
+        ;
+    await_reports(1, 0, patience_ms(10000));
+    close(fd);
+    close(listen_fd);
+    body_release(&b);
+}
+END_TEST
+
 START_TEST(a_slow_sink_is_nobodys_stall)
 {
     receiver->config.snapshot_stall_ms = 100;
@@ -1495,20 +1589,20 @@ int main(void)
     return rig_main(
         "snapshot", setup, teardown, bodies_of_all_sizes_come_whole, and_with_inline_delivery, and_in_a_hosts_loop,
         the_directory_holds_the_file_before_the_core_hears_of_it, a_part_of_a_file_is_sent_by_its_descriptor,
-        a_snapshot_that_is_there_stays_and_counts, what_a_dead_process_left_is_removed_at_the_start,
-        a_directory_that_cannot_be_is_said_at_the_start, a_large_body_comes_whole_in_little_memory,
-        what_cannot_be_accepted_is_an_error_and_closes_the_source, no_more_than_the_limit_are_under_way,
-        a_source_that_fails_is_told_of_and_stores_nothing, a_sink_that_fails_tells_the_sender_why,
-        a_member_that_stores_none_says_so, a_body_above_the_limit_is_refused, a_sender_above_the_limit_is_refused,
-        a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
+        a_snapshot_that_is_there_stays_and_counts, what_is_in_the_way_of_the_file_is_no_snapshot,
+        what_a_dead_process_left_is_removed_at_the_start, a_directory_that_cannot_be_is_said_at_the_start,
+        a_large_body_comes_whole_in_little_memory, what_cannot_be_accepted_is_an_error_and_closes_the_source,
+        no_more_than_the_limit_are_under_way, a_source_that_fails_is_told_of_and_stores_nothing,
+        a_sink_that_fails_tells_the_sender_why, a_member_that_stores_none_says_so, a_body_above_the_limit_is_refused,
+        a_sender_above_the_limit_is_refused, a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
         a_receiver_that_is_killed_is_told_of_and_its_successor_takes_the_next, a_sender_that_is_killed_leaves_nothing,
         a_full_disk_is_told_of_and_has_its_room_back, each_refusal_has_etcds_words,
         a_long_body_is_answered_before_its_end, a_removed_members_snapshot_is_refused_before_it_is_stored,
         who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
-        a_receiver_that_takes_nothing_is_given_up, a_slow_sink_is_nobodys_stall,
-        removing_the_peer_cancels_what_is_under_way, a_source_that_is_stuck_counts_until_it_is_closed,
-        a_sink_that_is_stuck_counts_until_it_has_ended, a_paused_peer_is_sent_none,
-        a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
+        a_receiver_that_takes_nothing_is_given_up, a_link_that_is_slow_but_moves_is_no_stall,
+        a_slow_sink_is_nobodys_stall, removing_the_peer_cancels_what_is_under_way,
+        a_source_that_is_stuck_counts_until_it_is_closed, a_sink_that_is_stuck_counts_until_it_has_ended,
+        a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
         all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }

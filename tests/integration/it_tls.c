@@ -17,6 +17,7 @@
 #include "harness/patience.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
+#include "harness/snapshots.h"
 #include "harness/tls_peer.h"
 
 #define WAIT_MS 20000
@@ -821,6 +822,40 @@ START_TEST(a_message_is_posted_whatever_its_size)
 }
 END_TEST
 
+/* The disk fills up in the middle of a body: the answer comes although much of it is still to be sent. */
+START_TEST(a_snapshot_that_cannot_be_stored_is_told_why)
+{
+    static const struct ferry_snapshot snapshot = {.index = 1, .term = 1};
+    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .to = 2, .snapshot = &snapshot};
+    struct ferry_snapshot_source source;
+    struct vault vault;
+    struct body body;
+    int err;
+
+    vault_init(&vault, 1);
+    vault.write_err = ENOSPC;
+    vault.write_err_at = 1 << 20;
+    body_init(&body, 1, 40 << 20);
+    source = body_source(&body);
+    fill_policy(&of_a, &(struct side){.shows = "good"});
+    fill_policy(&of_b, &(struct side){.shows = "good"});
+    start_secure(&a, 1, &of_a);
+    member_init(&b, 2);
+    b.config.tls = &of_b.cfg;
+    b.config.listen_urls = secure;
+    b.config.snapshot_sink = vault_sink(&vault);
+    member_start(&b);
+    member_add(&a, 2, member_url(&b));
+    ck_assert_int_eq(ferry_transport_send_snapshot(a.t, &msg, &source), FERRY_OK);
+    ck_assert(body_await_close(&body, patience_ms(WAIT_MS), &err));
+    ck_assert_int_eq(err, FERRY_ERR_HTTP_STATUS);
+    ck_assert_uint_gt(journal_count(&a.journal, FERRY_LOG_WARN, 2, "No space left on device"), 0);
+    release_two();
+    body_release(&body);
+    vault_release(&vault);
+}
+END_TEST
+
 /* ---- Reloads -------------------------------------------------------------------------------------------------------
  */
 
@@ -951,6 +986,6 @@ int main(void)
                     plain_http_to_a_tls_port_is_told_so, tls_to_a_plain_port_is_told_so, without_tls_there_is_no_https,
                     settings_that_do_not_fit_are_refused, a_policy_without_memory_is_refused,
                     a_handshake_that_hangs_is_cut_and_delays_nobody, every_message_arrives_by_itself,
-                    a_message_is_posted_whatever_its_size, two_hundred_reloads_lose_no_message,
-                    a_broken_reload_leaves_what_there_was, NULL);
+                    a_message_is_posted_whatever_its_size, a_snapshot_that_cannot_be_stored_is_told_why,
+                    two_hundred_reloads_lose_no_message, a_broken_reload_leaves_what_there_was, NULL);
 }

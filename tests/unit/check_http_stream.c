@@ -149,6 +149,26 @@ static void dial_raw(const char *version)
 
 /* ---- Bytes ---- */
 
+/* What comes and what is acknowledged is seen from either end of a stream, and of nothing else. */
+START_TEST(the_vitals_of_a_stream_are_known_at_both_ends)
+{
+    struct fy_vitals before, now;
+
+    seen_call_get(&seen, http_url(fy_listener_url(listener), "/raft/stream/msgapp/1"), true);
+    ck_assert(!fy_call_vitals(seen.call, &now)); /* it is not connected yet */
+    HTTP_UNTIL(seen.n_heads > 0);
+    ck_assert(fy_call_vitals(seen.call, &before));
+    ck_assert_uint_gt(before.n_acked, 0);
+    ready(&flow, 1000);
+    HTTP_UNTIL(seen.body.len == 1000);
+    ck_assert(fy_call_vitals(seen.call, &now));
+    ck_assert_uint_gt(now.n_arrived, before.n_arrived);
+    ck_assert(!now.is_owed);
+    ck_assert(fy_outflow_vitals(flow.out, &now));
+    ck_assert_uint_ge(now.n_acked, 1000);
+}
+END_TEST
+
 START_TEST(the_head_goes_out_at_once_without_a_body_byte)
 {
     uint64_t begin_ns = http_clock_ns();
@@ -636,12 +656,12 @@ END_TEST
 int main(void)
 {
     return rig_main(
-        "http_stream", setup, teardown, the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks,
-        each_wake_is_answered_at_once, sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole,
-        a_wake_from_inside_read_is_not_lost, nothing_is_read_without_a_wake,
-        a_stream_stays_whole_though_its_memory_is_given_back, ping_and_pong_over_two_streams,
-        a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection, a_clean_end_is_seen_as_one,
-        an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
+        "http_stream", setup, teardown, the_vitals_of_a_stream_are_known_at_both_ends,
+        the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks, each_wake_is_answered_at_once,
+        sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole, a_wake_from_inside_read_is_not_lost,
+        nothing_is_read_without_a_wake, a_stream_stays_whole_though_its_memory_is_given_back,
+        ping_and_pong_over_two_streams, a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection,
+        a_clean_end_is_seen_as_one, an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
         an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,
         an_outflow_may_be_broken_from_inside_read, a_connection_serves_again_after_a_clean_end,
         an_idle_reader_that_closes_is_noticed_at_once, an_idle_reader_that_resets_is_noticed_at_once,

@@ -67,7 +67,8 @@ struct fy_call {
     fy_body_fn *read_body;
     uint64_t body_len;
     uint64_t body_pos;
-    int fd;                    /* the last that curl had watched for it; good while the body is paused */
+    int fd;                    /* its connection, as far as curl has had it watched; -1: none */
+    int socket_errno;          /* why there was no socket; 0: there was one.  Curl does not keep it */
     bool is_body_paused;       /* curl asks for no more until it is told to */
     struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
     struct fy_node rest_node;  /* http->calls_full or calls_rested, when it is a stream that had its share */
@@ -295,18 +296,29 @@ static int on_seek_body(void *arg, curl_off_t offset, int origin)
 /* As curl opens it, but for the flag: a program that the host starts would keep the connection alive. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)arg;
+    struct fy_call *call = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
     (void)purpose; /* only to connect */
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        call->socket_errno = errno;
+    return fd;
 }
 
-static void note_socket(CURL *easy, int fd)
+/* The only way to learn which connection a call is on: CURLINFO_ACTIVESOCKET tells of those that are idle. */
+static void note_socket(CURL *easy, int fd, int what)
 {
     char *private = NULL;
+    struct fy_call *call;
 
     (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-    if (private) /* a handle of curl's own has none */
-        ((struct fy_call *)(void *)private)->fd = fd;
+    call = (struct fy_call *)(void *)private;
+    if (!call)
+        return; /* a handle of curl's own has none */
+    if (what != CURL_POLL_REMOVE)
+        call->fd = fd;
+    else if (call->fd == fd && !call->is_body_paused) /* else it has only been read to its end: see end_closed */
+        call->fd = -1;
 }
 
 static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -326,11 +338,11 @@ static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, v
     struct epoll_event event = {.data.u64 = (uint64_t)fd << 1 | 1};
 
     (void)socket_arg;
+    note_socket(easy, fd, what);
     if (what == CURL_POLL_REMOVE) {
         (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* one that is closed already has left the set */
         return 0;
     }
-    note_socket(easy, fd);
     event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
     if (epoll_ctl(http->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
         return 0;
@@ -471,6 +483,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a call that ends waits for its lookup's thread */
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
@@ -600,11 +613,7 @@ void fy_client_cancel(struct fy_call *call)
 
 bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals)
 {
-    curl_socket_t fd = CURL_SOCKET_BAD;
-
-    if (curl_easy_getinfo(call->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK || fd == CURL_SOCKET_BAD)
-        return false;
-    return fy_vitals_read(fd, ret_vitals);
+    return call->fd >= 0 && fy_vitals_read(call->fd, ret_vitals);
 }
 
 static int error_of(CURL *easy, CURLcode code)
@@ -643,6 +652,8 @@ static void format_detail(struct fy_call *call, CURLcode code, char *text, size_
     long os_errno = 0;
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (!os_errno)
+        os_errno = call->socket_errno;
     if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
         return;
     if (code == CURLE_OPERATION_TIMEDOUT)

@@ -312,15 +312,24 @@ static struct MHD_Response *new_response(const struct fy_header *headers, size_t
 
 /* ---- An answer in the middle of a body ---- */
 
-/* Is it too late for libmicrohttpd, and may too much of the body still be to come?  TLS is libmicrohttpd's, so it must
- * be plain. */
+/* Is it too late for libmicrohttpd, and may too much of the body still be to come? */
 static bool must_answer_past(const struct fy_request *req)
 {
-    return req->is_past_head && !req->is_whole && is_body_too_long(req) &&
-           !MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return req->is_past_head && !req->is_whole && is_body_too_long(req);
 }
 
-/* Write a whole answer to the socket.  False: it did not fit, or the client is gone. */
+/* In the middle of a body libmicrohttpd has nothing on its way out, so that neither socket nor session is in its use.
+ */
+static bool send_past(const struct fy_request *req, const char *text, size_t len)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (info && info->tls_session)
+        return gnutls_record_send(info->tls_session, text, len) == (ssize_t)len;
+    return send(req->conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* Write a whole answer past libmicrohttpd.  False: it did not fit, or the client is gone. */
 static bool answer_past(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                         const void *body, size_t body_len)
 {
@@ -337,7 +346,7 @@ static bool answer_past(struct fy_request *req, int status, const struct fy_head
     if (body_len > 0)
         memcpy(text + len, body, body_len);
     len += body_len;
-    return send(req->conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
+    return send_past(req, text, len);
 }
 
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
