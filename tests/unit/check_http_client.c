@@ -438,18 +438,18 @@ START_TEST(a_shortage_of_descriptors_is_told_as_such)
     struct rlimit before;
     struct rlimit none;
     char other_url[64];
-    int listen_fd = raw_listen(1, other_url, sizeof(other_url));
+    int other_fd = raw_listen(1, other_url, sizeof(other_url));
 
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
-    none.rlim_cur = (rlim_t)listen_fd; /* no descriptor above the ones there are */
+    none.rlim_cur = (rlim_t)other_fd; /* no descriptor above the ones there are */
     seen_call_get(&seen, other_url, true);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     HTTP_UNTIL(has_ended());
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_int_eq(seen.err, FERRY_ERR_CONNECT);
     ck_assert_str_eq(seen.detail, strerror(EMFILE));
-    close(listen_fd);
+    close(other_fd);
 }
 END_TEST
 
