@@ -77,22 +77,18 @@ void fy_body_reader_free(struct fy_body_reader *reader)
 /* ---- On a worker --------------------------------------------------------------------------------------------------
  */
 
-/* What the embedder's read returns need not be what it may return. */
-static int64_t call_read(const struct ferry_snapshot_source *source, uint8_t *buf, size_t len)
-{
-    int64_t n = source->read(source->ctx, buf, len);
-
-    return n < INT_MIN || n > (int64_t)len ? FERRY_ERR_INVALID : n;
-}
-
-/* Bytes, 0 at the end, or a negative FERRY_ERR. */
+/* How many bytes, 0 at the end, or a negative FERRY_ERR. */
 static int64_t read_some(struct fy_body_reader *reader, uint8_t *buf, size_t len)
 {
     const struct ferry_snapshot_source *source = &reader->source;
     ssize_t n;
 
-    if (source->read)
-        return call_read(source, buf, len);
+    if (source->read) {
+        int64_t answer = source->read(source->ctx, buf, len);
+
+        /* neither an error nor as many bytes as there may be: it has written beyond the buffer, or says so */
+        return answer < INT_MIN || answer > (int64_t)len ? FERRY_ERR_INVALID : answer;
+    }
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
     } while (n < 0 && errno == EINTR);

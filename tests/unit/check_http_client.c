@@ -307,19 +307,19 @@ START_TEST(a_shortage_of_descriptors_is_told_as_such)
 {
     struct rlimit before;
     struct rlimit none;
-    char url[64];
-    int fd = raw_listen(1, url, sizeof(url));
+    char other_url[64];
+    int idle_fd = raw_listen(1, other_url, sizeof(other_url));
 
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
-    none.rlim_cur = (rlim_t)fd; /* no descriptor above the ones there are */
-    seen_call_get(&seen, url, true);
+    none.rlim_cur = (rlim_t)idle_fd; /* no descriptor above the ones there are */
+    seen_call_get(&seen, other_url, true);
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
     HTTP_UNTIL(has_ended());
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     ck_assert_int_eq(seen.err, FERRY_ERR_CONNECT);
     ck_assert_str_eq(seen.detail, strerror(EMFILE));
-    close(fd);
+    close(idle_fd);
 }
 END_TEST
 
