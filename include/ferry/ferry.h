@@ -368,13 +368,16 @@ struct ferry_config {
                                      that carries no request is closed, the oldest first */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
-       DIR/%016x.snap.db by their index, the directory being made if it is missing and this process's alone.  Without
-       either they are refused. */
+       DIR/%016x.snap.db by their index; a file that is there already stays, and counts.  The directory is made if it
+       is missing, is this transport's alone (what it finds of another's that is half written, it removes), and has to
+       stay: one that is made anew in its place is not seen.  Without either they are refused. */
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time; a sink's call that runs keeps the place of its body */
-    unsigned max_snapshots_out;    /* accepted at one time, all peers together, until their sources are closed */
+    unsigned max_snapshots_in;     /* received at one time, at most 256; a sink's call that runs keeps the place of its
+                                      body */
+    unsigned max_snapshots_out;    /* accepted at one time, at most 256, all peers together, until their sources are
+                                      closed */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */

@@ -9,6 +9,14 @@
 
 #define FOLD_INTERVAL_NS (1000u * 1000 * 1000)
 
+/* The embedder is promised one line, whatever a URL, a path or a library's message has in it. */
+static void keep_to_one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ')
+            *text = '?';
+}
+
 void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const char *id, uint64_t peer,
                  const char *format, ...)
 {
@@ -21,6 +29,7 @@ void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const cha
     va_end(args);
     if (len >= (int)sizeof(text))
         memcpy(text + sizeof(text) - 4, "...", 4);
+    keep_to_one_line(text);
     log->fn(log->ctx, level, id, peer, text);
 }
 

@@ -30,6 +30,7 @@ struct fy_body_reader {
         size_t len;
         bool is_end;
         int err;
+        int cause; /* errno of a file that could not be read; else 0 */
     } step;
 
     /* the loop's */
@@ -42,6 +43,7 @@ struct fy_body_reader {
     bool is_at_end;
     bool is_closing;
     int err;
+    int cause;     /* errno, where it is known */
     int close_err; /* const once is_closing is set */
 };
 
@@ -76,7 +78,7 @@ void fy_body_reader_free(struct fy_body_reader *reader)
  */
 
 /* How many bytes, 0 at the end, or a negative FERRY_ERR. */
-static int64_t read_some(const struct fy_body_reader *reader, uint8_t *buf, size_t len)
+static int64_t read_some(struct fy_body_reader *reader, uint8_t *buf, size_t len)
 {
     const struct ferry_snapshot_source *source = &reader->source;
     ssize_t n;
@@ -90,11 +92,14 @@ static int64_t read_some(const struct fy_body_reader *reader, uint8_t *buf, size
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
     } while (n < 0 && errno == EINTR);
-    return n < 0 ? FERRY_ERR_SYSTEM : n;
+    if (n >= 0)
+        return n;
+    reader->step.cause = errno;
+    return FERRY_ERR_SYSTEM;
 }
 
 /* Does the source end here, at the size that it announced?  Of a file only that part is meant. */
-static int check_end(const struct fy_body_reader *reader)
+static int check_end(struct fy_body_reader *reader)
 {
     uint8_t byte;
     int64_t n;
@@ -173,6 +178,7 @@ static void on_read_done(struct fy_disk_job *job)
 
     reader->is_busy = false;
     reader->err = reader->step.err;
+    reader->cause = reader->step.cause;
     reader->is_at_end = reader->step.is_end;
     if (reader->err == FERRY_OK && reader->step.len > 0)
         fy_body_slots_fill(&reader->slots, reader->step.len);
@@ -219,6 +225,11 @@ bool fy_body_reader_is_at_end(const struct fy_body_reader *reader)
 int fy_body_reader_error(const struct fy_body_reader *reader)
 {
     return reader->err;
+}
+
+const char *fy_body_reader_reason(const struct fy_body_reader *reader)
+{
+    return reader->cause ? strerror(reader->cause) : ferry_strerror(reader->err);
 }
 
 void fy_body_reader_close(struct fy_body_reader *reader, int err, void (*on_closed)(void *arg), void *arg)

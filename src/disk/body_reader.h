@@ -33,6 +33,9 @@ bool fy_body_reader_is_at_end(const struct fy_body_reader *reader);
 /* Why there will be no more: FERRY_OK; _TRUNCATED or _TOO_LARGE against the source's size; what its read returned. */
 int fy_body_reader_error(const struct fy_body_reader *reader);
 
+/* The same for people: the system's own words, where a file could not be read.  Valid until the next call. */
+const char *fy_body_reader_reason(const struct fy_body_reader *reader);
+
 /*
  * Read no more, have the source closed with err by a worker, and free reader after that.  Started or not.  on_closed
  * comes then, never from inside the call: until then a read that runs may keep a worker, and reader its memory.

@@ -2,7 +2,8 @@
  * snapshot_dir - temporary file, fsync, rename, fsync of the directory.
  *
  * Everything goes by the directory's descriptor, so a directory that is renamed meanwhile stays the one.  A rename
- * never replaces: where the file system cannot promise that in one step, a look before it has to do.
+ * never replaces: where the file system cannot promise that in one step, a look before it has to do.  A file that has
+ * the name already is the snapshot of that index, as in etcd; anything else that has it is in the way.
  */
 #include "config.h" /* _GNU_SOURCE, for renameat2 */
 
@@ -119,6 +120,13 @@ static int rename_without_replacing(const struct fy_snapshot_dir *dir, const str
     return renameat(dir->fd, body->name, dir->fd, body->final_name) == 0 ? 0 : errno;
 }
 
+static bool is_file(const struct fy_snapshot_dir *dir, const char *name)
+{
+    struct stat st;
+
+    return fstatat(dir->fd, name, &st, 0) == 0 && S_ISREG(st.st_mode);
+}
+
 static int dir_commit(void *ctx, void *arg)
 {
     const struct fy_snapshot_dir *dir = ctx;
@@ -134,7 +142,7 @@ static int dir_commit(void *ctx, void *arg)
         return err;
     }
     renamed = rename_without_replacing(dir, body);
-    if (renamed != 0 && renamed != EEXIST) {
+    if (renamed != 0 && (renamed != EEXIST || !is_file(dir, body->final_name))) {
         discard(dir, body);
         return renamed;
     }
@@ -182,8 +190,8 @@ static int remove_leftovers(const struct fy_snapshot_dir *dir)
         return err;
     }
     while (!err && (errno = 0, entry = readdir(list)))
-        if (is_temporary(entry->d_name) && unlinkat(dir->fd, entry->d_name, 0) != 0)
-            err = errno;
+        if (is_temporary(entry->d_name) && unlinkat(dir->fd, entry->d_name, 0) != 0 && errno != EISDIR)
+            err = errno; /* a directory is none that we have made */
     if (!err)
         err = errno;      /* readdir's */
     (void)closedir(list); /* it was only read */

@@ -246,7 +246,7 @@ static void fail_at_source(struct fy_snapshot_lane *lane, int err)
 {
     char text[128];
 
-    (void)snprintf(text, sizeof(text), "its source: %s", ferry_strerror(err));
+    (void)snprintf(text, sizeof(text), "its source: %s", fy_body_reader_reason(lane->current->body));
     fail(lane, FERRY_DROP_POST_FAILED, err, text);
 }
 

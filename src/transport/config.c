@@ -3,6 +3,7 @@
  */
 #include "transport/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +23,43 @@ static int fail(const struct ferry_transport *t, int err, const char *what)
     return err;
 }
 
+/* Timeouts and limits: each is more than 0. */
+static int check_positive(const struct ferry_config *cfg, const struct ferry_transport *t)
+{
+    const struct {
+        const char *name;
+        bool is_zero;
+    } fields[] = {
+        {"dial_timeout_ms", cfg->dial_timeout_ms == 0},
+        {"read_timeout_ms", cfg->read_timeout_ms == 0},
+        {"write_timeout_ms", cfg->write_timeout_ms == 0},
+        {"post_timeout_ms", cfg->post_timeout_ms == 0},
+        {"dial_retry_ms", cfg->dial_retry_ms == 0},
+        {"max_queue_messages", cfg->max_queue_messages == 0},
+        {"max_queue_bytes", cfg->max_queue_bytes == 0},
+        {"max_pipeline_messages", cfg->max_pipeline_messages == 0},
+        {"max_send_bytes", cfg->max_send_bytes == 0},
+        {"max_message_bytes", cfg->max_message_bytes == 0},
+        {"max_receive_bytes", cfg->max_receive_bytes == 0},
+        {"max_connections", cfg->max_connections == 0},
+        {"max_snapshot_bytes", cfg->max_snapshot_bytes == 0},
+        {"max_snapshots_in", cfg->max_snapshots_in == 0},
+        {"max_snapshots_out", cfg->max_snapshots_out == 0},
+        {"snapshot_stall_ms", cfg->snapshot_stall_ms == 0},
+        {"snapshot_answer_ms", cfg->snapshot_answer_ms == 0},
+    };
+
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        char text[64];
+
+        if (!fields[i].is_zero)
+            continue;
+        (void)snprintf(text, sizeof(text), "%s is 0", fields[i].name);
+        return fail(t, FERRY_ERR_INVALID, text);
+    }
+    return FERRY_OK;
+}
+
 static int check_numbers(const struct ferry_config *cfg, const struct ferry_transport *t)
 {
     if (cfg->id == 0)
@@ -36,27 +74,16 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
         return fail(t, FERRY_ERR_INVALID, "n_workers is not within 1 to 256");
     if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_propose_workers == 0 || cfg->n_propose_workers > MAX_WORKERS))
         return fail(t, FERRY_ERR_INVALID, "n_propose_workers is not within 1 to 256");
-    if (cfg->dial_timeout_ms == 0 || cfg->read_timeout_ms == 0 || cfg->write_timeout_ms == 0 ||
-        cfg->post_timeout_ms == 0 || cfg->dial_retry_ms == 0)
-        return fail(t, FERRY_ERR_INVALID, "a timeout, or dial_retry_ms, is 0");
-    if (cfg->max_snapshots_in == 0 || cfg->max_snapshots_out == 0 || cfg->max_snapshot_bytes == 0)
-        return fail(t, FERRY_ERR_INVALID, "a limit of snapshots (max_snapshot...) is 0");
     if (cfg->max_snapshots_in > MAX_SNAPSHOTS || cfg->max_snapshots_out > MAX_SNAPSHOTS)
         return fail(t, FERRY_ERR_INVALID, "max_snapshots_in or _out is above 256");
     if (cfg->snapshot_bytes_per_s > 0 && cfg->snapshot_bytes_per_s < FY_PACE_LEAST)
         return fail(t, FERRY_ERR_INVALID, "snapshot_bytes_per_s is neither 0 nor at least 1024");
-    if (cfg->snapshot_stall_ms == 0 || cfg->snapshot_answer_ms == 0)
-        return fail(t, FERRY_ERR_INVALID, "snapshot_stall_ms or snapshot_answer_ms is 0");
     if (cfg->snapshot_sink.open &&
         (!cfg->snapshot_sink.write || !cfg->snapshot_sink.commit || !cfg->snapshot_sink.abort))
         return fail(t, FERRY_ERR_INVALID, "snapshot_sink lacks a function");
     if (cfg->link_timeout_ms != 0 && cfg->link_timeout_ms < MIN_LINK_TIMEOUT_MS)
         return fail(t, FERRY_ERR_INVALID, "link_timeout_ms is neither 0 nor at least 500");
-    if (cfg->max_queue_messages == 0 || cfg->max_queue_bytes == 0 || cfg->max_pipeline_messages == 0 ||
-        cfg->max_send_bytes == 0 || cfg->max_message_bytes == 0 || cfg->max_receive_bytes == 0 ||
-        cfg->max_connections == 0)
-        return fail(t, FERRY_ERR_INVALID, "a limit (max_...) is 0");
-    return FERRY_OK;
+    return check_positive(cfg, t);
 }
 
 static int copy_version(const struct ferry_transport *t, const char *name, const char *text, char **ret_text,

@@ -61,6 +61,9 @@ if [ -f "$archive" ]; then
         cc -std=c11 -Wall -Wextra -Werror "$example" -o "$work/static" $(pkg-config --cflags ferry) "$archive" \
         $(PKG_CONFIG_SYSROOT_DIR='' pkg-config --libs $(pkg-config --print-requires-private ferry)) -pthread
     try "it talks, too" run "$work/static"
+    sed -n '/^cc .*-Bstatic/,/[^\\]$/p' "$srcdir/README.md" | sed "s|-o two_members|-o $work/mixed|" >"$work/mix"
+    try "the program compiles with the archive as the README says" sh -c "cd '$srcdir' && . '$work/mix'"
+    try "it talks as well" run "$work/mixed"
 else
     skip "the program compiles with the archive" "there is no archive in this build"
 fi

@@ -357,15 +357,45 @@ START_TEST(a_snapshot_that_is_there_stays_and_counts)
 }
 END_TEST
 
+static int make_dangling_link(const char *path, mode_t mode)
+{
+    (void)mode;
+    return symlink("nowhere", path);
+}
+
+START_TEST(what_is_in_the_way_of_the_file_is_no_snapshot)
+{
+    static int (*const make[])(const char *path, mode_t mode) = {mkdir, make_dangling_link, mkfifo};
+
+    start_into_dir();
+    for (size_t i = 0; i < sizeof(make) / sizeof(make[0]); i++) {
+        struct body b;
+
+        ck_assert_int_eq(make[i](path_in_dir(FINAL_NAME), 0700), 0);
+        body_init(&b, SEED, MIB);
+        ck_assert_int_eq(send_and_await(&b), FERRY_ERR_HTTP_STATUS);
+        body_release(&b);
+        await_reports(0, i + 1, patience_ms(10000));
+        await_files(1);
+        ck_assert_uint_eq(journal_count(&sender->journal, FERRY_LOG_WARN, receiver->id, strerror(EEXIST)), i + 1);
+        ck_assert_int_eq(remove(path_in_dir(FINAL_NAME)), 0);
+    }
+    ck_assert_uint_eq(recorder_of_type(&receiver->recorder, FERRY_MSG_SNAP), 0);
+    send_whole(MIB);
+    check_file(MIB);
+}
+END_TEST
+
 START_TEST(what_a_dead_process_left_is_removed_at_the_start)
 {
     static const char *const names[] = {"tmp123", "tmp", "tmpfile", "tmp12x", "0000000000000001.snap.db"};
 
     for (size_t i = 0; i < 5; i++)
         close(open(path_in_dir(names[i]), O_WRONLY | O_CREAT, 0600));
+    ck_assert_int_eq(mkdir(path_in_dir("tmp9"), 0700), 0); /* no file of ours */
     receiver->config.snapshot_dir = dir;
     member_start(receiver);
-    ck_assert_uint_eq(files_in_dir(), 4);
+    ck_assert_uint_eq(files_in_dir(), 5);
     ck_assert_int_ne(access(path_in_dir("tmp123"), F_OK), 0);
 }
 END_TEST
@@ -1559,12 +1589,12 @@ int main(void)
     return rig_main(
         "snapshot", setup, teardown, bodies_of_all_sizes_come_whole, and_with_inline_delivery, and_in_a_hosts_loop,
         the_directory_holds_the_file_before_the_core_hears_of_it, a_part_of_a_file_is_sent_by_its_descriptor,
-        a_snapshot_that_is_there_stays_and_counts, what_a_dead_process_left_is_removed_at_the_start,
-        a_directory_that_cannot_be_is_said_at_the_start, a_large_body_comes_whole_in_little_memory,
-        what_cannot_be_accepted_is_an_error_and_closes_the_source, no_more_than_the_limit_are_under_way,
-        a_source_that_fails_is_told_of_and_stores_nothing, a_sink_that_fails_tells_the_sender_why,
-        a_member_that_stores_none_says_so, a_body_above_the_limit_is_refused, a_sender_above_the_limit_is_refused,
-        a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
+        a_snapshot_that_is_there_stays_and_counts, what_is_in_the_way_of_the_file_is_no_snapshot,
+        what_a_dead_process_left_is_removed_at_the_start, a_directory_that_cannot_be_is_said_at_the_start,
+        a_large_body_comes_whole_in_little_memory, what_cannot_be_accepted_is_an_error_and_closes_the_source,
+        no_more_than_the_limit_are_under_way, a_source_that_fails_is_told_of_and_stores_nothing,
+        a_sink_that_fails_tells_the_sender_why, a_member_that_stores_none_says_so, a_body_above_the_limit_is_refused,
+        a_sender_above_the_limit_is_refused, a_link_that_is_cut_anywhere_is_told_of_and_the_next_attempt_succeeds,
         a_receiver_that_is_killed_is_told_of_and_its_successor_takes_the_next, a_sender_that_is_killed_leaves_nothing,
         a_full_disk_is_told_of_and_has_its_room_back, each_refusal_has_etcds_words,
         a_long_body_is_answered_before_its_end, a_removed_members_snapshot_is_refused_before_it_is_stored,

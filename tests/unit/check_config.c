@@ -153,20 +153,25 @@ START_TEST(each_number_is_checked)
     check_refused(n_workers, 257, FERRY_ERR_INVALID, "n_workers");
     check_refused(n_propose_workers, 0, FERRY_ERR_INVALID, "n_propose_workers");
     check_refused(n_propose_workers, 257, FERRY_ERR_INVALID, "n_propose_workers");
-    check_refused(dial_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
-    check_refused(read_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
-    check_refused(write_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
-    check_refused(post_timeout_ms, 0, FERRY_ERR_INVALID, "timeout");
+    check_refused(dial_timeout_ms, 0, FERRY_ERR_INVALID, "dial_timeout_ms is 0");
+    check_refused(read_timeout_ms, 0, FERRY_ERR_INVALID, "read_timeout_ms is 0");
+    check_refused(write_timeout_ms, 0, FERRY_ERR_INVALID, "write_timeout_ms is 0");
+    check_refused(post_timeout_ms, 0, FERRY_ERR_INVALID, "post_timeout_ms is 0");
     check_refused(dial_retry_ms, 0, FERRY_ERR_INVALID, "dial_retry_ms");
     check_refused(link_timeout_ms, 1, FERRY_ERR_INVALID, "link_timeout_ms");
     check_refused(link_timeout_ms, 499, FERRY_ERR_INVALID, "link_timeout_ms");
-    check_refused(max_queue_messages, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_queue_bytes, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_pipeline_messages, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_send_bytes, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_message_bytes, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_receive_bytes, 0, FERRY_ERR_INVALID, "limit");
-    check_refused(max_connections, 0, FERRY_ERR_INVALID, "limit");
+    check_refused(max_queue_messages, 0, FERRY_ERR_INVALID, "max_queue_messages is 0");
+    check_refused(max_queue_bytes, 0, FERRY_ERR_INVALID, "max_queue_bytes is 0");
+    check_refused(max_pipeline_messages, 0, FERRY_ERR_INVALID, "max_pipeline_messages is 0");
+    check_refused(max_send_bytes, 0, FERRY_ERR_INVALID, "max_send_bytes is 0");
+    check_refused(max_message_bytes, 0, FERRY_ERR_INVALID, "max_message_bytes is 0");
+    check_refused(max_receive_bytes, 0, FERRY_ERR_INVALID, "max_receive_bytes is 0");
+    check_refused(max_connections, 0, FERRY_ERR_INVALID, "max_connections is 0");
+    check_refused(max_snapshot_bytes, 0, FERRY_ERR_INVALID, "max_snapshot_bytes is 0");
+    check_refused(max_snapshots_in, 0, FERRY_ERR_INVALID, "max_snapshots_in is 0");
+    check_refused(max_snapshots_out, 0, FERRY_ERR_INVALID, "max_snapshots_out is 0");
+    check_refused(snapshot_stall_ms, 0, FERRY_ERR_INVALID, "snapshot_stall_ms is 0");
+    check_refused(snapshot_answer_ms, 0, FERRY_ERR_INVALID, "snapshot_answer_ms is 0");
 }
 END_TEST
 
@@ -195,6 +200,14 @@ START_TEST(urls_must_be_urls)
 
     check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls: \"http://a:1/path\"");
     check_refused(advertise_urls, bad, FERRY_ERR_URL, "advertise_urls: \"http://a:1/path\"");
+}
+END_TEST
+
+START_TEST(what_is_refused_is_told_in_one_line)
+{
+    static const char *const bad[] = {"http://a\r\n\033[31m:1", NULL};
+
+    check_refused(listen_urls, bad, FERRY_ERR_URL, "listen_urls: \"http://a???[31m:1\"");
 }
 END_TEST
 
@@ -289,6 +302,7 @@ int main(void)
     return rig_main("config", setup, teardown, a_good_configuration_is_copied, no_urls_stay_none,
                     a_link_timeout_is_none_or_long_enough, each_number_is_checked,
                     workers_are_not_looked_at_where_there_are_none, versions_must_be_versions, urls_must_be_urls,
-                    a_config_is_preset_for_a_program_of_any_age, the_size_tells_the_age_of_the_program,
-                    urls_are_joined_by_commas, apply_survives_every_failed_allocation, NULL);
+                    what_is_refused_is_told_in_one_line, a_config_is_preset_for_a_program_of_any_age,
+                    the_size_tells_the_age_of_the_program, urls_are_joined_by_commas,
+                    apply_survives_every_failed_allocation, NULL);
 }

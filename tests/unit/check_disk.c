@@ -3,10 +3,13 @@
  */
 #include "disk/disk.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "disk/body_reader.h"
 #include "disk/body_slots.h"
@@ -305,6 +308,25 @@ START_TEST(a_source_that_answers_nonsense_fails)
 }
 END_TEST
 
+START_TEST(a_file_that_cannot_be_read_says_why)
+{
+    struct ferry_snapshot_source source = {.size = 1000, .fd = open("/", O_RDONLY | O_DIRECTORY)};
+    struct fy_body_reader *reader;
+
+    ck_assert_int_ge(source.fd, 0);
+    begin_without_workers();
+    ck_assert_int_eq(fy_body_reader_new(&disk, &source, &reader), FERRY_OK);
+    fy_body_reader_start(reader, on_event, NULL);
+    let_it_run();
+    ck_assert_int_eq(fy_body_reader_error(reader), FERRY_ERR_SYSTEM);
+    ck_assert_str_eq(fy_body_reader_reason(reader), strerror(EISDIR));
+    fy_body_reader_close(reader, FERRY_ERR_SYSTEM, on_freed, NULL);
+    let_it_run();
+    end_without_workers();
+    close(source.fd);
+}
+END_TEST
+
 static const struct ferry_message *decoded_snap(void)
 {
     static const uint8_t bytes[] = {8, 7, 0x4a, 4, 0x12, 2, 0x10, 9}; /* MsgSnap, snapshot of index 9 */
@@ -470,7 +492,7 @@ int main(void)
                     no_more_workers_than_the_limit, stop_runs_all_that_waits_and_what_that_causes,
                     start_fails_without_memory, a_reader_reads_ahead_as_far_as_its_slots_go,
                     the_last_bytes_wait_for_the_end_to_be_seen, a_source_that_answers_nonsense_fails,
-                    a_writer_fills_up_and_has_room_again, a_writer_that_is_let_go_at_any_time_ends_once,
-                    a_body_is_aborted_before_its_failure_is_told, readers_and_writers_are_made_whole_or_not_at_all,
-                    NULL);
+                    a_file_that_cannot_be_read_says_why, a_writer_fills_up_and_has_room_again,
+                    a_writer_that_is_let_go_at_any_time_ends_once, a_body_is_aborted_before_its_failure_is_told,
+                    readers_and_writers_are_made_whole_or_not_at_all, NULL);
 }

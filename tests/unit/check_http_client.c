@@ -5,12 +5,14 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -298,6 +300,26 @@ START_TEST(a_refused_connection_is_told_as_such)
     ck_assert_int_eq(seen.err, FERRY_ERR_CONNECT);
     ck_assert_ptr_nonnull(strstr(seen.detail, "refused"));
     ck_assert_int_eq(seen.n_heads, 0);
+}
+END_TEST
+
+START_TEST(a_shortage_of_descriptors_is_told_as_such)
+{
+    struct rlimit before;
+    struct rlimit none;
+    char other_url[64];
+    int idle_fd = raw_listen(1, other_url, sizeof(other_url));
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)idle_fd; /* no descriptor above the ones there are */
+    seen_call_get(&seen, other_url, true);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(seen.err, FERRY_ERR_CONNECT);
+    ck_assert_str_eq(seen.detail, strerror(EMFILE));
+    close(idle_fd);
 }
 END_TEST
 
@@ -761,10 +783,10 @@ int main(void)
         a_chunked_body_that_is_cut_is_an_end_of_file, a_chunked_body_that_is_cut_between_chunks_is_an_end_of_file,
         a_body_of_known_length_that_is_cut_is_an_end_of_file, a_body_that_is_reset_is_a_reset,
         a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
-        a_refused_connection_is_told_as_such, connecting_takes_no_longer_than_it_may, only_connecting_is_timed,
-        only_http_is_called, a_name_is_looked_up, a_lookup_that_hangs_ends_in_time_and_holds_up_nobody,
-        a_call_whose_lookup_hangs_is_cancelled_at_once, a_connection_is_kept_for_the_next_call,
-        a_connection_of_its_own_is_neither_taken_over_nor_kept,
+        a_refused_connection_is_told_as_such, a_shortage_of_descriptors_is_told_as_such,
+        connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
+        a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
+        a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
         a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,

@@ -764,18 +764,39 @@ START_TEST(no_more_connections_are_accepted_than_allowed)
 }
 END_TEST
 
-START_TEST(a_shortage_of_descriptors_only_delays)
+static void count_line(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text)
 {
+    size_t *n_lines = ctx;
+
+    (void)peer;
+    if (level <= FERRY_LOG_WARN && strcmp(id, "listener") == 0 && strstr(text, strerror(EMFILE)))
+        ++*n_lines;
+}
+
+START_TEST(a_shortage_of_descriptors_only_delays_and_is_told_once_a_second)
+{
+    size_t n_lines = 0;
+    struct fy_log log = {.fn = count_line, .ctx = &n_lines, .max_level = FERRY_LOG_WARN};
+    struct fy_http_config cfg = *http_default_config();
     struct rlimit before;
     struct rlimit none;
+    uint64_t begin_ns;
 
+    fy_listener_close(listener);
+    fy_http_free(http_net);
+    cfg.log = &log;
+    ck_assert_int_eq(fy_http_new(&cfg, &http_net), FERRY_OK);
+    listener = http_listen(on_request, &seen);
     ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
     ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     none.rlim_cur = (rlim_t)fd; /* no descriptor above the ones there are */
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-    http_turn_for_ms(50);
+    begin_ns = http_clock_ns();
+    http_turn_for_ms(450); /* some attempts */
     ck_assert_int_eq(n_requests, 0);
+    ck_assert_uint_ge(n_lines, 1);
+    ck_assert_uint_le(n_lines, 1 + (http_clock_ns() - begin_ns) / UINT64_C(1000000000));
     ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
     HTTP_UNTIL(has_input("hello"));
 }
@@ -956,7 +977,7 @@ int main(void)
         a_body_that_is_slow_but_steady_is_waited_for, a_reply_that_is_not_taken_is_cut, a_listener_tells_its_port,
         a_listener_may_be_of_ipv6, a_listener_may_have_a_name, a_taken_port_is_told_with_its_cause,
         a_foreign_address_and_a_bad_url_are_refused, a_port_can_be_taken_again_at_once,
-        no_more_connections_are_accepted_than_allowed, a_shortage_of_descriptors_only_delays,
+        no_more_connections_are_accepted_than_allowed, a_shortage_of_descriptors_only_delays_and_is_told_once_a_second,
         closing_tells_requests_in_every_state, a_listener_may_be_closed_from_its_handler,
         a_listener_may_be_closed_from_on_body_end_and_again_from_on_gone, a_listener_may_be_closed_right_after_a_reply,
         closing_one_listener_leaves_another_alone, a_listener_without_memory_is_refused,

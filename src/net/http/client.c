@@ -63,6 +63,7 @@ struct fy_call {
     uint64_t body_len;
     uint64_t body_pos;
     int fd;                    /* its connection, as far as curl has had it watched; -1: none */
+    int socket_errno;          /* why there was no socket; 0: there was one.  Curl does not keep it */
     bool is_body_paused;       /* curl asks for no more until it is told to */
     struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
     char error[CURL_ERROR_SIZE];
@@ -265,9 +266,13 @@ static int on_seek_body(void *arg, curl_off_t offset, int origin)
 /* As curl opens it, but for the flag: a program that the host starts would keep the connection alive. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    (void)arg;
+    struct fy_call *call = arg;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
     (void)purpose; /* only to connect */
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd < 0)
+        call->socket_errno = errno;
+    return fd;
 }
 
 /* The only way to learn which connection a call is on: CURLINFO_ACTIVESOCKET tells of those that are idle. */
@@ -448,6 +453,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a call that ends waits for its lookup's thread */
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
@@ -616,6 +622,8 @@ static void format_detail(struct fy_call *call, CURLcode code, char *text, size_
     long os_errno = 0;
 
     (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (!os_errno)
+        os_errno = call->socket_errno;
     if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
         return;
     if (code == CURLE_OPERATION_TIMEDOUT)

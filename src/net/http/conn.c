@@ -285,8 +285,11 @@ static void make_room(struct fy_listener *listener)
 /* No descriptor or no memory for another connection: try again a little later. */
 static void pause_accept(struct fy_listener *listener, int cause)
 {
-    fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s", listener->url,
-           strerror(cause));
+    unsigned long long n_held;
+
+    if (fy_log_fold_pass(&listener->accept_fold, listener->http->now_ns, &n_held))
+        fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu more not logged)",
+               listener->url, strerror(cause), n_held);
     rest(listener);
     fy_timer_set(&listener->accept_timer, fy_http_deadline_ns(listener->http, ACCEPT_PAUSE_MS));
 }

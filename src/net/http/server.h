@@ -11,6 +11,7 @@
 
 #include <microhttpd.h>
 
+#include "base/log.h"
 #include "net/http/http_internal.h"
 #include "net/http/server_tls.h"
 
@@ -37,6 +38,7 @@ struct fy_listener {
     bool is_tls;
     bool is_accept_paused;
     struct fy_timer accept_timer; /* ends a pause for want of descriptors or memory */
+    struct fy_log_fold accept_fold;
 
     struct fy_list openings; /* struct fy_conn.opening_node: no byte yet, or no whole TLS handshake; oldest first */
     struct fy_timer opening_timer;
