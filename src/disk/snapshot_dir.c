@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of one write: for a longer one the file system takes pages that lie together, and those have not been used lately. */
+/* Of one write: longer ones were slower here as often as not (doc/performance.md). */
 #define WRITE_SIZE ((size_t)64 << 10)
 
 #define MAX_NAMES_TRIED 100
