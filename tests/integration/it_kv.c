@@ -47,8 +47,18 @@ static const char *program(void)
     return path;
 }
 
+/* The members are programs of their own, which see no suppression of the rig's. */
+static void tell_thread_sanitizer(void)
+{
+    char options[1024];
+
+    (void)snprintf(options, sizeof(options), "suppressions=%s", rig_path("tests/integration/tsan.supp"));
+    (void)setenv("TSAN_OPTIONS", options, 0);
+}
+
 static void begin(const char *scheme, const char *const *extra)
 {
+    tell_thread_sanitizer();
     ck_assert(cluster_init(&cluster, program(), scheme, 3));
     cluster.extra = extra;
     for (size_t i = 0; i < cluster.n; i++) {

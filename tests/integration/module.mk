@@ -32,7 +32,8 @@ tests/integration/mutant-flags: Makefile
 	  echo "raft_libs='libferry-libraft-core.la $(LDADD) $(RAFT_LIBS) $(LIBS)'"; \
 	} >$@.new && mv $@.new $@
 endif
-EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt doc/examples/simulation.c \
+EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt tests/integration/tsan.supp \
+	doc/examples/simulation.c \
 	doc/examples/two_members.c
 
 if ENABLE_TESTS
