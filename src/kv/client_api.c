@@ -60,10 +60,9 @@ static void reply_error(struct kv_http_request *req, unsigned status, const char
 /* To the leader, as far as it is known. */
 static void redirect(struct kv_client_api *api, struct kv_http_request *req)
 {
-    const char *path = kv_http_path(req);
     const char *address;
     const char *url;
-    char *location;
+    char *location, *target;
     char text[512];
     raft_id leader;
     int len;
@@ -74,16 +73,21 @@ static void redirect(struct kv_client_api *api, struct kv_http_request *req)
         reply_error(req, 503, "there is no leader");
         return;
     }
-    location = malloc(strlen(url) + strlen(path) + 1);
+    target = kv_http_target(req);
+    location = target ? malloc(strlen(url) + strlen(target) + 1) : NULL;
     if (!location) {
+        free(target);
         reply_error(req, 503, "out of memory");
         return;
     }
     memcpy(location, url, strlen(url));
-    memcpy(location + strlen(url), path, strlen(path) + 1);
+    memcpy(location + strlen(url), target, strlen(target) + 1);
+    free(target);
     len = snprintf(text, sizeof(text),
                    "{\"error\":\"not the leader\",\"outcome\":\"none\",\"leader\":%llu,\"leader_client_url\":\"%s\"}\n",
                    leader, url);
+    if (len >= (int)sizeof(text)) /* a longer one does not fit: the header has it */
+        len = (int)sizeof(text) - 1;
     kv_http_reply(req, 307, JSON, text, (size_t)len, location);
     free(location);
 }
@@ -186,7 +190,7 @@ static void read_key(struct kv_client_api *api, struct kv_http_request *req)
 
     if (!waiting)
         return;
-    if (kv_http_argument(req, "local")) { /* what this member has applied, however old that is */
+    if (kv_http_has_argument(req, "local")) { /* what this member has applied, however old that is */
         reply_value(waiting);
         free(waiting);
         return;
@@ -335,7 +339,7 @@ static bool is(const struct kv_http_request *req, const char *method)
 
 static void serve_key(struct kv_client_api *api, struct kv_http_request *req)
 {
-    if (kv_node_was_removed(api->node) && !kv_http_argument(req, "local"))
+    if (kv_node_was_removed(api->node) && !kv_http_has_argument(req, "local"))
         reply_error(req, 410, "this member has been removed from the cluster");
     else if (is(req, "GET") || is(req, "HEAD"))
         read_key(api, req);
@@ -360,6 +364,10 @@ void kv_client_api_serve(void *ctx, struct kv_http_request *req)
     struct kv_client_api *api = ctx;
     const char *path = kv_http_path(req);
 
+    if (api->is_stopping) {
+        reply_error(req, 503, "the member is stopping");
+        return;
+    }
     if (strncmp(path, KEYS, strlen(KEYS)) == 0) {
         serve_key(api, req);
         return;

@@ -4,6 +4,8 @@
 #ifndef KV_CLIENT_API_H
 #define KV_CLIENT_API_H
 
+#include <stdbool.h>
+
 struct kv_http_request;
 struct kv_node;
 struct kv_options;
@@ -13,6 +15,7 @@ struct kv_client_api {
     struct kv_node *node;
     struct kv_store *store;
     const struct kv_options *options;
+    bool is_stopping; /* the core may be gone */
 };
 
 /* A kv_http_fn; ctx is the struct kv_client_api. */

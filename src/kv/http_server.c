@@ -73,6 +73,41 @@ const char *kv_http_path(const struct kv_http_request *req)
     return req->path;
 }
 
+/* The arguments are kept as they came, but for blanks, which were plus signs. */
+static enum MHD_Result add_argument(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    char **target = cls;
+    size_t len = strlen(*target);
+    size_t size = len + strlen(name) + (value ? strlen(value) : 0) + 3;
+    char *longer = realloc(*target, size);
+
+    (void)kind;
+    if (!longer)
+        return MHD_NO;
+    *target = longer;
+    (void)snprintf(longer + len, size - len, "%c%s%s%s", strchr(longer, '?') ? '&' : '?', name, value ? "=" : "",
+                   value ? value : "");
+    for (char *at = longer + len; (at = strchr(at, ' '));)
+        *at = '+';
+    return MHD_YES;
+}
+
+char *kv_http_target(const struct kv_http_request *req)
+{
+    char *target = strdup(req->path);
+
+    if (target)
+        (void)MHD_get_connection_values(req->mhd, MHD_GET_ARGUMENT_KIND, add_argument, &target);
+    return target;
+}
+
+bool kv_http_has_argument(const struct kv_http_request *req, const char *name)
+{
+    const char *value;
+
+    return MHD_lookup_connection_value_n(req->mhd, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) == MHD_YES;
+}
+
 const char *kv_http_argument(const struct kv_http_request *req, const char *name)
 {
     return MHD_lookup_connection_value(req->mhd, MHD_GET_ARGUMENT_KIND, name);

@@ -6,6 +6,7 @@
 #ifndef KV_HTTP_SERVER_H
 #define KV_HTTP_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct uv_loop_s;
@@ -27,8 +28,11 @@ void kv_http_server_close(struct kv_http_server *server, void (*done)(void *ctx)
 void kv_http_server_free(struct kv_http_server *server); /* closed.  Takes NULL */
 
 const char *kv_http_method(const struct kv_http_request *req);
-const char *kv_http_path(const struct kv_http_request *req);                       /* as it came, without the query */
-const char *kv_http_argument(const struct kv_http_request *req, const char *name); /* of the query; NULL: absent */
+const char *kv_http_path(const struct kv_http_request *req); /* as it came, without the query */
+char *
+kv_http_target(const struct kv_http_request *req); /* path and query, as they came; to be freed; NULL: no memory */
+const char *kv_http_argument(const struct kv_http_request *req, const char *name); /* of the query; NULL: no value */
+bool kv_http_has_argument(const struct kv_http_request *req, const char *name);    /* with a value or without */
 const void *kv_http_body(const struct kv_http_request *req, size_t *ret_len);
 
 /* Copies body.  type: the content's; location: NULL for none.  req is gone after it. */

@@ -73,6 +73,7 @@ static void stop(struct program *program, int exit_status)
     if (program->is_closing)
         return;
     program->is_closing = true;
+    program->api.is_stopping = true;
     program->exit_status = exit_status;
     kv_node_close(program->node, on_node_closed, program);
 }

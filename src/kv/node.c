@@ -452,6 +452,14 @@ __attribute__((format(printf, 3, 4))) static int fail_with(char *text, size_t si
     return -1;
 }
 
+/* libraft has no words of its own for all that its disk backend finds. */
+static const char *cause_of(struct kv_node *node, int rv)
+{
+    const char *words = raft_errmsg(&node->raft);
+
+    return words[0] ? words : raft_strerror(rv);
+}
+
 static int make_storage(struct kv_node *node, const char *log_path, char *text, size_t size)
 {
     int rv;
@@ -528,7 +536,7 @@ static int make_raft(struct kv_node *node, char *text, size_t size)
         .version = 1, .data = node, .apply = fsm_apply, .snapshot = fsm_snapshot, .restore = fsm_restore};
     rv = raft_init(&node->raft, ferry_libraft_io(node->adapter), &node->fsm, options->id, options->peer_url);
     if (rv != 0)
-        return fail_with(text, size, "the log in %s: %s", options->data_dir, raft_errmsg(&node->raft));
+        return fail_with(text, size, "the log in %s: %s", options->data_dir, cause_of(node, rv));
     raft_set_election_timeout(&node->raft, (unsigned)options->election_timeout_ms);
     raft_set_heartbeat_timeout(&node->raft, (unsigned)options->heartbeat_ms);
     raft_set_snapshot_threshold(&node->raft, (unsigned)options->snapshot_entries);
@@ -539,7 +547,7 @@ static int make_raft(struct kv_node *node, char *text, size_t size)
     if (rv == 0)
         rv = raft_start(&node->raft);
     if (rv != 0)
-        return fail_with(text, size, "the log in %s: %s", options->data_dir, raft_errmsg(&node->raft));
+        return fail_with(text, size, "the log in %s: %s", options->data_dir, cause_of(node, rv));
     return 0;
 }
 

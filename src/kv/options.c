@@ -92,6 +92,9 @@ static bool split_url(const char *url, const char *scheme, char *ret_host, size_
 
     if (strncmp(url, scheme, strlen(scheme)) != 0 || strlen(url) > KV_MAX_URL)
         return false;
+    for (const char *at = url; *at; at++) /* it goes into texts and JSON as it is */
+        if (*at <= ' ' || *at > '~' || *at == '"' || *at == '\\')
+            return false;
     colon = strrchr(host, ':');
     if (!colon || colon == host || (size_t)(colon - host) >= host_size || strlen(colon + 1) >= port_size ||
         strpbrk(host, "/?#@ ") || !number_parse(colon + 1, 1, 65535, &port))

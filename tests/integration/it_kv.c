@@ -364,6 +364,7 @@ static bool is_read_through(const char *url)
 
 START_TEST(a_member_that_does_not_lead_answers_with_the_leader)
 {
+    struct http_answer answer;
     char url[300];
     uint64_t first, other;
 
@@ -374,6 +375,12 @@ START_TEST(a_member_that_does_not_lead_answers_with_the_leader)
     wait_for(status_of(other).leader == first);
     (void)snprintf(url, sizeof(url), "%s/kv/key-0", cluster.members[other - 1].client_url);
     wait_for(is_read_through(url));
+    (void)snprintf(url, sizeof(url), "%s/kv/key-0?local", cluster.members[other - 1].client_url);
+    wait_for(is_read_through(url)); /* by itself */
+    (void)snprintf(url, sizeof(url), "%s/members?remove=9", cluster.members[other - 1].client_url);
+    http_call("POST", url, NULL, 0, patience_ms(5000), &answer); /* it follows, and takes along what is asked */
+    ck_assert_int_eq(answer.status, 404);
+    free(answer.body);
     end();
 }
 END_TEST

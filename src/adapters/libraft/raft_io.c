@@ -84,6 +84,8 @@ static int send_queued(struct ferry_libraft *lr, struct raft_io_send *req, const
     err = ferry_transport_send(lr->t, msg, 1);
     if (err != FERRY_OK)
         return err;
+    if (!req->cb) /* nobody waits, so nobody keeps it: it may go with the raft_transfer that it is part of */
+        return FERRY_OK;
     fy_completions_add(&lr->completions, req, message->server_id, message->type == RAFT_IO_APPEND_ENTRIES);
     if (is_first)
         wake(lr);

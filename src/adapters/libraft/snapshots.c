@@ -64,8 +64,8 @@ static void close_source(void *ctx, int err)
     pthread_mutex_lock(&snapshots->mu);
     out->is_closed = true; /* the loop may free it as soon as the lock is open */
     out->err = err;
+    snapshots->wake(snapshots->wake_ctx); /* under the lock: once it is open, what wake uses may go as well */
     pthread_mutex_unlock(&snapshots->mu);
-    snapshots->wake(snapshots->wake_ctx);
 }
 
 int fy_snapshots_send(struct fy_snapshots *snapshots, struct ferry_transport *t, const struct ferry_message *msg,

@@ -22,7 +22,7 @@ struct fy_snapshots {
 
     struct fy_list sending; /* the loop's; struct fy_snapshot_out */
 
-    pthread_mutex_t mu;     /* leaf lock: no other lock and no foreign code under it */
+    pthread_mutex_t mu;     /* leaf lock: no other lock under it, and nothing of others but wake */
     struct fy_list arrived; /* mu; bodies that are whole and wait for their message, oldest first */
     unsigned n_arrived;     /* mu; length of arrived, <= FY_SNAPSHOTS_MAX_ARRIVED */
 };
