@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -396,6 +397,16 @@ static int begin(struct kv_http_server *server, uv_loop_t *loop)
     return 0;
 }
 
+/* The log and the other members need descriptors, too. */
+static unsigned max_connections(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur / 2 >= MAX_CONNECTIONS)
+        return MAX_CONNECTIONS;
+    return limit.rlim_cur >= 4 ? (unsigned)(limit.rlim_cur / 2) : 1;
+}
+
 int kv_http_server_new(uv_loop_t *loop, const char *host, const char *port, size_t max_body, kv_http_fn *fn, void *ctx,
                        struct kv_http_server **ret_server, char *text, size_t size)
 {
@@ -416,7 +427,7 @@ int kv_http_server_new(uv_loop_t *loop, const char *host, const char *port, size
     }
     server->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_access, server, /* */
                                       MHD_OPTION_LISTEN_SOCKET, fd,                                               /* */
-                                      MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,                               /* */
+                                      MHD_OPTION_CONNECTION_LIMIT, max_connections(),                             /* */
                                       MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,                              /* */
                                       MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,                           /* */
                                       MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);

@@ -224,6 +224,30 @@ START_TEST(entries_travel_whole_into_one_batch)
 }
 END_TEST
 
+/* The sizes of entries in MiB, and how many of them go first. */
+START_TEST(more_than_a_message_bears_goes_in_parts)
+{
+    static const struct {
+        size_t mib[3];
+        size_t n;
+    } rows[] = {{{5, 5, 5}, 3}, {{8, 8, 1}, 2}, {{10, 10, 1}, 1}, {{20, 1, 1}, 1}, {{1, 20, 1}, 1}};
+    static char large[20 << 20];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct raft_entry some[3];
+        struct raft_message message = append_message(3);
+        struct fy_raft_out out;
+
+        for (size_t k = 0; k < 3; k++)
+            some[k] = (struct raft_entry){.term = 1, .type = RAFT_COMMAND, .buf = {large, rows[i].mib[k] << 20}};
+        message.append_entries.entries = some;
+        ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_OK);
+        ck_assert_uint_eq(out.msg.n_entries, rows[i].n);
+        fy_raft_out_release(&out);
+    }
+}
+END_TEST
+
 START_TEST(a_heartbeat_is_a_message_without_entries)
 {
     struct raft_message message = append_message(0);
@@ -411,9 +435,10 @@ static int receive_entry(struct ferry_entry entry)
 
 START_TEST(entries_that_libraft_has_not_are_refused)
 {
-    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 5}), FERRY_OK);
-    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 6}), FERRY_ERR_MALFORMED);
-    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 5, .type = FERRY_ENTRY_CONF_CHANGE_V2}),
+    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 5, .term = 1}), FERRY_OK);
+    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 5}), FERRY_ERR_MALFORMED);
+    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 6, .term = 1}), FERRY_ERR_MALFORMED);
+    ck_assert_int_eq(receive_entry((struct ferry_entry){.index = 5, .term = 1, .type = FERRY_ENTRY_CONF_CHANGE_V2}),
                      FERRY_ERR_MALFORMED);
 }
 END_TEST
@@ -508,10 +533,11 @@ int main(void)
 {
     return rig_main("raft_message", setup, teardown, a_request_for_a_vote_travels_whole, a_vote_travels_whole,
                     an_answer_to_entries_travels_whole, a_call_to_take_over_travels_whole,
-                    entries_travel_whole_into_one_batch, a_heartbeat_is_a_message_without_entries,
-                    a_snapshot_travels_whole_with_its_data_as_the_body, a_snapshot_shows_its_voters_and_learners,
-                    data_inside_the_message_will_do, a_snapshot_without_data_or_configuration_is_refused,
-                    what_libraft_has_no_counterpart_of_is_refused, entries_that_libraft_has_not_are_refused,
-                    a_refusal_of_nothing_is_refused, a_message_of_libraft_that_has_no_form_is_refused,
-                    sending_survives_every_failed_allocation, receiving_survives_every_failed_allocation, NULL);
+                    entries_travel_whole_into_one_batch, more_than_a_message_bears_goes_in_parts,
+                    a_heartbeat_is_a_message_without_entries, a_snapshot_travels_whole_with_its_data_as_the_body,
+                    a_snapshot_shows_its_voters_and_learners, data_inside_the_message_will_do,
+                    a_snapshot_without_data_or_configuration_is_refused, what_libraft_has_no_counterpart_of_is_refused,
+                    entries_that_libraft_has_not_are_refused, a_refusal_of_nothing_is_refused,
+                    a_message_of_libraft_that_has_no_form_is_refused, sending_survives_every_failed_allocation,
+                    receiving_survives_every_failed_allocation, NULL);
 }

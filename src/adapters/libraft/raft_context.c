@@ -204,7 +204,7 @@ int fy_raft_context_read_conf(const uint8_t *data, size_t len, struct fy_raft_co
     get_head(&c, &context);
     conf_index = get_be(&c, 8);
     n = get_be(&c, 2);
-    if (n > FERRY_LIBRAFT_SERVERS_MAX)
+    if (c.err == FERRY_OK && (n == 0 || n > FERRY_LIBRAFT_SERVERS_MAX))
         c.err = FERRY_ERR_MALFORMED;
     raft_configuration_init(ret_conf);
     while (c.err == FERRY_OK && n-- > 0)

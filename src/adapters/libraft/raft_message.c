@@ -14,6 +14,7 @@
 
 #define BARRIER_LEN 8 /* libraft's own */
 #define BATCH_ALIGN 8
+#define MAX_APPEND_BYTES ((size_t)16 << 20) /* of one MsgApp, but for a single entry */
 
 /* ---- Out ----------------------------------------------------------------------------------------------------------
  */
@@ -42,8 +43,26 @@ static int put_entry(struct ferry_entry *to, const struct raft_entry *from, uint
     }
 }
 
+/*
+ * How many of the entries go into one message.  libraft gives all that a follower lacks, which may be more than any
+ * queue takes; a prefix is as good, for the answer tells where to go on.
+ */
+static unsigned count_fitting(const struct raft_append_entries *from)
+{
+    size_t bytes = from->entries[0].buf.len;
+    unsigned n = 1;
+
+    for (; n < from->n_entries && bytes <= MAX_APPEND_BYTES; n++) {
+        if (from->entries[n].buf.len > MAX_APPEND_BYTES - bytes)
+            break;
+        bytes += from->entries[n].buf.len;
+    }
+    return n;
+}
+
 static int put_append_entries(struct fy_raft_out *out, const struct raft_append_entries *from)
 {
+    unsigned n_entries;
     int err = FERRY_OK;
 
     out->msg.type = FERRY_MSG_APP;
@@ -53,13 +72,14 @@ static int put_append_entries(struct fy_raft_out *out, const struct raft_append_
     out->msg.commit = from->leader_commit;
     if (from->n_entries == 0)
         return FERRY_OK;
-    out->entries = malloc(from->n_entries * sizeof(*out->entries));
+    n_entries = count_fitting(from);
+    out->entries = malloc(n_entries * sizeof(*out->entries));
     if (!out->entries)
         return FERRY_ERR_NOMEM;
-    for (unsigned i = 0; i < from->n_entries && err == FERRY_OK; i++)
+    for (unsigned i = 0; i < n_entries && err == FERRY_OK; i++)
         err = put_entry(&out->entries[i], &from->entries[i], from->prev_log_index + 1 + i);
     out->msg.entries = out->entries;
-    out->msg.n_entries = from->n_entries;
+    out->msg.n_entries = n_entries;
     return err;
 }
 
@@ -233,7 +253,7 @@ static size_t measure(const struct ferry_message *msg)
     for (size_t i = 0; i < msg->n_entries; i++) {
         const struct ferry_entry *entry = &msg->entries[i];
 
-        if (type_of(entry) == 0 || entry->index != msg->index + 1 + i)
+        if (type_of(entry) == 0 || entry->term == 0 || entry->index != msg->index + 1 + i)
             return SIZE_MAX;
         total += padded(len_of(entry)); /* all of them lie in memory: no overflow */
     }
@@ -329,7 +349,7 @@ static int get_install_snapshot(struct raft_install_snapshot *to, const struct f
 {
     int err;
 
-    if (!msg->snapshot)
+    if (!msg->snapshot || msg->snapshot->index == 0 || msg->snapshot->term == 0)
         return FERRY_ERR_MALFORMED;
     to->term = msg->term;
     to->last_index = msg->snapshot->index;
