@@ -42,6 +42,8 @@ libharness_la_SOURCES = \
 	tests/harness/recorder.h \
 	tests/harness/rig.c \
 	tests/harness/rig.h \
+	tests/harness/seed.c \
+	tests/harness/seed.h \
 	tests/harness/snapshots.c \
 	tests/harness/snapshots.h \
 	tests/harness/tls_peer.c \

@@ -25,7 +25,6 @@
  * of 2.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +43,7 @@
 #include "harness/raft_safety.h"
 #include "harness/raft_store.h"
 #include "harness/rig.h"
+#include "harness/seed.h"
 #include "net/sim/chance.h"
 
 #define N_TESTS 20 /* that the seeds are dealt to, for Check's limit on the time of one */
@@ -152,17 +152,6 @@ static void must_be_safe(const char *wrong)
 {
     if (wrong)
         give_up("%s", wrong);
-}
-
-/* An assert of the library's, or of libraft's, says nothing of the seed. */
-static void on_abort(int signal_number)
-{
-    char text[64];
-    int len = snprintf(text, sizeof(text), "it_raft_sim: signal %d in seed %" PRIu64 "\n", signal_number, seed);
-
-    (void)!write(STDERR_FILENO, text, (size_t)len);
-    (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number);
 }
 
 static bool one_in(uint64_t n)
@@ -946,8 +935,7 @@ static void deal(uint64_t nth)
     uint64_t step = N_TESTS * n_jobs;
     pid_t workers[16];
 
-    (void)signal(SIGABRT, on_abort);
-    (void)signal(SIGSEGV, on_abort);
+    seed_tell_of_crashes("it_raft_sim", &seed);
     raft_heap_setup(); /* on ours, which counts */
     safety = raft_safety_new();
     if (getenv("FERRY_SIM_SEED")) {

@@ -14,29 +14,18 @@
  * trace and the members' logs on standard error.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ferry/ferry.h"
 #include "ferry/sim.h"
 #include "harness/heap.h"
+#include "harness/patience.h"
 #include "harness/rig.h"
+#include "harness/seed.h"
 #include "net/sim/chance.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DEFAULT_SEEDS 2000
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define DEFAULT_SEEDS 2000
-#endif
-#endif
-#ifndef DEFAULT_SEEDS
-#define DEFAULT_SEEDS 10000
-#endif
 
 #define N_TESTS 10 /* that the seeds are dealt to, for Check's limit on the time of one */
 #define MAX_MEMBERS 5
@@ -169,17 +158,6 @@ static void give_up(const char *format, ...)
         if (!(condition))                                                                                              \
             give_up("line %d: %s", __LINE__, #condition);                                                              \
     } while (0)
-
-/* An assert of the library's says nothing of the seed. */
-static void on_abort(int signal_number)
-{
-    char text[64];
-    int len = snprintf(text, sizeof(text), "it_sim: signal %d in seed %" PRIu64 "\n", signal_number, seed);
-
-    (void)!write(STDERR_FILENO, text, (size_t)len);
-    (void)signal(signal_number, SIG_DFL);
-    (void)raise(signal_number);
-}
 
 static bool one_in(uint64_t n)
 {
@@ -1053,13 +1031,6 @@ static uint64_t live_day(void)
 /* ---- Seeds --------------------------------------------------------------------------------------------------------
  */
 
-static uint64_t number_from(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 /* With many seeds, everything that can go wrong must have gone wrong. */
 static void check_that_it_rained(void)
 {
@@ -1078,17 +1049,16 @@ static void check_that_it_rained(void)
 
 static void live_days(uint64_t nth)
 {
-    uint64_t n_seeds = number_from("FERRY_SIM_SEEDS", DEFAULT_SEEDS);
+    uint64_t n_seeds = environment_number("FERRY_SIM_SEEDS", PATIENCE_SANITIZED ? 2000 : 10000);
     uint64_t n = 0;
 
-    (void)signal(SIGABRT, on_abort);
-    (void)signal(SIGSEGV, on_abort);
+    seed_tell_of_crashes("it_sim", &seed);
     fy_chance_init(&chance, 0, 0);
     for (size_t i = 0; i < MAX_DATA; i++)
         data[i] = (uint8_t)fy_chance_next(&chance);
     if (getenv("FERRY_SIM_SEED")) {
         is_loud = nth == 0;
-        seed = number_from("FERRY_SIM_SEED", 0);
+        seed = environment_number("FERRY_SIM_SEED", 0);
         if (is_loud)
             (void)live_day();
         return;
