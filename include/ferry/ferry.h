@@ -566,7 +566,8 @@ FERRY_API int ferry_transport_send_snapshot(struct ferry_transport *t, const str
     X(REMOVED, "removed", "the peer was removed while it was queued")                                                  \
     X(STOPPED, "stopped", "the transport was stopped while it was queued")                                             \
     X(UNKNOWN_PEER, "unknown_peer", "no peer has this id")                                                             \
-    X(MEMBER_REMOVED, "member_removed", "the cluster has removed this member")
+    X(MEMBER_REMOVED, "member_removed", "the cluster has removed this member")                                         \
+    X(STALE, "stale", "it waited behind a POST that got no answer, and would mislead the peer")
 
 #define FERRY_DROP_ENUM(reason, name, text) FERRY_DROP_##reason,
 enum ferry_drop_reason { FERRY_DROP_MAP(FERRY_DROP_ENUM) FERRY_N_DROP_REASONS };

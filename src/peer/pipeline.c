@@ -4,6 +4,12 @@
  * Normal path: a slot takes the oldest message, posts its bare bytes and waits; 204 means that the peer's core took it.
  * Any other answer, and none in time, drops the message: it is not posted again, because Raft sends again what matters.
  * The answer may take post_timeout_ms, and a millisecond more for each KiB of body.
+ *
+ * While the way is cut, posts hang and messages wait.  When it is open again, what arrives must not be of a time that
+ * is over: heartbeats of a leader that has meanwhile stepped down hold off the election that all wait for, and those
+ * who take it for their leader because of them refuse it their pre-votes.  So a post that gets no answer takes with it
+ * what has waited behind it for long, as a stream that breaks takes its queue, and its connect is given up as soon as a
+ * stream's dial.  Proposals and snapshots are good at any time.
  */
 #include "peer/pipeline.h"
 
@@ -14,6 +20,9 @@
 #include "peer/local.h"
 #include "peer/peer.h"
 #include "wire/encoder.h"
+#include "wire/message.h"
+
+#define STALE_NS UINT64_C(250000000) /* a quarter of the election timeout that cores begin with */
 
 /* A slot was taken or became free: say since when the oldest message waits. */
 static void note_oldest(struct fy_pipeline *p)
@@ -62,6 +71,13 @@ static void fail(struct fy_post *post, const char *reason)
     fy_pipeline_wake(p);
 }
 
+/* There was no answer. */
+static void fail_unheard(struct fy_post *post, const char *reason)
+{
+    post->pipeline->unheard_ns = fy_net_coarse_ns(post->pipeline->peer->local->net);
+    fail(post, reason);
+}
+
 static void succeed(struct fy_post *post)
 {
     struct fy_pipeline *p = post->pipeline;
@@ -104,7 +120,7 @@ static void on_end(void *arg, int err, const char *detail)
     if (post->answer.status == 204) {
         succeed(post);
     } else if (err != FERRY_OK) {
-        fail(post, detail);
+        fail_unheard(post, detail);
     } else if (post->answer.status == 403) {
         fail(post, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
         local->up.fatal(local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
@@ -118,7 +134,7 @@ static const struct fy_call_events events = {.on_head = on_head, .on_body = on_b
 
 static void on_deadline(void *arg)
 {
-    fail(arg, "no answer in time");
+    fail_unheard(arg, "no answer in time");
 }
 
 static uint8_t *encode_body(const struct fy_local *local, const struct fy_outgoing *msg)
@@ -139,6 +155,7 @@ static uint8_t *encode_body(const struct fy_local *local, const struct fy_outgoi
 static void post_message(struct fy_post *post, struct fy_outgoing *msg)
 {
     struct fy_peer *peer = post->pipeline->peer;
+    const struct fy_stream_reader *reader = &peer->readers[FERRY_STREAM_MESSAGE];
     const struct fy_local *local = peer->local;
     struct fy_header headers[FY_LOCAL_HEADERS + 1];
     size_t n_headers = fy_local_headers(local, headers);
@@ -165,7 +182,7 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
         .n_headers = n_headers,
         .body = post->body,
         .body_len = msg->packed_len,
-        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
+        .connect_timeout_ms = (unsigned)(fy_stream_reader_connect_timeout_ns(reader) / 1000000),
         .member = peer->id,
     };
     err = fy_net_call(local->net, &spec, &events, post, &post->call);
@@ -176,12 +193,34 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
     fy_timer_set(&post->deadline, fy_net_now_ns(local->net) + local->post_timeout_ns + allowance_ns);
 }
 
+/* Had it waited for long already when a post was last left without an answer? */
+static bool is_stale(const struct fy_pipeline *p, const struct fy_outgoing *msg)
+{
+    enum ferry_message_class class = fy_message_class(msg->type);
+
+    return (class == FERRY_CLASS_CONTROL || class == FERRY_CLASS_APPEND) && p->unheard_ns > msg->queued_ns + STALE_NS;
+}
+
+/* The oldest message that is still of use; NULL: there is none. */
+static struct fy_outgoing *take_fresh(struct fy_pipeline *p)
+{
+    struct fy_outgoing *msg;
+
+    while ((msg = fy_channel_take_one(&p->channel)) && is_stale(p, msg)) {
+        size_t memory = msg->memory;
+
+        fy_peer_dropped(p->peer, msg, FERRY_DROP_STALE);
+        fy_channel_give_back(&p->channel, 1, memory);
+    }
+    return msg;
+}
+
 void fy_pipeline_wake(struct fy_pipeline *p)
 {
     for (size_t i = 0; i < FY_PIPELINE_WIDTH && !p->is_stopped; i++) {
         struct fy_outgoing *msg;
 
-        while (!p->posts[i].msg && (msg = fy_channel_take_one(&p->channel)))
+        while (!p->posts[i].msg && (msg = take_fresh(p)))
             post_message(&p->posts[i], msg);
     }
 }
@@ -193,6 +232,7 @@ void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
 
     p->peer = peer;
     p->is_stopped = false;
+    p->unheard_ns = 0;
     atomic_init(&p->oldest_ns, 0);
     fy_channel_init(&p->channel, /* what is in flight counts there, too, but not against the limit of what waits */
                     max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,

@@ -298,20 +298,22 @@ static void on_watch(void *arg)
         fail(r, "dial", "no answer within the dial and read timeouts");
 }
 
-/*
- * How long one attempt to connect may take.  A kernel asks again after one second, then two, then four, so that an
- * attempt begun during an outage would sleep on when the link is back.  Where dials are known to work they are
- * therefore kept short, in relation to the last that did, and made anew; but now and then one has all of its time, for
- * the way may have become a slower one.
- */
-static uint64_t connect_timeout_ns(struct fy_stream_reader *r)
+uint64_t fy_stream_reader_connect_timeout_ns(const struct fy_stream_reader *r)
 {
     const struct fy_local *local = r->peer->local;
     uint64_t hurried_ns = r->dial_took_ns * HURRY_FACTOR > HURRY_NS ? r->dial_took_ns * HURRY_FACTOR : HURRY_NS;
 
-    if (local->link_timeout_ns == 0 || r->dial_took_ns == 0 || ++r->n_hurried % PATIENT_EVERY == 0)
+    if (local->link_timeout_ns == 0 || r->dial_took_ns == 0 || hurried_ns > local->dial_timeout_ns)
         return local->dial_timeout_ns;
-    return hurried_ns < local->dial_timeout_ns ? hurried_ns : local->dial_timeout_ns;
+    return hurried_ns;
+}
+
+/* Now and then a dial has all of its time, for the way may have become a slower one. */
+static uint64_t dial_timeout_ns(struct fy_stream_reader *r)
+{
+    uint64_t all_ns = r->peer->local->dial_timeout_ns, timeout_ns = fy_stream_reader_connect_timeout_ns(r);
+
+    return timeout_ns < all_ns && ++r->n_hurried % PATIENT_EVERY == 0 ? all_ns : timeout_ns;
 }
 
 static void dial(void *arg)
@@ -328,7 +330,7 @@ static void dial(void *arg)
         .headers = headers,
         .own_connection = true,
         .member = r->peer->id,
-        .connect_timeout_ms = (unsigned)(connect_timeout_ns(r) / 1000000),
+        .connect_timeout_ms = (unsigned)(dial_timeout_ns(r) / 1000000),
     };
     int err;
 

@@ -57,6 +57,13 @@ void fy_stream_reader_start(struct fy_stream_reader *r);
 void fy_stream_reader_stop(struct fy_stream_reader *r);
 void fy_stream_reader_give_up(struct fy_stream_reader *r, const char *why); /* the link is lost: dial anew */
 
+/*
+ * How long one attempt to connect to the peer may take.  A kernel asks again after one second, then two, then four, so
+ * that an attempt begun during an outage would sleep on when the link is back.  Where dials are known to work they are
+ * therefore kept short, in relation to the reader's last that did, and made anew.
+ */
+uint64_t fy_stream_reader_connect_timeout_ns(const struct fy_stream_reader *r);
+
 /* The peer's URLs changed: a reader that waits dials soon. */
 void fy_stream_reader_urls_changed(struct fy_stream_reader *r);
 

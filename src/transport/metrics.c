@@ -154,7 +154,8 @@ static void sent_failures(const struct page *page, const struct ferry_peer_statu
 {
     static const enum ferry_drop_reason reasons[] = {
         FERRY_DROP_QUEUE_FULL, FERRY_DROP_BUDGET,  FERRY_DROP_STREAM_CLOSED, FERRY_DROP_POST_FAILED,
-        FERRY_DROP_TOO_LARGE,  FERRY_DROP_INVALID, FERRY_DROP_NOMEM,         FERRY_DROP_MEMBER_REMOVED};
+        FERRY_DROP_TOO_LARGE,  FERRY_DROP_INVALID, FERRY_DROP_NOMEM,         FERRY_DROP_MEMBER_REMOVED,
+        FERRY_DROP_STALE};
     uint64_t n = 0;
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)

@@ -261,6 +261,85 @@ START_TEST(each_snapshot_is_reported_exactly_once)
 }
 END_TEST
 
+static const struct rig_answer taken = {.status = 204};
+
+/* Four posts that wait for their answers, and behind them one of each class, old; and one that is young. */
+static void queue_behind_held_posts(void)
+{
+    rig.on_post = held;
+    for (int i = 0; i < 4; i++)
+        send_one(FERRY_MSG_VOTE);
+    rig_run_ms(10);
+    rig.on_post = taken;
+    send_one(FERRY_MSG_HEARTBEAT);
+    send_one(FERRY_MSG_PROP);
+    send_one(FERRY_MSG_APP);
+    send_one(FERRY_MSG_SNAP);
+    rig_run_ms(200);
+    send_one(FERRY_MSG_PRE_VOTE);
+    rig_run_ms(100);
+    ck_assert_uint_eq(rig.n_posts, 4);
+    ck_assert_uint_eq(rig_status().queued_messages, 9);
+}
+
+START_TEST(a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots)
+{
+    queue_behind_held_posts();
+    ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_BOTH), 4);
+    rig_run_ms(50);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 4);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_STALE), 2);
+    ck_assert_uint_eq(rig.n_posts, 7);
+    ck_assert_uint_eq(rig.n_finish, 1);
+    ck_assert_uint_eq(rig_status().counts.written, 3);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_queue_that_is_only_slow_loses_nothing)
+{
+    const struct rig_answer refusal = {.status = 500};
+
+    queue_behind_held_posts();
+    rig_reply(&rig.posts[0], &refusal); /* it was heard */
+    for (int i = 1; i < 4; i++)
+        rig_reply(&rig.posts[i], &taken);
+    rig_run_ms(50);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_STALE), 0);
+    ck_assert_uint_eq(rig_status().counts.written, 8);
+    rig_check_account();
+}
+END_TEST
+
+/* How long a post to a peer that is cut off keeps its message. */
+static unsigned stuck_ms(void)
+{
+    uint64_t before = rig_dropped(FERRY_DROP_POST_FAILED);
+    unsigned ms = 0;
+
+    send_one(FERRY_MSG_VOTE);
+    while (rig_dropped(FERRY_DROP_POST_FAILED) == before) {
+        rig_run_ms(1);
+        ck_assert_uint_lt(++ms, 5000);
+    }
+    return ms;
+}
+
+START_TEST(a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work)
+{
+    rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
+    fy_sim_cut(rig.our_node, rig.their_node);
+    ck_assert_uint_ge(stuck_ms(), 1999); /* to a peer of which nothing is known, all of the dial timeout */
+    rig.peer->readers[FERRY_STREAM_MESSAGE].dial_took_ns = 2 * FY_SIM_MS;
+    ck_assert_uint_le(stuck_ms(), 601);
+    rig.peer->readers[FERRY_STREAM_MESSAGE].dial_took_ns = 200 * FY_SIM_MS;
+    ck_assert_uint_ge(stuck_ms(), 799); /* of a way that is slow, four times as much as it takes */
+    rig.local.link_timeout_ns = 0;
+    ck_assert_uint_ge(stuck_ms(), 1999);
+    rig_check_account();
+}
+END_TEST
+
 START_TEST(an_unreachable_url_is_left_once_for_several_failures)
 {
     static const char *const urls[] = {"http://them:78", "http://them:80", "http://them:81", NULL};
@@ -347,6 +426,9 @@ int main(void)
         a_204_means_written, every_other_answer_is_a_failure_with_its_words, a_403_says_that_we_were_removed,
         four_are_in_flight_and_sixty_four_wait, messages_are_posted_oldest_first,
         a_post_without_an_answer_in_time_has_failed, a_large_body_has_more_time, each_snapshot_is_reported_exactly_once,
+        a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots,
+        a_queue_that_is_only_slow_loses_nothing,
+        a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
         an_unreachable_url_is_left_once_for_several_failures, stopping_cancels_what_is_in_flight_and_drops_all,
         nothing_is_posted_before_the_peer_is_started, posting_survives_every_failed_allocation, NULL);
 }
