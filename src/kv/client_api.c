@@ -234,6 +234,9 @@ static void reply_refused(struct kv_client_api *api, struct kv_http_request *req
     case RAFT_BADROLE:
         reply_error(req, 409, "it is a voting member already");
         break;
+    case RAFT_INVALID:
+        reply_error(req, 409, "it is the last member");
+        break;
     case RAFT_BADID:
         reply_error(req, 404, "no such member");
         break;

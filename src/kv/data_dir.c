@@ -33,6 +33,17 @@ static int make_dir(const char *path, char *text, size_t size)
     return fail(text, size, "%s: %s", path, strerror(errno));
 }
 
+/* What was made in a directory is there after a power failure once the directory is on disk. */
+static int sync_dir(const char *path, char *text, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rv = fd >= 0 && fsync(fd) == 0 ? 0 : fail(text, size, "%s: %s", path, strerror(errno));
+
+    if (fd >= 0)
+        (void)close(fd); /* nothing was written to it */
+    return rv;
+}
+
 /* Whose it is, or has just become. */
 static int claim(int fd, const char *path, uint64_t id, uint64_t cluster_id, char *text, size_t size)
 {
@@ -59,11 +70,12 @@ static int claim(int fd, const char *path, uint64_t id, uint64_t cluster_id, cha
 int kv_data_dir_open(struct kv_data_dir *dir, const char *path, uint64_t id, uint64_t cluster_id, char *text,
                      size_t size)
 {
-    char lock_path[KV_MAX_PATH];
+    char lock_path[KV_MAX_PATH], parent_path[KV_MAX_PATH];
 
     dir->lock_fd = -1;
     if (snprintf(lock_path, sizeof(lock_path), "%s/lock", path) >= (int)sizeof(lock_path) ||
-        snprintf(dir->log_path, sizeof(dir->log_path), "%s/log", path) >= (int)sizeof(dir->log_path))
+        snprintf(dir->log_path, sizeof(dir->log_path), "%s/log", path) >= (int)sizeof(dir->log_path) ||
+        snprintf(parent_path, sizeof(parent_path), "%s/..", path) >= (int)sizeof(parent_path))
         return fail(text, size, "the name of the data directory is too long");
     if (make_dir(path, text, size) != 0)
         return -1;
@@ -77,7 +89,8 @@ int kv_data_dir_open(struct kv_data_dir *dir, const char *path, uint64_t id, uin
         return err == EWOULDBLOCK ? fail(text, size, "the data directory %s is in use by another process", path)
                                   : fail(text, size, "%s: %s", lock_path, strerror(err));
     }
-    if (claim(dir->lock_fd, lock_path, id, cluster_id, text, size) == 0 && make_dir(dir->log_path, text, size) == 0)
+    if (claim(dir->lock_fd, lock_path, id, cluster_id, text, size) == 0 && make_dir(dir->log_path, text, size) == 0 &&
+        sync_dir(path, text, size) == 0 && sync_dir(parent_path, text, size) == 0)
         return 0;
     kv_data_dir_close(dir);
     return -1;

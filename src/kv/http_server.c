@@ -228,6 +228,7 @@ static enum MHD_Result take_body(struct kv_http_request *req, const char *data, 
 
 static void ask(struct kv_http_request *req)
 {
+    static const char too_large[] = "{\"error\":\"the body is too large\",\"outcome\":\"none\"}\n";
     struct kv_http_server *server = req->server;
 
     req->is_asked = true;
@@ -236,7 +237,7 @@ static void ask(struct kv_http_request *req)
         req->next->prev = req;
     server->pending = req;
     if (req->is_too_large)
-        kv_http_reply(req, 413, "application/json", "{\"error\":\"the body is too large\"}\n", 34, NULL);
+        kv_http_reply(req, 413, "application/json", too_large, sizeof(too_large) - 1, NULL);
     else
         server->fn(server->ctx, req);
 }

@@ -330,6 +330,8 @@ int kv_node_remove_member(struct kv_node *node, uint64_t id, kv_done_fn *done, v
 
     if (raft_state(&node->raft) != RAFT_LEADER)
         return RAFT_NOTLEADER;
+    if (id == node->options->id && node->raft.configuration.n == 1)
+        return RAFT_INVALID; /* there would be nobody to hand over to */
     change = change_new(node, id, done, arg);
     if (!change)
         return RAFT_NOMEM;

@@ -107,6 +107,7 @@ check_vectors_test_SOURCES = tests/unit/check_vectors.c
 # The adapter for libraft, with its archive and libraft's own heap, and what ferry-kv puts on it.
 if WITH_LIBRAFT
 LIBRAFT_TESTS = \
+	check_kv_data_dir.test \
 	check_kv_store.test \
 	check_libraft.test \
 	check_libraft_uv.test \
@@ -120,6 +121,7 @@ LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
 
+check_kv_data_dir_test_SOURCES = tests/unit/check_kv_data_dir.c src/kv/data_dir.c
 check_kv_store_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_kv_store_test_LDADD = $(LIBRAFT_LDADD)
 check_kv_store_test_SOURCES = tests/unit/check_kv_store.c src/kv/command.c src/kv/store.c $(LIBRAFT_HARNESS)

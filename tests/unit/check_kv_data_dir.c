@@ -1,0 +1,86 @@
+/*
+ * check_kv_data_dir - a member's directory: whose it is, and that a power failure takes nothing of it.
+ *
+ * fsync is ours here, and writes down what it was asked for.
+ */
+#include "kv/data_dir.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "harness/rig.h"
+
+#define MAX_SYNCED 8
+
+static struct kv_data_dir data_dir;
+static char parent[RIG_DIR_SIZE], path[RIG_DIR_SIZE + 16], text[512];
+static struct stat synced[MAX_SYNCED];
+static size_t n_synced;
+
+int fsync(int fd)
+{
+    ck_assert_uint_lt(n_synced, MAX_SYNCED);
+    ck_assert_int_eq(fstat(fd, &synced[n_synced++]), 0);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *name)
+{
+    struct stat st;
+
+    ck_assert_int_eq(stat(name, &st), 0);
+    for (size_t i = 0; i < n_synced; i++)
+        if (synced[i].st_dev == st.st_dev && synced[i].st_ino == st.st_ino)
+            return true;
+    return false;
+}
+
+static int open_as(uint64_t id)
+{
+    return kv_data_dir_open(&data_dir, path, id, 0x1000, text, sizeof(text));
+}
+
+static void setup(void)
+{
+    rig_make_dir(parent);
+    (void)snprintf(path, sizeof(path), "%s/data", parent);
+    n_synced = 0;
+}
+
+START_TEST(all_that_the_first_start_makes_is_on_disk)
+{
+    char lock[RIG_DIR_SIZE + 32];
+
+    ck_assert_msg(open_as(1) == 0, "%s", text);
+    (void)snprintf(lock, sizeof(lock), "%s/lock", path);
+    ck_assert(was_synced(lock));
+    ck_assert(was_synced(path));   /* which has the lock and the log */
+    ck_assert(was_synced(parent)); /* which has the directory */
+    kv_data_dir_close(&data_dir);
+}
+END_TEST
+
+START_TEST(a_directory_belongs_to_one_member_and_one_process)
+{
+    struct kv_data_dir other;
+
+    ck_assert_msg(open_as(1) == 0, "%s", text);
+    ck_assert_int_ne(kv_data_dir_open(&other, path, 1, 0x1000, text, sizeof(text)), 0);
+    ck_assert_ptr_nonnull(strstr(text, "in use"));
+    kv_data_dir_close(&data_dir);
+    ck_assert_int_ne(open_as(2), 0);
+    ck_assert_ptr_nonnull(strstr(text, "is that of member 1"));
+    ck_assert_msg(open_as(1) == 0, "%s", text);
+    kv_data_dir_close(&data_dir);
+}
+END_TEST
+
+int main(void)
+{
+    return rig_main("kv_data_dir", setup, NULL, all_that_the_first_start_makes_is_on_disk,
+                    a_directory_belongs_to_one_member_and_one_process, NULL);
+}
