@@ -200,12 +200,16 @@ START_TEST(links_that_stall_break_and_lie)
 {
     static const struct weather bad = {.reset = 0.002, .truncation = 0.002, .corruption = 0.002}, fair = {0};
     static const struct weather none_at_all = {.is_stalled = true};
+    unsigned first;
 
     kv_hosts_start(3, true, seed);
+    first = leader();
     kv_hosts_set_weather(&bad);
-    endure((leader() + 1) % 3);
+    endure((first + 1) % 3);
     kv_hosts_set_weather(&none_at_all);
-    wait_ms(FAULT_MS / 2);
+    wait_ms((FAULT_MS / 2 - DOWN_MS) / 2);
+    restart_one((first + 2) % 3);
+    wait_ms((FAULT_MS / 2 - DOWN_MS) / 2);
     kv_hosts_set_weather(&fair);
     heal("stalls, resets, truncation and corruption");
     printf("# %u faults\n", kv_hosts_n_faults());
