@@ -137,6 +137,12 @@ int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void)
     return run(suite, name);
 }
 
+void rig_step_aside(void)
+{
+    (void)!nice(10); /* if it is not to be had, all goes on as it would */
+    (void)setenv("RIG_TIMEOUT", "300", 0);
+}
+
 const char *rig_path(const char *relative)
 {
     static char path[4096];

@@ -30,6 +30,12 @@ int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void)
 void rig_make_dir(char ret_path[RIG_DIR_SIZE]);
 void rig_remove_dir(const char *path); /* at once, by a test that went well */
 
+/*
+ * For main, before rig_main, of a program that computes and looks at no clock: beside it, others do, whose deadlines are
+ * real.  From now on it has the processor when they wait, and five minutes for each test.
+ */
+void rig_step_aside(void);
+
 /* The path of a file of the source tree, in a static buffer. */
 const char *rig_path(const char *relative);
 

@@ -989,6 +989,7 @@ DAYS(19)
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main(
         "raft_sim", heap_setup, NULL, bad_days_are_safe_and_end_well_0, bad_days_are_safe_and_end_well_1,
         bad_days_are_safe_and_end_well_2, bad_days_are_safe_and_end_well_3, bad_days_are_safe_and_end_well_4,

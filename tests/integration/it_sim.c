@@ -1093,6 +1093,7 @@ DAYS(9)
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main("sim", heap_setup, heap_teardown, bad_days_end_well_0, bad_days_end_well_1, bad_days_end_well_2,
                     bad_days_end_well_3, bad_days_end_well_4, bad_days_end_well_5, bad_days_end_well_6,
                     bad_days_end_well_7, bad_days_end_well_8, bad_days_end_well_9, NULL);

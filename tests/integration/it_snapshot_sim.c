@@ -493,6 +493,7 @@ DAYS(3)
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main("snapshot_sim", NULL, NULL, bad_days_end_well_0, bad_days_end_well_1, bad_days_end_well_2,
                     bad_days_end_well_3, NULL);
 }

@@ -3,21 +3,20 @@
 # The build itself and the tools, by shell scripts.
 if ENABLE_TESTS
 BUILD_TESTS = \
-	tests/integration/it_architecture.sh \
+	tests/integration/it_mutants.sh \
 	tests/integration/it_bench.sh \
 	tests/integration/it_demo.sh \
+	tests/integration/it_architecture.sh \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
 	tests/integration/it_instructions.sh \
 	tests/integration/it_kv_options.sh \
 	tests/integration/it_man.sh \
-	tests/integration/it_mutants.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh \
 	tests/integration/it_simulation.sh
 dist_check_SCRIPTS += $(BUILD_TESTS)
-TESTS += $(BUILD_TESTS)
 check_DATA += tests/integration/mutant-flags
 CLEANFILES += tests/integration/mutant-flags
 
@@ -38,13 +37,10 @@ EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt tests/
 
 if ENABLE_TESTS
 INTEGRATION_TESTS = \
-	it_blackhole.test \
 	it_exchange.test \
-	it_hostile.test \
 	it_members.test \
 	it_metrics.test \
 	it_remotes.test \
-	it_netns.test \
 	it_routes.test \
 	it_sim.test \
 	it_snapshot.test \
@@ -53,8 +49,7 @@ INTEGRATION_TESTS = \
 	it_strangers.test \
 	it_threads.test \
 	it_tls.test
-check_PROGRAMS += $(INTEGRATION_TESTS) it_prometheus
-TESTS += $(INTEGRATION_TESTS)
+check_PROGRAMS += $(INTEGRATION_TESTS) it_blackhole.test it_hostile.test it_netns.test it_prometheus
 
 it_blackhole_test_SOURCES = tests/integration/it_blackhole.c
 it_exchange_test_SOURCES = tests/integration/it_exchange.c
@@ -75,7 +70,7 @@ it_tls_test_SOURCES = tests/integration/it_tls.c
 
 if WITH_LIBRAFT
 check_PROGRAMS += it_raft_sim.test
-TESTS += it_raft_sim.test
+LONG_TESTS += it_raft_sim.test
 it_raft_sim_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 it_raft_sim_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 it_raft_sim_test_SOURCES = \
@@ -94,9 +89,16 @@ if ENABLE_TESTS
 if ENABLE_TOOLS
 if WITH_LIBRAFT
 check_PROGRAMS += it_kv.test
-TESTS += it_kv.test
+LONG_TESTS += it_kv.test
 it_kv_test_LDADD = $(LDADD) $(CURL_LIBS)
 it_kv_test_SOURCES = tests/integration/it_kv.c $(DEMO_HANDS)
 endif
 endif
+endif
+
+if ENABLE_TESTS
+LONG_TESTS += \
+	it_hostile.test \
+	it_blackhole.test \
+	it_netns.test
 endif

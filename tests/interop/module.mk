@@ -11,12 +11,11 @@ it_rafthttp_SOURCES = \
 	tests/interop/sequence.c \
 	tests/interop/sequence.h
 
-INTEROP_TESTS = \
+INTEROP_TESTS += \
 	tests/interop/it_rafthttp_3.4.sh \
 	tests/interop/it_rafthttp_3.5.sh \
 	tests/interop/it_rafthttp_3.6.sh \
 	tests/interop/it_rafthttp_3.7.sh
-TESTS += $(INTEROP_TESTS)
 endif
 
 EXTRA_DIST += \

@@ -457,6 +457,7 @@ END_TEST
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main("decoder", setup, teardown, thousands_of_random_messages_come_through_in_every_form_and_codec,
                     frames_back_to_back_are_taken_one_at_a_time, no_input_is_no_frame,
                     a_heartbeat_on_msgappv2_can_also_come_as_a_full_frame,

@@ -590,6 +590,7 @@ END_TEST
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main("message", setup, teardown, every_message_of_protobuf_c_is_read_field_by_field,
                     no_bytes_are_a_message_of_zeros, absent_and_empty_bytes_stay_apart,
                     an_empty_snapshot_is_none_unless_the_type_is_msgsnap, unknown_enum_values_are_kept_as_numbers,

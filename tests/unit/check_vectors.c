@@ -12,12 +12,14 @@
 
 #include "harness/heap.h"
 #include "harness/messages.h"
+#include "harness/patience.h"
 #include "harness/rig.h"
 #include "wire/be64.h"
 #include "wire/decoder.h"
 #include "wire/message.h"
 
 #define MAX_BYTES ((size_t)512 << 20)
+#define N_CUTS (PATIENCE_SANITIZED ? 60 : 300)
 
 /* How bytes are cut on their way into a decoder and out of an encoder. */
 enum cut { WHOLE, SINGLE_BYTES, AT_RANDOM };
@@ -736,12 +738,13 @@ END_TEST
 
 START_TEST(every_vector_is_met_when_cut_at_random)
 {
-    run_all(AT_RANDOM, 300);
+    run_all(AT_RANDOM, N_CUTS);
 }
 END_TEST
 
 int main(void)
 {
+    rig_step_aside();
     return rig_main("vectors", setup, teardown, every_vector_is_met_when_it_comes_whole,
                     every_vector_is_met_byte_by_byte, every_vector_is_met_when_cut_at_random, NULL);
 }

@@ -49,7 +49,6 @@ UNIT_TESTS = \
 	check_url_picker.test \
 	check_vectors.test
 check_PROGRAMS += $(UNIT_TESTS)
-TESTS += $(UNIT_TESTS)
 
 check_channel_test_SOURCES = tests/unit/check_channel.c
 check_config_test_SOURCES = tests/unit/check_config.c
@@ -115,7 +114,6 @@ LIBRAFT_TESTS = \
 	check_raft_message.test \
 	check_raft_safety.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
-TESTS += $(LIBRAFT_TESTS)
 
 LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
