@@ -28,6 +28,7 @@
 #include "harness/fault_proxy.h"
 #include "harness/member.h"
 #include "harness/metrics_page.h"
+#include "harness/pace.h"
 #include "harness/patience.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
@@ -1540,10 +1541,11 @@ static uint64_t round_trip_ns(void)
 
 START_TEST(heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk)
 {
-    static uint64_t rtt_ns[MAX_ROUNDS];
+    static uint64_t rtt_ns[MAX_ROUNDS], pace_ns[MAX_ROUNDS];
     uint64_t size = environment_number("FERRY_SNAPSHOT_MIB", PATIENCE_SANITIZED ? 16 : 256) * MIB;
     struct body b;
-    uint64_t limit_ns = 5000000, alone_ns;
+    struct pace pace;
+    uint64_t limit_ns = 5000000, alone_ns, pace_99_ns;
     size_t n = 0, before;
     int err;
 
@@ -1556,24 +1558,32 @@ START_TEST(heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk)
     for (size_t i = 0; i < N_ALONE; i++)
         rtt_ns[i] = round_trip_ns();
     alone_ns = percentile_99(rtt_ns, N_ALONE);
-    if (limit_ns < 4 * alone_ns) /* the machine is busy with other things */
-        limit_ns = 4 * alone_ns;
     if (limit_ns < rtt_ns[N_ALONE - 1])
         limit_ns = rtt_ns[N_ALONE - 1];
     before = peak_rss_kib();
+    pace_start(&pace);
     body_init(&b, SEED, size);
     ck_assert_int_eq(send_body(&b, 2), FERRY_OK);
-    while (!body_await_close(&b, 0, &err) && n < MAX_ROUNDS)
+    while (!body_await_close(&b, 0, &err) && n < MAX_ROUNDS) {
+        pace_ns[n] = pace_round_trip_ns(&pace);
         rtt_ns[n++] = round_trip_ns();
+    }
+    pace_stop(&pace);
     ck_assert(body_await_close(&b, patience_ms(60000), &err));
     ck_assert_int_eq(err, FERRY_OK);
     await_reports(1, 0, patience_ms(10000));
     ck_assert(vault.is_right && vault.size == size);
     (void)percentile_99(rtt_ns, n);
+    pace_99_ns = percentile_99(pace_ns, n);
+    if (limit_ns < 4 * alone_ns) /* the machine is busy with other things, before */
+        limit_ns = 4 * alone_ns;
+    if (limit_ns < 4 * pace_99_ns) /* or meanwhile */
+        limit_ns = 4 * pace_99_ns;
     printf("# %" PRIu64 " MiB beside %zu heartbeats: p50 %" PRIu64 " us, p99 %" PRIu64 " us, most %" PRIu64
-           " us (alone: p99 %" PRIu64 " us); the peak of memory grew by %zu KiB\n",
+           " us (alone: p99 %" PRIu64 " us; the machine's own pace: p99 %" PRIu64
+           " us); the peak of memory grew by %zu KiB\n",
            size / MIB, n, rtt_ns[n / 2] / 1000, rtt_ns[n * 99 / 100] / 1000, rtt_ns[n - 1] / 1000, alone_ns / 1000,
-           peak_rss_kib() - before);
+           pace_99_ns / 1000, peak_rss_kib() - before);
     ck_assert_uint_gt(n, 50);
     if (!PATIENCE_SANITIZED) {
         ck_assert_uint_lt(rtt_ns[n * 99 / 100], limit_ns);
