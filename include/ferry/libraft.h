@@ -48,6 +48,9 @@
  * An AppendEntries without entries is a MsgApp too, not a MsgHeartbeat: heartbeats go by another stream, and one that
  * overtook the entries before it would be refused for an index that is still on its way.
  *
+ * A vote that is asked for by the very leader that this server follows is passed to the core with disrupt_leader, for
+ * who asks does not lead any more.  The core still looks at term and log.
+ *
  * What raftpb has no field for travels in Context, which the compact frames of msgappv2 leave out; the first MsgApp of
  * each stream and term is never compact.
  *

@@ -805,6 +805,26 @@ START_TEST(what_cannot_be_handed_to_the_core_is_refused)
 }
 END_TEST
 
+START_TEST(a_leader_that_asks_for_votes_leads_no_more)
+{
+    struct ferry_message msg = {.type = FERRY_MSG_PRE_VOTE, .from = 1, .to = 2, .term = 3};
+    struct raft *raft = &sides[1].raft;
+    const int states[] = {RAFT_FOLLOWER, RAFT_FOLLOWER, RAFT_FOLLOWER, RAFT_CANDIDATE};
+    const raft_id leaders[] = {1, 2, 0, 1};
+
+    for (unsigned i = 0; i < 4; i++) {
+        raft->state = (unsigned short)states[i];
+        raft->follower_state.current_leader.id = leaders[i];
+        msg.type = i % 2 ? FERRY_MSG_VOTE : FERRY_MSG_PRE_VOTE;
+        ck_assert_int_eq(process(&msg), FERRY_OK);
+        ck_assert_uint_eq(sides[1].n_seen, i + 1);
+        ck_assert_int_eq(sides[1].seen[i].request_vote.disrupt_leader, i == 0);
+    }
+    raft->state = RAFT_FOLLOWER;
+    raft->follower_state.current_leader.id = 0;
+}
+END_TEST
+
 START_TEST(a_body_is_found_by_its_message_and_the_oldest_are_pushed_out)
 {
     const struct fy_raft_context sender = {.sender = "http://n1:80"};
@@ -891,6 +911,7 @@ int main(void)
         an_address_that_cannot_travel_is_refused, peers_follow_the_configuration,
         a_server_that_cannot_be_a_peer_is_told_of, following_survives_every_failed_allocation,
         sending_survives_every_failed_allocation, making_one_survives_every_failed_allocation,
-        what_cannot_be_handed_to_the_core_is_refused, a_body_is_found_by_its_message_and_the_oldest_are_pushed_out,
+        what_cannot_be_handed_to_the_core_is_refused, a_leader_that_asks_for_votes_leads_no_more,
+        a_body_is_found_by_its_message_and_the_oldest_are_pushed_out,
         a_body_survives_every_failed_allocation, it_does_not_start_without_a_transport, NULL);
 }

@@ -199,6 +199,17 @@ static bool find_address(const struct raft *r, raft_id id, char ret_address[FERR
     return true;
 }
 
+/*
+ * A follower that has a leader refuses votes.  When it is that leader who asks for one, it leads no more, and its last
+ * heartbeats have only been late: after an outage they come when it has stepped down.  It is then the one with the most
+ * entries, and often the only one that can be elected, and all of its followers would wait for each other.
+ */
+static bool asks_instead_of_leading(const struct raft *r, const struct raft_message *message)
+{
+    return message->type == RAFT_IO_REQUEST_VOTE && r->state == RAFT_FOLLOWER &&
+           r->follower_state.current_leader.id == message->request_vote.candidate_id;
+}
+
 static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, struct raft_buffer *body)
 {
     struct raft_message message;
@@ -212,6 +223,8 @@ static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, st
         return FERRY_ERR_NOT_FOUND;
     }
     message.server_address = sender;
+    if (asks_instead_of_leading(lr->io.data, &message))
+        message.request_vote.disrupt_leader = true;
     lr->recv(&lr->io, &message);
     follow_configuration(lr);
     return FERRY_OK;
