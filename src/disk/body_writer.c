@@ -189,14 +189,23 @@ static void hand_over(struct fy_body_writer *writer)
     writer->n_gathered = 0;
 }
 
+uint8_t *fy_body_writer_room(struct fy_body_writer *writer, size_t *ret_len)
+{
+    assert(!writer->wants_commit && !fy_body_writer_is_full(writer));
+    *ret_len = FY_BODY_WRITE_SIZE - writer->n_gathered;
+    return fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered;
+}
+
 void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len)
 {
-    assert(!writer->wants_commit && !fy_body_writer_is_full(writer) && len <= FY_BODY_PIECE_MAX);
+    assert(!writer->wants_commit && !fy_body_writer_is_full(writer));
     while (len > 0) {
         size_t room = FY_BODY_WRITE_SIZE - writer->n_gathered;
         size_t n = len < room ? len : room;
+        uint8_t *at = fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered;
 
-        memcpy(fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered, data, n);
+        if (at != data) /* else it was read to there */
+            memcpy(at, data, n);
         writer->n_gathered += n;
         data += n;
         len -= n;
