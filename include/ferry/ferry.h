@@ -370,7 +370,8 @@ struct ferry_config {
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
        DIR/%016x.snap.db by their index; a file that is there already stays, and counts.  The directory is made if it
        is missing, is this transport's alone (what it finds of another's that is half written, it removes), and has to
-       stay: one that is made anew in its place is not seen.  Without either they are refused. */
+       stay: one that is made anew in its place is not seen.  Bodies pass the system's cache by where its file system
+       lets them.  Without either they are refused. */
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */

@@ -54,8 +54,7 @@ int fy_body_reader_new(struct fy_disk *disk, const struct ferry_snapshot_source 
 
     if (!reader)
         return FERRY_ERR_NOMEM;
-    reader->slots.memory = malloc(FY_BODY_N_SLOTS * FY_BODY_SLOT_SIZE);
-    if (!reader->slots.memory) {
+    if (fy_body_slots_init(&reader->slots, FY_BODY_READ_SIZE, source->size) != FERRY_OK) {
         free(reader);
         return FERRY_ERR_NOMEM;
     }
@@ -70,7 +69,7 @@ void fy_body_reader_free(struct fy_body_reader *reader)
     if (!reader)
         return;
     assert(!reader->is_busy);
-    free(reader->slots.memory);
+    fy_body_slots_release(&reader->slots);
     free(reader);
 }
 
@@ -114,7 +113,7 @@ static void run_read(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
     uint64_t left = reader->source.size - reader->n_read; /* in effect without end when the size is unknown */
-    size_t cap = left < FY_BODY_SLOT_SIZE ? (size_t)left : FY_BODY_SLOT_SIZE;
+    size_t cap = left < FY_BODY_READ_SIZE ? (size_t)left : FY_BODY_READ_SIZE;
     int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
 
     reader->step.len = n > 0 ? (size_t)n : 0;

@@ -54,7 +54,7 @@ static void writer_free(struct fy_body_writer *writer)
 
     assert(!writer->is_busy && !writer->is_opened);
     ferry_message_unref(writer->msg);
-    free(writer->slots.memory);
+    fy_body_slots_release(&writer->slots);
     free(writer);
     on_freed(arg);
 }
@@ -160,8 +160,7 @@ int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *s
 
     if (!writer)
         return FERRY_ERR_NOMEM;
-    writer->slots.memory = malloc(FY_BODY_N_SLOTS * FY_BODY_SLOT_SIZE);
-    if (!writer->slots.memory) {
+    if (fy_body_slots_init(&writer->slots, FY_BODY_WRITE_SIZE, size) != FERRY_OK) {
         free(writer);
         return FERRY_ERR_NOMEM;
     }
@@ -179,7 +178,7 @@ int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *s
 
 bool fy_body_writer_is_full(const struct fy_body_writer *writer)
 {
-    size_t room = (FY_BODY_N_SLOTS - writer->slots.n_full) * FY_BODY_SLOT_SIZE - writer->n_gathered;
+    size_t room = (FY_BODY_N_SLOTS - writer->slots.n_full) * FY_BODY_WRITE_SIZE - writer->n_gathered;
 
     return room < FY_BODY_PIECE_MAX;
 }
@@ -190,18 +189,27 @@ static void hand_over(struct fy_body_writer *writer)
     writer->n_gathered = 0;
 }
 
+uint8_t *fy_body_writer_room(struct fy_body_writer *writer, size_t *ret_len)
+{
+    assert(!writer->wants_commit && !fy_body_writer_is_full(writer));
+    *ret_len = FY_BODY_WRITE_SIZE - writer->n_gathered;
+    return fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered;
+}
+
 void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len)
 {
-    assert(!writer->wants_commit && !fy_body_writer_is_full(writer) && len <= FY_BODY_PIECE_MAX);
+    assert(!writer->wants_commit && !fy_body_writer_is_full(writer));
     while (len > 0) {
-        size_t room = FY_BODY_SLOT_SIZE - writer->n_gathered;
+        size_t room = FY_BODY_WRITE_SIZE - writer->n_gathered;
         size_t n = len < room ? len : room;
+        uint8_t *at = fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered;
 
-        memcpy(fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered, data, n);
+        if (at != data) /* else it was read to there */
+            memcpy(at, data, n);
         writer->n_gathered += n;
         data += n;
         len -= n;
-        if (writer->n_gathered == FY_BODY_SLOT_SIZE)
+        if (writer->n_gathered == FY_BODY_WRITE_SIZE)
             hand_over(writer);
     }
     go_on(writer);

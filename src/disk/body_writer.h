@@ -26,8 +26,12 @@ int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *s
 /* Is there no room for FY_BODY_PIECE_MAX bytes (net.h)?  Then nothing may be put until on_change. */
 bool fy_body_writer_is_full(const struct fy_body_writer *writer);
 
-void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len); /* len <= FY_BODY_PIECE_MAX */
-void fy_body_writer_commit(struct fy_body_writer *writer);                               /* nothing is put after it */
+/* Where the next bytes may lie, so that put need not copy them, and how many; there is room unless it is full. */
+uint8_t *fy_body_writer_room(struct fy_body_writer *writer, size_t *ret_len);
+
+/* len <= FY_BODY_PIECE_MAX, or data is what fy_body_writer_room gave, and len no more. */
+void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len);
+void fy_body_writer_commit(struct fy_body_writer *writer); /* nothing is put after it */
 
 /* FERRY_OK, or what the sink said: a FERRY_ERR or an errno.  It has the body no more then. */
 int fy_body_writer_error(const struct fy_body_writer *writer);

@@ -87,13 +87,18 @@ int fy_disk_prepare(struct fy_disk *disk)
 
 void fy_disk_submit(struct fy_disk *disk, struct fy_disk_job *job)
 {
+    bool has_idle;
+
     pthread_mutex_lock(&disk->mu);
     fy_list_append(&disk->waiting, &job->node);
     disk->n_waiting++;
     if (disk->n_waiting > disk->n_idle && !disk->is_stopping)
         (void)add_worker(disk); /* without it the job waits for one that there is */
-    pthread_cond_signal(&disk->has_work);
+
+    has_idle = disk->n_idle > 0; /* who is not will look for the next job by himself */
     pthread_mutex_unlock(&disk->mu);
+    if (has_idle)
+        pthread_cond_signal(&disk->has_work); /* after mu, or who is woken would sleep again at once, for it */
     if (disk->max_threads == 0)
         fy_net_wake(disk->net);
 }

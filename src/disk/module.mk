@@ -3,6 +3,7 @@
 libferry_core_la_SOURCES += \
 	src/disk/body_reader.c \
 	src/disk/body_reader.h \
+	src/disk/body_slots.c \
 	src/disk/body_slots.h \
 	src/disk/body_writer.c \
 	src/disk/body_writer.h \

@@ -1,6 +1,11 @@
 /*
  * snapshot_dir - temporary file, fsync, rename, fsync of the directory.
  *
+ * The body goes from the caller's buffers to the disk itself, past the kernel's cache (O_DIRECT): that spares a copy on
+ * pages that were used for something else before, and what the cache held for others stays there.  The disk takes whole
+ * blocks from aligned memory alone; anything else, which of a body is its end, goes by the cache, and so does a whole
+ * body on a file system that knows no other way.
+ *
  * Everything goes by the directory's descriptor, so a directory that is renamed meanwhile stays the one.  A rename
  * never replaces: where the file system cannot promise that in one step, a look before it has to do.  A file that has
  * the name already is the snapshot of that index, as in etcd; anything else that has it is in the way.
@@ -21,8 +26,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of one write: longer ones were slower here as often as not (doc/performance.md). */
-#define WRITE_SIZE ((size_t)64 << 10)
+/* Of one write to the cache: longer ones were slower here as often as not (doc/performance.md). */
+#define CACHED_WRITE_SIZE ((size_t)64 << 10)
+
+#define BLOCK ((size_t)4 << 10) /* of a disk, or several of them; a disk with a larger one refuses, and is heard */
 
 #define MAX_NAMES_TRIED 100
 
@@ -32,6 +39,8 @@ struct fy_snapshot_dir {
 
 struct stored {
     int fd;
+    bool is_direct;      /* its writes pass the cache by: fd has O_DIRECT */
+    uint64_t n_bytes;    /* written */
     char name[32];       /* of the temporary file */
     char final_name[32]; /* and what it becomes */
 };
@@ -63,6 +72,16 @@ static int create(const struct fy_snapshot_dir *dir, struct stored *body)
     return EEXIST;
 }
 
+/* Have writes pass the cache by, or no longer.  Tried on a file that is there: open might leave one behind. */
+static void set_direct(struct stored *body, bool is_direct)
+{
+    int flags = fcntl(body->fd, F_GETFL);
+    int wanted = is_direct ? flags | O_DIRECT : flags & ~O_DIRECT;
+
+    if (flags >= 0 && fcntl(body->fd, F_SETFL, wanted) == 0)
+        body->is_direct = is_direct;
+}
+
 static int dir_open(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body)
 {
     struct stored *body = calloc(1, sizeof(*body));
@@ -77,8 +96,33 @@ static int dir_open(void *ctx, const struct ferry_message *msg, uint64_t size, v
         free(body);
         return err;
     }
+    set_direct(body, true);
     *ret_body = body;
     return 0;
+}
+
+/* How much of it the disk can take at once; 0: it is for the cache. */
+static size_t direct_len(const struct stored *body, const char *data, size_t len)
+{
+    bool is_aligned = body->n_bytes % BLOCK == 0 && (uintptr_t)data % BLOCK == 0;
+
+    return body->is_direct && is_aligned ? len - len % BLOCK : 0;
+}
+
+/* One write, of some of it.  How many bytes, or -1 with the cause in errno. */
+static ssize_t write_some(struct stored *body, const char *data, size_t len)
+{
+    size_t n_direct = direct_len(body, data, len);
+    ssize_t n;
+
+    if (n_direct > 0) {
+        n = write(body->fd, data, n_direct);
+        if (n >= 0 || errno != EINVAL)
+            return n; /* EINVAL: a disk with larger blocks */
+    }
+    if (body->is_direct)
+        set_direct(body, false);
+    return write(body->fd, data, len < CACHED_WRITE_SIZE ? len : CACHED_WRITE_SIZE);
 }
 
 static int dir_write(void *ctx, void *arg, const void *data, size_t len)
@@ -88,7 +132,7 @@ static int dir_write(void *ctx, void *arg, const void *data, size_t len)
 
     (void)ctx;
     while (len > 0) {
-        ssize_t n = write(body->fd, at, len < WRITE_SIZE ? len : WRITE_SIZE);
+        ssize_t n = write_some(body, at, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -96,6 +140,7 @@ static int dir_write(void *ctx, void *arg, const void *data, size_t len)
             return errno;
         at += n;
         len -= (size_t)n;
+        body->n_bytes += (uint64_t)n;
     }
     return 0;
 }

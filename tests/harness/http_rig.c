@@ -226,4 +226,5 @@ static void on_request_gone(void *arg)
     seen->req = NULL;
 }
 
-const struct fy_request_events seen_request_events = {on_request_body, on_request_body_end, on_request_gone};
+const struct fy_request_events seen_request_events = {
+    .on_body = on_request_body, .on_body_end = on_request_body_end, .on_gone = on_request_gone};

@@ -1336,7 +1336,7 @@ END_TEST
 
 START_TEST(a_sink_that_is_stuck_counts_until_it_has_ended)
 {
-    static uint8_t piece[512 * KIB];
+    static uint8_t piece[2 * MIB]; /* more than is gathered before a write */
     struct ferry_message msg = snap_to(2);
     struct fake_answer answer;
     uint64_t one = 1;

@@ -368,7 +368,8 @@ static void take_specially(struct fy_request *req)
 
 START_TEST(a_reply_from_on_body_waits_for_the_rest_of_the_body)
 {
-    special_events = (struct fy_request_events){reply_in_body, must_not_come, must_not_come};
+    special_events =
+        (struct fy_request_events){.on_body = reply_in_body, .on_body_end = must_not_come, .on_gone = must_not_come};
     serve = take_specially;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
     http_turn_for_ms(20);
@@ -383,7 +384,7 @@ END_TEST
 
 START_TEST(a_reply_may_come_from_on_body_end)
 {
-    special_events = (struct fy_request_events){NULL, reply_in_body_end, must_not_come};
+    special_events = (struct fy_request_events){.on_body_end = reply_in_body_end, .on_gone = must_not_come};
     serve = take_specially;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
     HTTP_UNTIL(has_input("no\n"));
@@ -402,7 +403,8 @@ END_TEST
 
 START_TEST(a_request_may_be_aborted_from_on_body)
 {
-    special_events = (struct fy_request_events){abort_in_body, must_not_come, must_not_come};
+    special_events =
+        (struct fy_request_events){.on_body = abort_in_body, .on_body_end = must_not_come, .on_gone = must_not_come};
     serve = take_specially;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
     HTTP_UNTIL(is_closed());
@@ -412,7 +414,7 @@ END_TEST
 
 START_TEST(a_request_may_be_aborted_from_on_body_end)
 {
-    special_events = (struct fy_request_events){NULL, abort_in_body_end, must_not_come};
+    special_events = (struct fy_request_events){.on_body_end = abort_in_body_end, .on_gone = must_not_come};
     serve = take_specially;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
     HTTP_UNTIL(is_closed());
@@ -525,7 +527,8 @@ END_TEST
 
 START_TEST(too_much_of_a_body_after_a_late_reply_ends_the_connection)
 {
-    special_events = (struct fy_request_events){reply_in_body, must_not_come, must_not_come};
+    special_events =
+        (struct fy_request_events){.on_body = reply_in_body, .on_body_end = must_not_come, .on_gone = must_not_come};
     serve = take_specially;
     send_long_body("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000000\r\n\r\n", 64 << 20);
     ck_assert(input.is_closed);
@@ -865,7 +868,8 @@ static void count_gone_and_close_again(void *arg)
 
 START_TEST(a_listener_may_be_closed_from_on_body_end_and_again_from_on_gone)
 {
-    special_events = (struct fy_request_events){NULL, close_in_body_end, count_gone_and_close_again};
+    special_events =
+        (struct fy_request_events){.on_body_end = close_in_body_end, .on_gone = count_gone_and_close_again};
     serve = take_specially;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
     HTTP_UNTIL(!listener);

@@ -38,8 +38,13 @@ static struct {
     unsigned n_pauses;
     bool came_while_paused;
     uint64_t refuse_at; /* UINT64_MAX: never */
+    uint64_t close_at;  /* the listener; the same */
+    bool has_room;      /* says where bytes may lie */
+    uint64_t n_in_room; /* bytes that came to lie there */
     int n_body_ends, n_gone;
 } down;
+
+static uint8_t room[300000];
 
 static struct fy_listener *listener;
 
@@ -86,12 +91,18 @@ static void on_end(void *arg, int err, const char *detail)
 static void on_body(void *arg, const uint8_t *data, size_t len)
 {
     (void)arg;
-    ck_assert_uint_le(len, FY_BODY_PIECE_MAX);
+    ck_assert_uint_le(len, data == room ? sizeof(room) : FY_BODY_PIECE_MAX);
+    down.n_in_room += data == room ? len : 0;
     down.is_right &= body_matches(SEED, down.at, data, len);
     down.at += len;
     down.n_since_pause += len;
     down.came_while_paused |= down.is_paused;
-    if (down.at >= down.refuse_at) {
+    if (down.at >= down.close_at) {
+        struct fy_listener *closed = listener;
+
+        listener = NULL;
+        fy_listener_close(closed);
+    } else if (down.at >= down.refuse_at) {
         fy_request_reply(down.req, 507, NULL, 0, "full\n", 5);
         down.req = NULL;
     } else if (down.pause_every && down.n_since_pause >= down.pause_every) {
@@ -118,9 +129,17 @@ static void on_gone(void *arg)
     down.req = NULL;
 }
 
+static uint8_t *on_room(void *arg, size_t *ret_len)
+{
+    (void)arg;
+    *ret_len = sizeof(room);
+    return down.has_room ? room : NULL;
+}
+
 static void on_request(void *arg, struct fy_request *req)
 {
-    static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
+    static const struct fy_request_events events = {
+        .on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone, .on_room = on_room};
 
     down.req = req;
     fy_request_set_events(req, &events, arg);
@@ -132,7 +151,7 @@ static void setup(void)
     memset(&up, 0, sizeof(up));
     memset(&down, 0, sizeof(down));
     up.gate = up.cancel_at = UINT64_MAX;
-    down.refuse_at = UINT64_MAX;
+    down.refuse_at = down.close_at = UINT64_MAX;
     down.is_right = true;
     listener = http_listen(on_request, NULL);
 }
@@ -274,7 +293,7 @@ START_TEST(a_paused_body_in_chunks_waits)
 }
 END_TEST
 
-START_TEST(a_pause_holds_the_client_back)
+static void hold_back(void)
 {
     uint64_t at;
 
@@ -288,9 +307,14 @@ START_TEST(a_pause_holds_the_client_back)
     ck_assert_uint_lt(at, (uint64_t)64 << 20);
     ck_assert(!down.came_while_paused);
 }
+
+START_TEST(a_pause_holds_the_client_back)
+{
+    hold_back();
+}
 END_TEST
 
-START_TEST(a_client_that_breaks_off_is_seen_in_a_pause)
+static void break_off_in_a_pause(void)
 {
     down.pause_every = 1 << 20;
     upload(LONG * 10, false);
@@ -303,9 +327,14 @@ START_TEST(a_client_that_breaks_off_is_seen_in_a_pause)
     down.pause_every = 0;
     HTTP_UNTIL(down.n_gone == 1);
 }
+
+START_TEST(a_client_that_breaks_off_is_seen_in_a_pause)
+{
+    break_off_in_a_pause();
+}
 END_TEST
 
-START_TEST(a_refusal_in_the_middle_reaches_the_client)
+static void refuse_in_the_middle(void)
 {
     for (int is_paused = 0; is_paused < 2; is_paused++) {
         up.n_ends = up.status = 0;
@@ -328,6 +357,11 @@ START_TEST(a_refusal_in_the_middle_reaches_the_client)
     }
     ck_assert_int_eq(down.n_gone, 0);
 }
+
+START_TEST(a_refusal_in_the_middle_reaches_the_client)
+{
+    refuse_in_the_middle();
+}
 END_TEST
 
 START_TEST(a_client_that_ends_its_side_in_the_middle_is_gone)
@@ -344,6 +378,130 @@ START_TEST(a_client_that_ends_its_side_in_the_middle_is_gone)
     ck_assert_int_eq(down.n_body_ends, 0);
 }
 END_TEST
+
+/* ---- Read to where it is to lie ---------------------------------------------------------------------------------
+ */
+
+START_TEST(a_long_body_is_read_to_where_it_is_to_lie)
+{
+    down.has_room = true;
+    upload(LONG, false);
+    expect_whole(LONG);
+    ck_assert_uint_gt(down.n_in_room, LONG - FY_BODY_PIECE_MAX);
+}
+END_TEST
+
+START_TEST(a_short_one_or_one_of_unknown_length_is_not)
+{
+    down.has_room = true;
+    upload(1 << 20, false);
+    expect_whole(1 << 20);
+    up.n_ends = down.n_body_ends = 0;
+    up.at = down.at = 0;
+    upload(LONG, true);
+    expect_whole(LONG);
+    ck_assert_uint_eq(down.n_in_room, 0);
+}
+END_TEST
+
+START_TEST(one_that_is_waits_when_it_is_paused)
+{
+    down.has_room = true;
+    pass_with_pauses(false);
+    ck_assert_uint_gt(down.n_in_room, LONG / 2);
+}
+END_TEST
+
+START_TEST(and_holds_its_client_back)
+{
+    down.has_room = true;
+    hold_back();
+    ck_assert_uint_gt(down.n_in_room, 0);
+}
+END_TEST
+
+START_TEST(and_sees_one_that_breaks_off)
+{
+    down.has_room = true;
+    break_off_in_a_pause();
+    ck_assert_uint_gt(down.n_in_room, 0);
+}
+END_TEST
+
+START_TEST(and_may_be_refused)
+{
+    down.has_room = true;
+    refuse_in_the_middle();
+    ck_assert_uint_gt(down.n_in_room, 0);
+}
+END_TEST
+
+START_TEST(and_ends_with_its_listener)
+{
+    down.has_room = true;
+    down.close_at = LONG / 2;
+    upload(LONG, false);
+    HTTP_UNTIL(up.n_ends > 0);
+    ck_assert_int_ne(up.err, FERRY_OK);
+    ck_assert_int_eq(down.n_gone, 1);
+    ck_assert_uint_gt(down.n_in_room, 0);
+}
+END_TEST
+
+/* Send the head of a body of announced bytes, and n bytes of it, from a plain socket. */
+static int send_part(uint64_t announced, uint64_t n)
+{
+    static uint8_t data[60000];
+    int fd = raw_connect(fy_listener_url(listener));
+    char head[128];
+
+    snprintf(head, sizeof(head), "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %llu\r\n\r\n",
+             (unsigned long long)announced);
+    raw_send_text(fd, head);
+    for (uint64_t at = 0; at < n; at += sizeof(data)) {
+        body_bytes(SEED, at, data, sizeof(data));
+        raw_send(fd, data, sizeof(data));
+        HTTP_UNTIL(down.at == at + sizeof(data));
+    }
+    return fd;
+}
+
+static bool is_closed(int fd, struct raw_input *input)
+{
+    raw_receive(fd, input);
+    return input->is_closed;
+}
+
+START_TEST(its_answer_is_the_last_of_its_connection_and_says_so)
+{
+    struct raw_input input = {.len = 0};
+    int fd;
+
+    down.has_room = true;
+    fd = send_part(3000000, 3000000);
+    HTTP_UNTIL(is_closed(fd, &input));
+    ck_assert_str_eq(input.text, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    ck_assert(down.is_right);
+    ck_assert_int_eq(down.n_gone, 0);
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_client_of_one_that_ends_its_side_in_the_middle_is_gone)
+{
+    int fd;
+
+    down.has_room = true;
+    fd = send_part(3000000, 1800000);
+    ck_assert_uint_gt(down.n_in_room, 0);
+    close(fd);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
+/* ---- Memory ------------------------------------------------------------------------------------------------------
+ */
 
 static bool has_ended(void)
 {
@@ -391,5 +549,9 @@ int main(void)
         a_body_that_is_canceled_from_inside_breaks_the_connection, and_so_does_one_in_chunks, a_paused_body_waits,
         a_paused_body_in_chunks_waits, a_pause_holds_the_client_back, a_client_that_breaks_off_is_seen_in_a_pause,
         a_refusal_in_the_middle_reaches_the_client, a_client_that_ends_its_side_in_the_middle_is_gone,
-        no_failed_allocation_is_more_than_a_failed_call, NULL);
+        a_long_body_is_read_to_where_it_is_to_lie, a_short_one_or_one_of_unknown_length_is_not,
+        one_that_is_waits_when_it_is_paused, and_holds_its_client_back, and_sees_one_that_breaks_off,
+        and_may_be_refused, and_ends_with_its_listener, its_answer_is_the_last_of_its_connection_and_says_so,
+        a_client_of_one_that_ends_its_side_in_the_middle_is_gone, no_failed_allocation_is_more_than_a_failed_call,
+        NULL);
 }

@@ -17,7 +17,7 @@ static struct fy_sim *sim;
 static struct ferry_transport *ts[2];
 static struct vault vault;
 static struct body body;
-static unsigned n_finish, n_failure, n_processed;
+static unsigned n_finish, n_failure, n_processed, n_astray;
 
 static int process(void *ctx, const struct ferry_message *msg)
 {
@@ -30,7 +30,7 @@ static int process(void *ctx, const struct ferry_message *msg)
 static void report_snapshot(void *ctx, uint64_t id, enum ferry_snapshot_result result)
 {
     (void)ctx;
-    ck_assert_uint_eq(id, 2);
+    n_astray += id != 2; /* seen later: an assertion takes memory, which may be what is missing */
     n_finish += result == FERRY_SNAPSHOT_FINISH;
     n_failure += result == FERRY_SNAPSHOT_FAILURE;
 }
@@ -59,7 +59,7 @@ static void setup(void)
     start(0, "http://one:80", "http://two:80");
     start(1, "http://two:80", "http://one:80");
     fy_sim_run_until(sim, FY_SIM_S);
-    n_finish = n_failure = n_processed = 0;
+    n_finish = n_failure = n_processed = n_astray = 0;
 }
 
 static void teardown(void)
@@ -67,6 +67,7 @@ static void teardown(void)
     ferry_transport_free(ts[0]);
     ferry_transport_free(ts[1]);
     fy_sim_free(sim);
+    ck_assert_uint_eq(n_astray, 0);
     ck_assert_uint_eq(vault.n_opened, vault.n_commits + vault.n_aborts);
     ck_assert_uint_eq(vault.n_misuses, 0);
     vault_release(&vault);

@@ -37,7 +37,7 @@
 #define STREAM_SHARE ((size_t)512 << 10) /* that a stream may bring in one turn before others are looked at */
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
-#define UPLOAD_BUFFER_SIZE (256L << 10)
+#define UPLOAD_BUFFER_SIZE (512L << 10)
 
 /* The lines of a head, as "name\0value\0..." in one block that grows. */
 struct head {

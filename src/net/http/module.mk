@@ -1,6 +1,7 @@
 # http: libmicrohttpd and libcurl in one epoll loop.
 
 libferry_core_la_SOURCES += \
+	src/net/http/bulk.c \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \

@@ -11,7 +11,8 @@
  * A body that turns out too long when it is too late for that ends the connection without the answer.
  *
  * In the middle of a body libmicrohttpd takes no answer at all.  When too much of the body is to come, the answer is
- * written to the socket past it, and the connection closed as softly.
+ * written to the socket past it, and the connection closed as softly.  So is the answer to a body that was read past it
+ * (bulk.c).
  *
  * A suspended connection is not watched by libmicrohttpd.  The connection's own watch tells of a reset while a request
  * waits for its reply; a client that only closed its sending side may still read, and is answered.
@@ -58,6 +59,7 @@ void fy_request_drop(struct fy_request *req, int err)
         fy_outflow_gone(req->out, err);
     } else if (req->is_live) {
         req->is_live = false;
+        fy_bulk_watch(req);
         if (req->events.on_gone)
             req->events.on_gone(req->arg);
     }
@@ -148,6 +150,7 @@ static void suspend_once(struct fy_request *req)
 static enum MHD_Result on_body(struct fy_request *req, const char *data, size_t len)
 {
     fy_conn_body_moved(req->conn, len);
+    req->n_body += len;
     if (req->is_live) {
         if (req->events.on_body)
             req->events.on_body(req->arg, (const uint8_t *)data, len);
@@ -195,8 +198,12 @@ enum MHD_Result fy_request_on_access(void *cls, struct MHD_Connection *mhd, cons
     }
     *len = 0;
     result = data_len > 0 ? on_body(req, data, data_len) : on_whole(req);
-    if (result == MHD_YES && req->is_paused)
+    if (result == MHD_YES && data_len > 0 && fy_bulk_is_due(req)) {
         suspend_once(req);
+        fy_bulk_begin(req);
+    } else if (result == MHD_YES && req->is_paused) {
+        suspend_once(req);
+    }
     return result;
 }
 
@@ -334,9 +341,11 @@ static bool answer_past(struct fy_request *req, int status, const struct fy_head
                         const void *body, size_t body_len)
 {
     char text[2048];
-    size_t len = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Length: %zu\r\n",
-                                  status, MHD_get_reason_phrase_for((unsigned)status), body_len);
+    size_t len = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 %d %s\r\nConnection: close\r\n", status,
+                                  MHD_get_reason_phrase_for((unsigned)status));
 
+    if (status != MHD_HTTP_NO_CONTENT && len < sizeof(text)) /* which has no body, and so no length of one */
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "Content-Length: %zu\r\n", body_len);
     for (size_t i = 0; i < n_headers && len < sizeof(text); i++)
         len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s\r\n", headers[i].name, headers[i].value);
     if (len >= sizeof(text) || sizeof(text) - len < 2 + body_len)
@@ -355,9 +364,10 @@ void fy_server_request_reply(struct fy_request *req, int status, const struct fy
     assert(req->is_live);
     req->is_live = false;
     req->is_paused = false;
-    if (must_answer_past(req)) {
+    if (req->is_bulk || must_answer_past(req)) {
         req->is_broken = true; /* what of the body still comes ends the connection */
-        req->must_linger = answer_past(req, status, headers, n_headers, body, body_len);
+        req->must_linger = answer_past(req, status, headers, n_headers, body, body_len) && !req->is_whole;
+        fy_bulk_watch(req);
         if (!req->must_linger)
             fy_conn_break(req->conn, false);
         fy_request_resume(req);
@@ -376,6 +386,7 @@ void fy_server_request_pause_body(struct fy_request *req)
 {
     assert(req->is_live);
     req->is_paused = !req->is_whole;
+    fy_bulk_watch(req);
 }
 
 void fy_server_request_resume_body(struct fy_request *req)
@@ -385,7 +396,9 @@ void fy_server_request_resume_body(struct fy_request *req)
         return;
     req->is_paused = false;
     req->conn->since_ns = req->conn->listener->http->now_ns; /* the pause was ours */
-    fy_request_resume(req);
+    fy_bulk_watch(req);
+    if (!req->is_bulk)
+        fy_request_resume(req);
 }
 
 void fy_server_request_abort(struct fy_request *req)
@@ -394,6 +407,7 @@ void fy_server_request_abort(struct fy_request *req)
     req->is_live = false;
     req->is_paused = false;
     req->is_broken = true;
+    fy_bulk_watch(req);
     fy_conn_break(req->conn, false);
     fy_request_resume(req);
 }

@@ -62,16 +62,26 @@ static void stop(struct fy_listener *listener)
     fy_watch_bury(http, &listener->accept_watch, listener);
 }
 
-static void run(struct fy_listener *listener)
+void fy_listener_enter(struct fy_listener *listener)
 {
-    listener->is_due = false;
     listener->is_running = true;
-    (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
-    fy_conns_look_at_half_closed(listener);
-    fy_unparsed_judge(listener);
+}
+
+void fy_listener_leave(struct fy_listener *listener)
+{
     listener->is_running = false;
     if (listener->is_closed)
         stop(listener);
+}
+
+static void run(struct fy_listener *listener)
+{
+    listener->is_due = false;
+    fy_listener_enter(listener);
+    (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
+    fy_conns_look_at_half_closed(listener);
+    fy_unparsed_judge(listener);
+    fy_listener_leave(listener);
 }
 
 static struct fy_listener *next_due(const struct fy_http *http)

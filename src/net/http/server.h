@@ -1,5 +1,5 @@
 /*
- * server.h - what serving is made of, for server.c, conn.c, request.c, unparsed.c and outflow.c.
+ * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, unparsed.c and outflow.c.
  *
  * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
  * Connection, request and outflow live as long as libmicrohttpd knows their counterparts; whether the user of net.h
@@ -10,6 +10,7 @@
 #define FY_NET_HTTP_SERVER_H
 
 #include <microhttpd.h>
+#include <sys/epoll.h>
 
 #include "base/log.h"
 #include "net/http/http_internal.h"
@@ -17,6 +18,9 @@
 
 /* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
 #define FY_MAX_SWALLOWED ((size_t)256 << 10)
+
+/* What a connection's own watch is for, unless bulk.c reads. */
+#define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 struct fy_listener {
     struct fy_net_object object;
@@ -99,12 +103,21 @@ struct fy_request {
     bool is_paused;    /* the handler wants no more of the body now */
     bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
     bool must_linger;  /* it was answered before a body that is too long to be swallowed */
+    bool is_bulk;      /* the body is read by bulk.c, and libmicrohttpd suspended until the answer */
     size_t n_swallowed;
+    uint64_t n_body;               /* of the body that libmicrohttpd brought */
+    uint64_t n_to_come;            /* of a bulk */
     struct MHD_Response *response; /* until it is queued */
     unsigned status;
     struct fy_outflow *out;
     char path[]; /* '\0' query '\0' */
 };
+
+/* ---- server.c ---- */
+
+/* Around what runs outside of libmicrohttpd and may have a handler close the listener: it stops when that has ended. */
+void fy_listener_enter(struct fy_listener *listener);
+void fy_listener_leave(struct fy_listener *listener);
 
 /* ---- conn.c ---- */
 
@@ -158,6 +171,13 @@ void fy_server_request_reply(struct fy_request *req, int status, const struct fy
 void fy_server_request_abort(struct fy_request *req);
 void fy_server_request_pause_body(struct fy_request *req);
 void fy_server_request_resume_body(struct fy_request *req);
+
+/* ---- bulk.c ---- */
+
+bool fy_bulk_is_due(const struct fy_request *req); /* is the rest of its body better read past libmicrohttpd? */
+void fy_bulk_begin(struct fy_request *req);        /* which holds none of it, and is suspended */
+void fy_bulk_watch(struct fy_request *req);        /* whether it reads may have changed; also for one that is none */
+bool fy_bulk_take_event(struct fy_conn *conn);     /* true: it was for a bulk */
 
 /* ---- outflow.c ---- */
 
