@@ -288,6 +288,8 @@ static void on_watch(void *arg)
     struct fy_stream_reader *r = arg;
     uint64_t due_ns = r->last_progress_ns + r->peer->local->read_timeout_ns;
 
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_decoder_trim(&r->decoder);
     if (r->state == FERRY_READER_ACTIVE && due_ns > now_ns(r))
         fy_timer_set(&r->watch, due_ns);
     else if (r->state == FERRY_READER_ACTIVE)
