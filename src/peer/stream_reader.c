@@ -281,7 +281,15 @@ static void on_end(void *arg, int err, const char *detail)
     }
 }
 
-static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+/* A long frame is read to where its message will be. */
+static uint8_t *room(void *arg, size_t *ret_cap)
+{
+    struct fy_stream_reader *r = arg;
+
+    return r->state == FERRY_READER_ACTIVE ? fy_decoder_room(&r->decoder, ret_cap) : NULL;
+}
+
+static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end, .room = room};
 
 static void on_watch(void *arg)
 {

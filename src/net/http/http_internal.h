@@ -65,6 +65,8 @@ struct fy_http {
     struct fy_list calls_woken;  /* the same: with something again */
     struct fy_list calls_full;   /* struct fy_call.rest_node: streams that have had their share of this turn */
     struct fy_list calls_rested; /* the same, of the turn before: they go on */
+    struct fy_list calls_headed; /* the same: streams whose connection is to be taken over from curl */
+    uint8_t *stream_buffer;      /* what is read from any of those */
     uint64_t n_turns;
 
     struct fy_list listeners; /* struct fy_listener */

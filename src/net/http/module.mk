@@ -1,6 +1,8 @@
 # http: libmicrohttpd and libcurl in one epoll loop.
 
 libferry_core_la_SOURCES += \
+	src/net/http/chunks.c \
+	src/net/http/chunks.h \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
