@@ -48,6 +48,8 @@ struct fy_http {
     void (*on_wake)(void *arg);
     void *on_wake_arg;
     uint64_t now_ns;
+    uint64_t woken_ns;      /* when this turn, or the last, had done with waiting */
+    uint64_t next_yield_ns; /* before which the loop's own thread does not yield */
     uint64_t random_state;
     struct fy_timers timers;
     struct fy_spin spin; /* of the loop */
