@@ -94,11 +94,40 @@ static struct ferry_bytes keep(struct arena *arena, struct ferry_bytes bytes)
 
 /* ---- The leaves, which both walks read alike ---- */
 
+/* The number behind tag, if that is what comes next.  false: it begins with tag and is malformed. */
+static inline bool read_if(struct fy_pb_reader *in, uint8_t tag, uint64_t *ret_value)
+{
+    if (in->at == in->end || *in->at != tag)
+        return true;
+    in->at++;
+    return fy_pb_read_varint(in, ret_value);
+}
+
+/* An entry as everybody writes it: no field twice, in the order of their numbers.  false: it may be one all the same. */
+static bool parse_usual_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
+{
+    struct fy_pb_reader in = fy_pb_reader(bytes);
+    uint64_t type = 0, term = 0, index = 0, len = 0;
+
+    if (!read_if(&in, FY_ENTRY_TYPE, &type) || !read_if(&in, FY_ENTRY_TERM, &term) ||
+        !read_if(&in, FY_ENTRY_INDEX, &index))
+        return false;
+    *ret_entry = (struct ferry_entry){.type = (enum ferry_entry_type)(int32_t)type, .term = term, .index = index};
+    if (in.at == in.end)
+        return true;
+    if (*in.at != FY_ENTRY_DATA || !read_if(&in, FY_ENTRY_DATA, &len) || len != (size_t)(in.end - in.at))
+        return false;
+    ret_entry->data = (struct ferry_bytes){in.at, (size_t)len};
+    return true;
+}
+
 static bool parse_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
 {
     struct fy_pb_reader in = fy_pb_reader(bytes);
     struct fy_pb_field field;
 
+    if (parse_usual_entry(bytes, ret_entry))
+        return true;
     *ret_entry = (struct ferry_entry){.term = 0};
     while (fy_pb_next(&in, &field)) {
         switch (field.tag) {
