@@ -143,12 +143,27 @@ static void begin_flood(struct flood *flood)
     HTTP_UNTIL(seen.n_heads == 1);
 }
 
-START_TEST(a_full_stream_leaves_other_sockets_their_turn)
+/* The same bytes without chunks: a stream that stays curl's, as one over TLS does. */
+static void begin_whole_flood(struct flood *flood)
+{
+    char head[64];
+
+    *flood = (struct flood){.wire = malloc(FLOOD), .len = FLOOD};
+    ck_assert_ptr_nonnull(flood->wire);
+    for (size_t i = 0; i < FLOOD; i++)
+        flood->wire[i] = flood_byte(i);
+    begin_get(true);
+    (void)snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", FLOOD);
+    raw_send_text(fd, head);
+    HTTP_UNTIL(seen.n_heads == 1);
+}
+
+static void assert_takes_turns(void (*begin)(struct flood *flood))
 {
     struct flood flood;
     size_t most = 0;
 
-    begin_flood(&flood);
+    begin(&flood);
     for (int turn = 0; seen.n_ends == 0; turn++) {
         size_t before = seen.body.len;
 
@@ -165,6 +180,17 @@ START_TEST(a_full_stream_leaves_other_sockets_their_turn)
     ck_assert_uint_le(most, MOST_IN_A_TURN);
     ck_assert_uint_ge(most, MOST_IN_A_TURN / 16); /* it was full indeed */
     free(flood.wire);
+}
+
+START_TEST(a_full_stream_leaves_other_sockets_their_turn)
+{
+    assert_takes_turns(begin_flood);
+}
+END_TEST
+
+START_TEST(a_full_stream_of_curls_leaves_other_sockets_their_turn)
+{
+    assert_takes_turns(begin_whole_flood);
 }
 END_TEST
 
@@ -277,11 +303,11 @@ START_TEST(a_stream_that_stands_ends_as_it_is_ended)
 }
 END_TEST
 
-START_TEST(a_stream_that_had_its_share_may_be_cancelled)
+static void cancel_a_full_one(void (*begin)(struct flood *flood))
 {
     struct flood flood;
 
-    begin_flood(&flood);
+    begin(&flood);
     do {
         flood_send(&flood);
         fy_http_run_once(http_net, 1);
@@ -290,13 +316,21 @@ START_TEST(a_stream_that_had_its_share_may_be_cancelled)
     fy_http_run_once(http_net, 0);
     free(flood.wire);
 }
+
+START_TEST(a_stream_that_had_its_share_may_be_cancelled)
+{
+    cancel_a_full_one(begin_flood);
+    close(fd);
+    input = (struct raw_input){.len = 0};
+    cancel_a_full_one(begin_whole_flood);
+}
 END_TEST
 
-START_TEST(a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on)
+static void cancel_one_that_goes_on(void (*begin)(struct flood *flood))
 {
     struct flood flood;
 
-    begin_flood(&flood);
+    begin(&flood);
     do {
         flood_send(&flood);
         fy_http_run_once(http_net, 1);
@@ -305,6 +339,15 @@ START_TEST(a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on)
     fy_http_run_once(http_net, 1);
     ck_assert_ptr_null(seen.call);
     free(flood.wire);
+}
+
+START_TEST(a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on)
+{
+    cancel_one_that_goes_on(begin_flood);
+    close(fd);
+    input = (struct raw_input){.len = 0};
+    seen_call_release(&seen);
+    cancel_one_that_goes_on(begin_whole_flood);
 }
 END_TEST
 
@@ -1015,6 +1058,7 @@ int main(void)
 {
     return rig_main(
         "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
+        a_full_stream_of_curls_leaves_other_sockets_their_turn,
         a_stream_is_read_to_where_its_owner_has_room, a_stream_in_another_coding_is_no_business_of_ours,
         a_refusal_in_chunks_is_read_to_its_end, a_stream_that_stands_ends_as_it_is_ended,
         a_stream_that_had_its_share_may_be_cancelled, a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on,

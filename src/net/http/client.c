@@ -325,10 +325,10 @@ static size_t on_data(char *data, size_t size, size_t len, void *arg)
     struct fy_call *call = arg;
 
     (void)size; /* always 1 */
-    if (call->is_stream && !call->is_raw && !call->is_canceled && !takes_share(call, len))
-        return CURL_WRITEFUNC_PAUSE;
     if (call->is_chunked)
         return on_raw_data(call, (const uint8_t *)data, len);
+    if (call->is_stream && !call->is_canceled && !takes_share(call, len))
+        return CURL_WRITEFUNC_PAUSE;
     deliver_body(call, (const uint8_t *)data, len);
     return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
 }
