@@ -6,12 +6,12 @@
  * and the steps go on over the gathered ones without starting again.
  *
  * A long frame is always gathered, for then its message lives on in the same memory: whether its bytes are copied to
- * there or to a block of the message's own is the same, and what a caller placed in fy_decoder_room is not copied at all.
+ * there or to a block of the message's own is the same, and what a caller placed in fy_decoder_room is not copied.
  *
  * Limits: a length is held against max_bytes when it is read, before a byte of what it announces has come; the frame
  * of a compact one as a whole as well, and its number of entries by the memory that they will take.  What is gathered
- * at most doubles what has arrived, or is MIN_ROOM ahead of it, unless there is memory at hand that an earlier frame has
- * paid for.
+ * at most doubles what has arrived, or is MIN_ROOM ahead of it, unless there is memory at hand that an earlier frame
+ * has paid for.
  */
 #include "wire/decoder.h"
 

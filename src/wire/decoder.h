@@ -1,8 +1,8 @@
 /*
  * decoder.h - the bytes of one connection to messages.  A pure byte machine: accepts input cut at any byte.
  *
- * A short frame that lies whole in the input is decoded where it lies; any other is gathered in memory that grows as its
- * bytes arrive, never by what a length field promises.  That of a long one goes on as its message's (frame.h).
+ * A short frame that lies whole in the input is decoded where it lies; any other is gathered in memory that grows as
+ * its bytes arrive, never by what a length field promises.  That of a long one goes on as its message's (frame.h).
  */
 #ifndef FY_WIRE_DECODER_H
 #define FY_WIRE_DECODER_H

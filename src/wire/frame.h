@@ -40,8 +40,8 @@ void fy_frames_trim(struct fy_frames *frames);
 struct fy_frame *fy_frames_take(struct fy_frames *frames, size_t size);
 
 /*
- * Make frame (NULL: a new one) hold at least size bytes, keeping those that are in it.  NULL: no memory, and frame is as
- * it was.  The owner's thread.
+ * Make frame (NULL: a new one) hold at least size bytes, keeping those that are in it.  NULL: no memory, and frame is
+ * as it was.  The owner's thread.
  */
 struct fy_frame *fy_frames_grow(struct fy_frames *frames, struct fy_frame *frame, size_t size);
 

@@ -103,7 +103,7 @@ static inline bool read_if(struct fy_pb_reader *in, uint8_t tag, uint64_t *ret_v
     return fy_pb_read_varint(in, ret_value);
 }
 
-/* An entry as everybody writes it: no field twice, in the order of their numbers.  false: it may be one all the same. */
+/* An entry as everybody writes it: no field twice, in the order of their numbers.  false: it may be one yet. */
 static bool parse_usual_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
 {
     struct fy_pb_reader in = fy_pb_reader(bytes);

@@ -650,6 +650,7 @@ int main(void)
                     a_long_frame_takes_the_memory_of_the_one_before,
                     the_place_for_a_frame_is_at_most_a_little_ahead_of_what_came,
                     a_frame_that_is_too_large_to_keep_within_the_limit_is_copied_from,
-                    long_frames_survive_every_failed_allocation, a_whole_frame_is_decoded_where_it_lies, bad_frames_are_named,
+                    long_frames_survive_every_failed_allocation, a_whole_frame_is_decoded_where_it_lies,
+                    bad_frames_are_named,
                     damaged_streams_end_in_an_error_or_in_messages, decoding_survives_every_failed_allocation, NULL);
 }

@@ -895,7 +895,7 @@ static void end_stream(struct fy_call *call, CURLcode code, int err)
 }
 
 /*
- * Where the next bytes go: as far as the owner has a place for what is left of the chunk, to there, and the rest, or all,
+ * Where the next bytes go: as far as the owner has a place for what is left of the chunk, to there; the rest, or all,
  * to the buffer.  That is kept short behind a place, for what comes to lie in it has to be copied.
  */
 static void place(struct fy_call *call, struct iovec to[2])

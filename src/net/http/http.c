@@ -6,14 +6,14 @@
  * call begun or cancelled - is left work of a part, so it is acted on before the loop sleeps, and never from inside the
  * handler's own call.
  *
- * A turn is short also when there is more to do: after TURN_NS its rounds end, so that what came meanwhile is looked at,
- * and no stream brings more than its share.  A heartbeat beside a full link waits for one turn at each end.
+ * A turn is short also when there is more to do: after TURN_NS its rounds end, so that what came meanwhile is seen, and
+ * no stream brings more than its share.  A heartbeat beside a full link waits for one turn at each end.
  *
- * It would wait for far longer where there are more threads to run than processors: the kernel lets a thread that always
- * has something to do go on until its tick, for milliseconds, while the sender of the heartbeat, a worker, or the other
- * end's loop is ready to run.  So the library's own thread yields after a turn that took long.  Whoever only computes
- * would then keep the processor until the tick, turn after turn; what it took we have for ourselves before we yield
- * again, so that no more than half goes.
+ * It would wait for far longer where there are more threads to run than processors: the kernel lets a thread that has
+ * always something to do go on until its tick, for milliseconds, while the sender of the heartbeat, a worker, or the
+ * other end's loop is ready to run.  So the library's own thread yields after a turn that took long.  Whoever only
+ * computes would then keep the processor until the tick, turn after turn; what it took we have for ourselves before we
+ * yield again, so that no more than half goes.
  *
  * Wake-ups: a waker sets wake_pending first and looks at sleeping second; the loop sets sleeping first and looks at
  * wake_pending second, all in one total order.  So either the loop sees the wake, or the waker sees the sleep and
