@@ -64,6 +64,16 @@ static inline struct fy_node *fy_list_next(const struct fy_list *list, const str
     return node->next == &list->head ? NULL : node->next;
 }
 
+static inline struct fy_node *fy_list_last(const struct fy_list *list)
+{
+    return fy_list_is_empty(list) ? NULL : list->head.prev;
+}
+
+static inline struct fy_node *fy_list_previous(const struct fy_list *list, const struct fy_node *node)
+{
+    return node->prev == &list->head ? NULL : node->prev;
+}
+
 /* Unlink and return the first; NULL when there is none. */
 static inline struct fy_node *fy_list_take_first(struct fy_list *list)
 {

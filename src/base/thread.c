@@ -1,14 +1,35 @@
 /*
  * thread - a new thread inherits the signal mask of the one that starts it, so the mask is changed around the start.
+ *
+ * Slices are set by a system call that the C library does not wrap, and whose struct the kernel's header cannot declare
+ * beside the C library's sched.h.
  */
 #include "config.h" /* _GNU_SOURCE, for pthread_setname_np */
 
 #include "base/thread.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "ferry/ferry.h"
+
+#define SLICE_NS 100000 /* the least that the kernel takes; its own are of milliseconds */
+
+/* The kernel's struct sched_attr, in its first form. */
+struct attributes {
+    uint32_t size;
+    uint32_t policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime_ns; /* of an ordinary thread: its slice */
+    uint64_t deadline_ns;
+    uint64_t period_ns;
+};
 
 int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *arg), void *arg)
 {
@@ -28,4 +49,15 @@ int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *a
     (void)pthread_setname_np(thread, name); /* only for those who look at the process */
     *ret_thread = thread;
     return FERRY_OK;
+}
+
+void fy_thread_be_prompt(void)
+{
+    struct attributes own = {.size = sizeof(own)};
+
+    if (syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) != 0 || own.policy != SCHED_OTHER)
+        return;
+    own.size = sizeof(own);
+    own.runtime_ns = SLICE_NS;
+    (void)syscall(SYS_sched_setattr, 0, &own, 0); /* without it the thread is as prompt as any other */
 }

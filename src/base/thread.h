@@ -14,4 +14,12 @@
  */
 int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *arg), void *arg);
 
+/*
+ * For a thread of ours that does little at a time and is waited for: ask the kernel for short slices, which get it a
+ * processor soon after it wakes up and take it away as soon.  It gets no larger share.  Does what can be done: kernels
+ * before 6.12 take no notice, and a thread of another policy, which the host has chosen, is left alone.
+ * Threads that it starts inherit the wish.
+ */
+void fy_thread_be_prompt(void);
+
 #endif

@@ -69,6 +69,9 @@ const char *fy_answer_header(const struct fy_answer *answer, const char *name);
 struct fy_call_events {
     void (*on_head)(void *arg, const struct fy_answer *answer);  /* once, before the body */
     void (*on_body)(void *arg, const uint8_t *data, size_t len); /* as it comes, len > 0 */
+    /* May be NULL.  Where the next bytes of the body may be put, *ret_cap of them at most, to be handed to on_body from
+       there; NULL: anywhere.  A net that has no use for it does not ask */
+    uint8_t *(*room)(void *arg, size_t *ret_cap);
     void (*on_end)(void *arg, int err, const char *detail);      /* once, the last; the call is gone after it.
          FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _TLS, _RESET, _EOF, _PROTOCOL;
          detail says more, for people */

@@ -281,13 +281,23 @@ static void on_end(void *arg, int err, const char *detail)
     }
 }
 
-static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+/* A long frame is read to where its message will be. */
+static uint8_t *room(void *arg, size_t *ret_cap)
+{
+    struct fy_stream_reader *r = arg;
+
+    return r->state == FERRY_READER_ACTIVE ? fy_decoder_room(&r->decoder, ret_cap) : NULL;
+}
+
+static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end, .room = room};
 
 static void on_watch(void *arg)
 {
     struct fy_stream_reader *r = arg;
     uint64_t due_ns = r->last_progress_ns + r->peer->local->read_timeout_ns;
 
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_decoder_trim(&r->decoder);
     if (r->state == FERRY_READER_ACTIVE && due_ns > now_ns(r))
         fy_timer_set(&r->watch, due_ns);
     else if (r->state == FERRY_READER_ACTIVE)

@@ -180,6 +180,7 @@ static void *worker_main(void *arg)
     struct fy_worker_pool *pool = arg;
     struct fy_inbox_queue *queue;
 
+    fy_thread_be_prompt();
     while ((queue = next_queue(pool)))
         run_queue(pool, queue);
     return NULL;

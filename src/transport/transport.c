@@ -202,6 +202,7 @@ static void *io_main(void *arg)
 {
     struct ferry_transport *t = arg;
 
+    fy_thread_be_prompt();
     fy_http_run(t->local.net);
     return NULL;
 }

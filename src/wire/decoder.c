@@ -5,21 +5,29 @@
  * until the frame is whole.  They run over the input itself; only when that ends inside a frame are its bytes gathered,
  * and the steps go on over the gathered ones without starting again.
  *
+ * A long frame is always gathered, for then its message lives on in the same memory: whether its bytes are copied to
+ * there or to a block of the message's own is the same, and what a caller placed in fy_decoder_room is not copied.
+ *
  * Limits: a length is held against max_bytes when it is read, before a byte of what it announces has come; the frame
  * of a compact one as a whole as well, and its number of entries by the memory that they will take.  What is gathered
- * at most doubles what has arrived.
+ * at most doubles what has arrived, or is MIN_ROOM ahead of it, unless there is memory at hand that an earlier frame
+ * has paid for.
  */
 #include "wire/decoder.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "wire/be64.h"
+#include "wire/frame.h"
 #include "wire/message.h"
 
 /* A buffer up to this size is kept between frames. */
 #define KEEP_BYTES 4096
+/* From this length on a frame is a long one. */
+#define LONG_BYTES ((size_t)16 << 10)
+/* Less than this is not worth a place of its own. */
+#define MIN_ROOM ((size_t)16 << 10)
 
 /* What stands at the end of the bytes that are needed. */
 enum step {
@@ -57,9 +65,11 @@ void fy_decoder_init(struct fy_decoder *dec, enum fy_codec codec, uint64_t local
 
 void fy_decoder_release(struct fy_decoder *dec)
 {
-    free(dec->gathered);
+    fy_frame_put(dec->gathered);
     dec->gathered = NULL;
-    dec->n_gathered = dec->cap = 0;
+    dec->n_gathered = 0;
+    fy_frames_close(dec->frames);
+    dec->frames = NULL;
 }
 
 /* ---- The steps of a frame ---- */
@@ -150,11 +160,12 @@ static int advance(struct fy_decoder *dec, const uint8_t *frame, size_t len, boo
 
 /* ---- A whole frame ---- */
 
-static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
+                                const struct ferry_message **ret_msg)
 {
     const struct ferry_message *msg;
     size_t prefix = prefix_len(dec);
-    int err = fy_message_decode_unless_heartbeat(frame + prefix, dec->need - prefix, dec->max_bytes, &msg);
+    int err = fy_message_decode_unless_heartbeat(frame + prefix, dec->need - prefix, dec->max_bytes, home, &msg);
 
     if (err != FERRY_OK)
         return err;
@@ -165,11 +176,12 @@ static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, co
 }
 
 /* A full frame: the state follows the message, whatever it is. */
-static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
+                             const struct ferry_message **ret_msg)
 {
     const struct ferry_message *msg;
     size_t prefix = prefix_len(dec);
-    int err = fy_message_decode(frame + prefix, dec->need - prefix, dec->max_bytes, &msg);
+    int err = fy_message_decode_in(frame + prefix, dec->need - prefix, dec->max_bytes, home, &msg);
 
     if (err != FERRY_OK)
         return err;
@@ -184,7 +196,8 @@ static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, const
 }
 
 /* A compact frame: what it leaves out is in the state, and in who the two members are. */
-static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
+                                const struct ferry_message **ret_msg)
 {
     const size_t prefix = 1 + FY_BE64_SIZE;
     const struct ferry_message head = {
@@ -197,7 +210,7 @@ static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, co
         .commit = fy_be64_get(frame + dec->need - FY_BE64_SIZE),
     };
     int err = fy_message_decode_entries(&head, frame + prefix, dec->need - prefix - FY_BE64_SIZE,
-                                        (size_t)dec->n_entries, dec->max_bytes, ret_msg);
+                                        (size_t)dec->n_entries, dec->max_bytes, home, ret_msg);
 
     if (err != FERRY_OK)
         return err;
@@ -205,16 +218,17 @@ static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, co
     return FY_DECODED_MESSAGE;
 }
 
-/* The dec->need bytes at frame are one. */
-static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, const struct ferry_message **ret_msg)
+/* The dec->need bytes at frame are one.  *home: the memory that they lie in; NULL: not ours to keep. */
+static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
+                        const struct ferry_message **ret_msg)
 {
     if (dec->codec == FY_CODEC_MESSAGE)
-        return decode_message_frame(dec, frame, ret_msg);
+        return decode_message_frame(dec, frame, home, ret_msg);
     switch (frame[0]) {
     case FY_FRAME_ENTRIES:
-        return decode_entries_frame(dec, frame, ret_msg);
+        return decode_entries_frame(dec, frame, home, ret_msg);
     case FY_FRAME_MESSAGE:
-        return decode_full_frame(dec, frame, ret_msg);
+        return decode_full_frame(dec, frame, home, ret_msg);
     default:
         return FY_DECODED_HEARTBEAT;
     }
@@ -222,41 +236,87 @@ static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, const stru
 
 /* ---- Gathering ---- */
 
+/* Go on in memory of an earlier frame, for all that is surely to come. */
+static bool take_kept(struct fy_decoder *dec)
+{
+    struct fy_frame *kept = dec->need >= LONG_BYTES ? fy_frames_take(dec->frames, dec->need) : NULL;
+
+    if (!kept)
+        return false;
+    if (dec->n_gathered > 0)
+        memcpy(kept->bytes, dec->gathered->bytes, dec->n_gathered);
+    fy_frame_put(dec->gathered);
+    dec->gathered = kept;
+    return true;
+}
+
 static int reserve(struct fy_decoder *dec, size_t size)
 {
-    size_t cap = dec->cap > 0 ? dec->cap * 2 : 64;
-    uint8_t *gathered;
+    size_t cap = dec->gathered ? dec->gathered->cap : 0;
+    struct fy_frame *grown;
 
-    if (size <= dec->cap)
+    if (size <= cap)
         return FERRY_OK;
+    if (!dec->frames)
+        dec->frames = fy_frames_new();
+    if (!dec->frames)
+        return FERRY_ERR_NOMEM;
+    if (take_kept(dec))
+        return FERRY_OK;
+    cap = cap * 2;
     if (dec->step == STEP_WHOLE && cap > dec->need)
         cap = dec->need; /* all that will come */
     if (cap < size)
         cap = size;
-    gathered = realloc(dec->gathered, cap);
-    if (!gathered)
+    grown = fy_frames_grow(dec->frames, dec->gathered, cap);
+    if (!grown)
         return FERRY_ERR_NOMEM;
-    dec->gathered = gathered;
-    dec->cap = cap;
+    dec->gathered = grown;
     return FERRY_OK;
 }
 
 static int gather(struct fy_decoder *dec, const uint8_t *data, size_t len)
 {
-    int err = reserve(dec, dec->n_gathered + len);
+    int err;
 
+    if (dec->gathered && data == dec->gathered->bytes + dec->n_gathered) {
+        assert(dec->n_gathered + len <= dec->gathered->cap);
+        dec->n_gathered += len;
+        return FERRY_OK;
+    }
+    err = reserve(dec, dec->n_gathered + len);
     if (err == FERRY_OK) {
-        memcpy(dec->gathered + dec->n_gathered, data, len);
+        memcpy(dec->gathered->bytes + dec->n_gathered, data, len);
         dec->n_gathered += len;
     }
     return err;
 }
 
+uint8_t *fy_decoder_room(struct fy_decoder *dec, size_t *ret_cap)
+{
+    size_t missing = dec->need - dec->n_gathered;
+    size_t room;
+
+    if (dec->n_gathered == 0 || missing < MIN_ROOM || reserve(dec, dec->n_gathered + MIN_ROOM) != FERRY_OK)
+        return NULL; /* without memory as well: the bytes themselves will be told so */
+    room = dec->gathered->cap - dec->n_gathered;
+    *ret_cap = room < missing ? room : missing;
+    return dec->gathered->bytes + dec->n_gathered;
+}
+
+void fy_decoder_trim(struct fy_decoder *dec)
+{
+    if (dec->frames)
+        fy_frames_trim(dec->frames);
+}
+
 /* The frame is done with: the next one begins. */
 static void forget(struct fy_decoder *dec)
 {
-    if (dec->cap > KEEP_BYTES)
-        fy_decoder_release(dec);
+    if (dec->gathered && dec->gathered->cap > KEEP_BYTES) {
+        fy_frame_put(dec->gathered);
+        dec->gathered = NULL;
+    }
     dec->n_gathered = 0;
     begin_frame(dec);
 }
@@ -270,12 +330,14 @@ static int feed_in_place(struct fy_decoder *dec, const uint8_t *data, size_t len
 
     if (err != FERRY_OK)
         return err;
-    if (whole) {
+    if (whole && dec->need < LONG_BYTES) {
         *ret_used = dec->need;
-        return decode_frame(dec, data, ret_msg);
+        return decode_frame(dec, data, NULL, ret_msg);
     }
-    *ret_used = len;
-    err = gather(dec, data, len);
+    *ret_used = whole ? dec->need : len;
+    err = gather(dec, data, *ret_used);
+    if (err == FERRY_OK && whole)
+        return decode_frame(dec, dec->gathered->bytes, &dec->gathered, ret_msg);
     return err == FERRY_OK ? FY_DECODED_NOTHING : err;
 }
 
@@ -293,12 +355,14 @@ static int feed_gathered(struct fy_decoder *dec, const uint8_t *data, size_t len
         err = gather(dec, data + used, n);
         used += n;
         if (err == FERRY_OK)
-            err = advance(dec, dec->gathered, dec->n_gathered, &whole);
+            err = advance(dec, dec->gathered->bytes, dec->n_gathered, &whole);
     }
     *ret_used = used;
     if (err != FERRY_OK)
         return err;
-    return whole ? decode_frame(dec, dec->gathered, ret_msg) : FY_DECODED_NOTHING;
+    if (!whole)
+        return FY_DECODED_NOTHING;
+    return decode_frame(dec, dec->gathered->bytes, dec->need < LONG_BYTES ? NULL : &dec->gathered, ret_msg);
 }
 
 int fy_decoder_feed(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,

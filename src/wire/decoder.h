@@ -1,8 +1,8 @@
 /*
  * decoder.h - the bytes of one connection to messages.  A pure byte machine: accepts input cut at any byte.
  *
- * A frame that lies whole in the input is decoded where it lies; one that does not is gathered in a buffer that grows
- * as its bytes arrive, never by what a length field promises.
+ * A short frame that lies whole in the input is decoded where it lies; any other is gathered in memory that grows as
+ * its bytes arrive, never by what a length field promises.  That of a long one goes on as its message's (frame.h).
  */
 #ifndef FY_WIRE_DECODER_H
 #define FY_WIRE_DECODER_H
@@ -13,6 +13,9 @@
 
 #include "ferry/ferry.h"
 #include "wire/encoder.h"
+
+struct fy_frame;
+struct fy_frames;
 
 struct fy_decoder {
     enum fy_codec codec; /* MESSAGE or MSGAPPV2 */
@@ -29,9 +32,9 @@ struct fy_decoder {
     uint64_t entries_left; /* of them, those whose length is not known yet */
 
     /* Its bytes, when it came in pieces.  Empty between frames. */
-    uint8_t *gathered;
+    struct fy_frame *gathered;
     size_t n_gathered;
-    size_t cap;
+    struct fy_frames *frames; /* where it comes from; NULL: nothing was gathered yet */
 };
 
 void fy_decoder_init(struct fy_decoder *dec, enum fy_codec codec, uint64_t local_id, uint64_t remote_id,
@@ -52,6 +55,16 @@ enum fy_decoded {
  */
 int fy_decoder_feed(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,
                     const struct ferry_message **ret_msg, size_t *ret_frame_len);
+
+/*
+ * Where the next bytes of a long frame are to go, if the caller has the choice: placed there and then fed from there
+ * they are not copied again.  *ret_cap: how many of them at most.  NULL: anywhere.  What it returned is good until the
+ * next call with this decoder.
+ */
+uint8_t *fy_decoder_room(struct fy_decoder *dec, size_t *ret_cap);
+
+/* Called now and then: gives back memory that no frame has needed since the last call. */
+void fy_decoder_trim(struct fy_decoder *dec);
 
 /* Is the connection's end here a clean one?  FERRY_OK between frames, else FERRY_ERR_TRUNCATED. */
 int fy_decoder_end(const struct fy_decoder *dec);

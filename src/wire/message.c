@@ -4,6 +4,7 @@
  * The scan reads every field of the message once: scalars go to a draft on the stack, lists are counted, the size of
  * the block is summed up, and whatever is malformed ends it.  Then the block is allocated, and the fill copies what
  * has no fixed size: entries, members, responses, bytes.  The fill reads what the scan has accepted, so it cannot fail.
+ * Bytes that lie in a frame which the block takes over stay where they are.
  *
  * Rules of protobuf that the scan keeps, as etcd's decoders do: the last of a repeated scalar wins, repeated embedded
  * messages merge, lists of numbers come packed or not, unknown fields are skipped (and never held).  A known field of
@@ -22,12 +23,14 @@
 #include <string.h>
 
 #include "wire/be64.h"
+#include "wire/frame.h"
 #include "wire/raftpb.h"
 
 /* What is allocated: this, then the structs and ids, all multiples of 8 bytes, then the bytes. */
 struct block {
     atomic_size_t n_refs;
     size_t memory;
+    struct fy_frame *frame; /* that the bytes lie in; NULL: they are in the block */
     struct ferry_message msg;
 };
 
@@ -53,7 +56,7 @@ struct draft {
 /* Where the fill puts things. */
 struct arena {
     uint8_t *structs;
-    uint8_t *bytes;
+    uint8_t *bytes; /* NULL: they stay where they are */
 };
 
 static bool spend(struct budget *budget, size_t *which, size_t size)
@@ -78,6 +81,8 @@ static struct ferry_bytes keep(struct arena *arena, struct ferry_bytes bytes)
 {
     struct ferry_bytes kept = {NULL, 0};
 
+    if (!arena->bytes)
+        return bytes;
     if (bytes.data) {
         kept.data = arena->bytes;
         kept.len = bytes.len;
@@ -89,11 +94,40 @@ static struct ferry_bytes keep(struct arena *arena, struct ferry_bytes bytes)
 
 /* ---- The leaves, which both walks read alike ---- */
 
+/* The number behind tag, if that is what comes next.  false: it begins with tag and is malformed. */
+static inline bool read_if(struct fy_pb_reader *in, uint8_t tag, uint64_t *ret_value)
+{
+    if (in->at == in->end || *in->at != tag)
+        return true;
+    in->at++;
+    return fy_pb_read_varint(in, ret_value);
+}
+
+/* An entry as everybody writes it: no field twice, in the order of their numbers.  false: it may be one yet. */
+static bool parse_usual_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
+{
+    struct fy_pb_reader in = fy_pb_reader(bytes);
+    uint64_t type = 0, term = 0, index = 0, len = 0;
+
+    if (!read_if(&in, FY_ENTRY_TYPE, &type) || !read_if(&in, FY_ENTRY_TERM, &term) ||
+        !read_if(&in, FY_ENTRY_INDEX, &index))
+        return false;
+    *ret_entry = (struct ferry_entry){.type = (enum ferry_entry_type)(int32_t)type, .term = term, .index = index};
+    if (in.at == in.end)
+        return true;
+    if (*in.at != FY_ENTRY_DATA || !read_if(&in, FY_ENTRY_DATA, &len) || len != (size_t)(in.end - in.at))
+        return false;
+    ret_entry->data = (struct ferry_bytes){in.at, (size_t)len};
+    return true;
+}
+
 static bool parse_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
 {
     struct fy_pb_reader in = fy_pb_reader(bytes);
     struct fy_pb_field field;
 
+    if (parse_usual_entry(bytes, ret_entry))
+        return true;
     *ret_entry = (struct ferry_entry){.term = 0};
     while (fy_pb_next(&in, &field)) {
         switch (field.tag) {
@@ -407,18 +441,34 @@ static void fill(const struct draft *draft, struct arena *arena, struct ferry_me
 
 /* ---- The block ---- */
 
-/* *ret_arena: where the rest of it is to be filled in. */
-static int new_block(const struct budget *budget, struct arena *ret_arena, struct block **ret_block)
+/* Is the memory that the bytes lie in worth keeping for them? */
+static bool is_worth(const struct fy_frame *home, const struct budget *budget)
 {
-    size_t memory = sizeof(struct block) + budget->structs + budget->bytes; /* below max_memory, so it does not wrap */
-    struct block *block = malloc(memory);
+    return home && budget->bytes >= home->cap / 2 && home->cap <= budget->max - budget->structs;
+}
+
+/* *ret_arena: where the rest of it is to be filled in. */
+static int new_block(const struct budget *budget, struct fy_frame **home, struct arena *ret_arena,
+                     struct block **ret_block)
+{
+    bool is_taken = home && is_worth(*home, budget);
+    size_t size = sizeof(struct block) + budget->structs; /* below max_memory, with the bytes, so it does not wrap */
+    struct block *block = malloc(is_taken ? size : size + budget->bytes);
 
     if (!block)
         return FERRY_ERR_NOMEM;
     atomic_init(&block->n_refs, 1);
-    block->memory = memory;
     ret_arena->structs = (uint8_t *)(block + 1);
-    ret_arena->bytes = ret_arena->structs + budget->structs;
+    ret_arena->bytes = NULL;
+    if (is_taken) {
+        block->memory = size + (*home)->cap;
+        block->frame = *home;
+        *home = NULL;
+    } else {
+        block->memory = size + budget->bytes;
+        block->frame = NULL;
+        ret_arena->bytes = (uint8_t *)block + size;
+    }
     *ret_block = block;
     return FERRY_OK;
 }
@@ -431,7 +481,7 @@ static int init_budget(struct budget *budget, size_t max_memory)
     return FERRY_OK;
 }
 
-static int decode(struct ferry_bytes bytes, size_t max_memory, bool skip_heartbeats,
+static int decode(struct ferry_bytes bytes, size_t max_memory, bool skip_heartbeats, struct fy_frame **home,
                   const struct ferry_message **ret_msg)
 {
     struct budget budget;
@@ -447,24 +497,31 @@ static int decode(struct ferry_bytes bytes, size_t max_memory, bool skip_heartbe
         return FERRY_OK;
     }
     if (err == FERRY_OK)
-        err = new_block(&budget, &arena, &block);
+        err = new_block(&budget, home, &arena, &block);
     if (err != FERRY_OK)
         return err;
     fill(&draft, &arena, &block->msg);
-    assert((size_t)(arena.bytes - (uint8_t *)block) == block->memory);
+    assert((size_t)(arena.structs - (uint8_t *)(block + 1)) == budget.structs);
+    assert(block->frame || (size_t)(arena.bytes - (uint8_t *)block) == block->memory);
     *ret_msg = &block->msg;
     return FERRY_OK;
 }
 
 int fy_message_decode(const uint8_t *data, size_t len, size_t max_memory, const struct ferry_message **ret_msg)
 {
-    return decode((struct ferry_bytes){data, len}, max_memory, false, ret_msg);
+    return decode((struct ferry_bytes){data, len}, max_memory, false, NULL, ret_msg);
 }
 
-int fy_message_decode_unless_heartbeat(const uint8_t *data, size_t len, size_t max_memory,
+int fy_message_decode_in(const uint8_t *data, size_t len, size_t max_memory, struct fy_frame **home,
+                         const struct ferry_message **ret_msg)
+{
+    return decode((struct ferry_bytes){data, len}, max_memory, false, home, ret_msg);
+}
+
+int fy_message_decode_unless_heartbeat(const uint8_t *data, size_t len, size_t max_memory, struct fy_frame **home,
                                        const struct ferry_message **ret_msg)
 {
-    return decode((struct ferry_bytes){data, len}, max_memory, true, ret_msg);
+    return decode((struct ferry_bytes){data, len}, max_memory, true, home, ret_msg);
 }
 
 /* Entries of a compact frame that are read once: the scan keeps so many, and a longer frame is walked twice. */
@@ -483,7 +540,7 @@ static int next_entry(struct fy_pb_reader *in, struct ferry_bytes *ret_bytes)
 }
 
 int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *data, size_t len, size_t n_entries,
-                              size_t max_memory, const struct ferry_message **ret_msg)
+                              size_t max_memory, struct fy_frame **home, const struct ferry_message **ret_msg)
 {
     struct fy_pb_reader in = fy_pb_reader((struct ferry_bytes){data, len});
     struct ferry_entry scanned[N_SCANNED];
@@ -502,7 +559,7 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
     if (err == FERRY_OK && in.at != in.end)
         err = FERRY_ERR_MALFORMED;
     if (err == FERRY_OK)
-        err = new_block(&budget, &arena, &block);
+        err = new_block(&budget, home, &arena, &block);
     if (err != FERRY_OK)
         return err;
 
@@ -538,8 +595,15 @@ const struct ferry_message *ferry_message_ref(const struct ferry_message *msg)
 
 void ferry_message_unref(const struct ferry_message *msg)
 {
-    if (msg && atomic_fetch_sub_explicit(&block_of(msg)->n_refs, 1, memory_order_acq_rel) == 1)
-        free(block_of(msg));
+    struct block *block;
+
+    if (!msg)
+        return;
+    block = block_of(msg);
+    if (atomic_fetch_sub_explicit(&block->n_refs, 1, memory_order_acq_rel) != 1)
+        return;
+    fy_frame_put(block->frame);
+    free(block);
 }
 
 size_t fy_message_memory(const struct ferry_message *msg)

@@ -6,6 +6,8 @@ libferry_core_la_SOURCES += \
 	src/wire/decoder.h \
 	src/wire/encoder.c \
 	src/wire/encoder.h \
+	src/wire/frame.c \
+	src/wire/frame.h \
 	src/wire/headers.c \
 	src/wire/headers.h \
 	src/wire/message.c \

@@ -176,7 +176,7 @@ static void on_end(void *arg, int err, const char *detail)
     seen->call = NULL;
 }
 
-static const struct fy_call_events call_events = {on_head, on_body, on_end};
+static const struct fy_call_events call_events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
 
 void seen_call_start(struct seen_call *seen, const struct fy_call_spec *spec)
 {

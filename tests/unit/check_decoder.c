@@ -15,6 +15,7 @@
 #define LOCAL 0x11
 #define REMOTE 0x22
 #define MIB ((size_t)1 << 20)
+#define PAGE 4096 /* what the memory of a frame may be longer */
 
 static struct pool pool;
 
@@ -254,7 +255,7 @@ START_TEST(the_limit_on_lengths_is_exact)
 {
     const uint8_t context[] = {0x62, 98};
     uint8_t bytes[8 + 100] = {0, 0, 0, 0, 0, 0, 0, 100};
-    const size_t memory = 2 * sizeof(size_t) + sizeof(struct ferry_message) + 98;
+    const size_t memory = 3 * sizeof(size_t) + sizeof(struct ferry_message) + 98;
     struct fy_decoder dec;
 
     memcpy(bytes + 8, context, sizeof(context));
@@ -273,7 +274,7 @@ START_TEST(empty_entries_meet_the_limit_of_memory)
 {
     enum { N = 100000 };
     const size_t len = 1 + 8 + (size_t)8 * N + 8;
-    const size_t memory = 2 * sizeof(size_t) + sizeof(struct ferry_message) + sizeof(struct ferry_entry) * N;
+    const size_t memory = 3 * sizeof(size_t) + sizeof(struct ferry_message) + sizeof(struct ferry_entry) * N;
     uint8_t *bytes = pool_take(&pool, 1, len);
     struct fy_decoder dec;
     size_t largest;
@@ -318,7 +319,7 @@ START_TEST(a_buffer_grows_with_what_arrives_and_goes_with_its_frame)
         ck_assert_int_eq(fy_decoder_feed(&dec, bytes + at, 1000, &used, &msg, &frame_len), FY_DECODED_NOTHING);
         largest = heap_largest();
         if (largest > 4096)
-            ck_assert_uint_le(largest, 2 * (at + 1000));
+            ck_assert_uint_le(largest, 2 * (at + 1000) + PAGE);
     }
     fy_decoder_release(&dec);
     ck_assert_int_eq(heap_live(), live);
@@ -326,13 +327,196 @@ START_TEST(a_buffer_grows_with_what_arrives_and_goes_with_its_frame)
     fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, 64 * MIB);
     ck_assert_int_eq(fy_decoder_feed(&dec, bytes, len, &used, &msg, &frame_len), FY_DECODED_NOTHING);
     ck_assert_int_eq(fy_decoder_end(&dec), FERRY_ERR_TRUNCATED);
-    ck_assert_int_eq(heap_live(), live + 1);
+    ck_assert_int_eq(heap_live(), live + 2); /* and the store that it is of */
     ck_assert_int_eq(fy_decoder_feed(&dec, bytes + len, 8, &used, &msg, &frame_len), FY_DECODED_MESSAGE);
     ck_assert_uint_eq(used, 8);
-    ck_assert_int_eq(heap_live(), live + 1); /* the message: the buffer is gone */
+    ck_assert_int_eq(heap_live(), live + 2); /* the store and the message, which needs none of it: the buffer is gone */
     ck_assert_uint_lt(fy_message_memory(msg), 256);
     ferry_message_unref(msg);
     fy_decoder_release(&dec);
+}
+END_TEST
+
+/* ---- Long frames ---- */
+
+/* A full frame of one entry with size bytes of data, in the pool. */
+static struct ferry_bytes long_frame(size_t size)
+{
+    uint8_t *data = pool_take(&pool, 1, size);
+    const struct ferry_entry entry = {.term = 1, .index = 1, .data = {data, size}};
+    const struct ferry_message msg = {.type = FERRY_MSG_APP, .term = 1, .entries = &entry, .n_entries = 1};
+    uint8_t *bytes = pool_take(&pool, 1, size + 256);
+    struct fy_outgoing *out;
+    struct fy_encoder enc;
+    size_t len;
+
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(i * 7 + (i >> 8));
+    ck_assert_int_eq(fy_outgoing_new(&msg, FERRY_FORM_3_7, 16 * MIB, &out), FERRY_OK);
+    fy_encoder_init(&enc, FY_CODEC_MESSAGE, FERRY_FORM_3_7);
+    fy_encoder_start(&enc, out);
+    len = fy_encoder_read(&enc, bytes, size + 256);
+    fy_outgoing_free(out);
+    return (struct ferry_bytes){bytes, len};
+}
+
+static void assert_carries(const struct ferry_message *msg, size_t size)
+{
+    ck_assert_uint_eq(msg->n_entries, 1);
+    ck_assert_uint_eq(msg->entries[0].data.len, size);
+    for (size_t i = 0; i < size; i++)
+        if (msg->entries[0].data.data[i] != (uint8_t)(i * 7 + (i >> 8)))
+            ck_abort_msg("byte %zu is another", i);
+}
+
+/* Feed bytes, as far as the decoder says where from there, else from where they are; in pieces of n. */
+static const struct ferry_message *feed_placed(struct fy_decoder *dec, struct ferry_bytes bytes, size_t n,
+                                               size_t *ret_placed)
+{
+    const struct ferry_message *msg = NULL;
+    int ret = FY_DECODED_NOTHING;
+
+    *ret_placed = 0;
+    for (size_t at = 0; at < bytes.len;) {
+        size_t len = bytes.len - at < n ? bytes.len - at : n;
+        const uint8_t *from = bytes.data + at;
+        size_t cap = 0;
+        size_t frame_len;
+        size_t used;
+        uint8_t *to = fy_decoder_room(dec, &cap);
+
+        ck_assert_int_eq(ret, FY_DECODED_NOTHING);
+        if (to) {
+            ck_assert_uint_gt(cap, 0);
+            len = len < cap ? len : cap;
+            memcpy(to, from, len);
+            from = to;
+            *ret_placed += len;
+        }
+        ret = fy_decoder_feed(dec, from, len, &used, &msg, &frame_len);
+        ck_assert_msg(ret >= 0, "%s", ferry_strerror(ret));
+        ck_assert_uint_eq(used, len);
+        at += len;
+    }
+    ck_assert_int_eq(ret, FY_DECODED_MESSAGE);
+    return msg;
+}
+
+START_TEST(a_message_lives_on_in_the_memory_of_its_long_frame)
+{
+    const struct ferry_bytes bytes = long_frame(MIB);
+
+    for (size_t n = 1000; n <= 2 * MIB; n *= 5) { /* in pieces, and whole */
+        const struct ferry_message *msg;
+        struct fy_decoder dec;
+        size_t n_placed;
+        size_t memory;
+
+        fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, 2 * MIB);
+        msg = feed_placed(&dec, bytes, n, &n_placed);
+        memory = fy_message_memory(msg);
+        ck_assert_uint_ge(memory, bytes.len);
+        ck_assert_uint_le(memory, bytes.len + 2 * (size_t)PAGE);
+        if (n < MIB / 2) { /* the first bytes come from elsewhere, before anything is known of the frame */
+            ck_assert_uint_ge(n_placed, bytes.len / 2);
+        }
+        fy_decoder_release(&dec);
+        assert_carries(msg, MIB); /* the decoder is gone, and its store with it when the message goes */
+        ferry_message_unref(msg);
+    }
+}
+END_TEST
+
+START_TEST(a_long_frame_takes_the_memory_of_the_one_before)
+{
+    const struct ferry_bytes bytes = long_frame(MIB);
+    const struct ferry_message *msg;
+    struct fy_decoder dec;
+    size_t n_placed;
+    size_t largest;
+    long live;
+
+    fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, 2 * MIB);
+    msg = feed_placed(&dec, bytes, 10000, &n_placed);
+    ferry_message_unref(msg);
+    live = heap_live();
+    heap_reset_largest();
+    msg = feed_placed(&dec, bytes, 10000, &n_placed);
+    largest = heap_largest();
+    ck_assert_uint_lt(largest, 1000); /* the block of the message alone */
+    assert_carries(msg, MIB);
+    ferry_message_unref(msg);
+    fy_decoder_trim(&dec);
+    ck_assert_int_eq(heap_live(), live); /* it was of use */
+    fy_decoder_trim(&dec);
+    ck_assert_int_eq(heap_live(), live - 1);
+    fy_decoder_release(&dec);
+}
+END_TEST
+
+START_TEST(the_place_for_a_frame_is_at_most_a_little_ahead_of_what_came)
+{
+    const struct ferry_bytes bytes = long_frame(4 * MIB);
+    const struct ferry_message *msg = NULL;
+    struct fy_decoder dec;
+    size_t largest;
+    size_t cap;
+    size_t used;
+    size_t frame_len;
+
+    fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, 16 * MIB);
+    ck_assert_ptr_null(fy_decoder_room(&dec, &cap)); /* nothing came */
+    heap_reset_largest();
+    ck_assert_int_eq(fy_decoder_feed(&dec, bytes.data, 100, &used, &msg, &frame_len), FY_DECODED_NOTHING);
+    ck_assert_ptr_nonnull(fy_decoder_room(&dec, &cap));
+    largest = heap_largest();
+    ck_assert_uint_le(largest, 7 * (size_t)PAGE);
+    fy_decoder_release(&dec);
+}
+END_TEST
+
+START_TEST(a_frame_that_is_too_large_to_keep_within_the_limit_is_copied_from)
+{
+    const struct ferry_bytes bytes = long_frame(20000);
+    const size_t exact = 3 * sizeof(size_t) + sizeof(struct ferry_message) + sizeof(struct ferry_entry) + 20000;
+    const struct ferry_message *msg;
+    struct fy_decoder dec;
+    size_t n_placed;
+
+    fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, exact);
+    msg = feed_placed(&dec, bytes, 1000, &n_placed);
+    ck_assert_uint_eq(fy_message_memory(msg), exact);
+    assert_carries(msg, 20000);
+    ferry_message_unref(msg);
+    fy_decoder_release(&dec);
+}
+END_TEST
+
+START_TEST(long_frames_survive_every_failed_allocation)
+{
+    const struct ferry_bytes bytes = long_frame(100000);
+
+    for (size_t n = 3000; n <= 300000; n *= 10) {
+        bool has_failed = true;
+
+        for (long nth = 0; has_failed; nth++) {
+            struct fy_decoder dec;
+            size_t cap;
+            int err = FERRY_OK;
+
+            fy_decoder_init(&dec, FY_CODEC_MESSAGE, LOCAL, REMOTE, MIB);
+            heap_fail_at(nth);
+            for (size_t at = 0; at < bytes.len && (err == FERRY_OK || err == FERRY_ERR_TRUNCATED); at += n) {
+                err = feed_all(&dec, (struct ferry_bytes){bytes.data + at, bytes.len - at < n ? bytes.len - at : n}, n);
+                if (err == FERRY_ERR_TRUNCATED)
+                    (void)fy_decoder_room(&dec, &cap); /* what it could not have is told by feeding */
+            }
+            has_failed = heap_has_failed();
+            heap_fail_at(-1);
+            fy_decoder_release(&dec);
+            ck_assert(err == FERRY_OK || (has_failed && err == FERRY_ERR_NOMEM));
+        }
+    }
 }
 END_TEST
 
@@ -463,6 +647,11 @@ int main(void)
                     a_heartbeat_on_msgappv2_can_also_come_as_a_full_frame,
                     lengths_are_held_against_the_limit_before_their_bytes_come, the_limit_on_lengths_is_exact,
                     empty_entries_meet_the_limit_of_memory, a_buffer_grows_with_what_arrives_and_goes_with_its_frame,
-                    a_whole_frame_is_decoded_where_it_lies, bad_frames_are_named,
+                    a_message_lives_on_in_the_memory_of_its_long_frame,
+                    a_long_frame_takes_the_memory_of_the_one_before,
+                    the_place_for_a_frame_is_at_most_a_little_ahead_of_what_came,
+                    a_frame_that_is_too_large_to_keep_within_the_limit_is_copied_from,
+                    long_frames_survive_every_failed_allocation, a_whole_frame_is_decoded_where_it_lies,
+                    bad_frames_are_named,
                     damaged_streams_end_in_an_error_or_in_messages, decoding_survives_every_failed_allocation, NULL);
 }

@@ -142,6 +142,33 @@ static void note_time(void *arg)
     *(uint64_t *)arg = fy_net_now_ns(http_net);
 }
 
+/* Always has more to do, and takes its time. */
+static void work_on_and_on(void *arg)
+{
+    unsigned *n = arg;
+    uint64_t until_ns = http_clock_ns() + 100000;
+
+    ++*n;
+    fy_net_wake(http_net);
+    while (http_clock_ns() < until_ns)
+        ;
+}
+
+START_TEST(a_turn_that_took_long_ends_though_there_is_more_to_do)
+{
+    unsigned n = 0;
+
+    fy_net_set_on_wake(http_net, work_on_and_on, &n);
+    fy_net_wake(http_net);
+    fy_http_run_once(http_net, 1000);
+    ck_assert_uint_ge(n, 1);
+    ck_assert_uint_le(n, 4);
+    fy_http_run_once(http_net, 1000); /* and the next one goes on at once */
+    ck_assert_uint_ge(n, 2);
+    fy_net_set_on_wake(http_net, NULL, NULL);
+}
+END_TEST
+
 START_TEST(a_timer_ends_the_sleep_and_is_never_early)
 {
     struct fy_timer timer;
@@ -340,6 +367,7 @@ int main(void)
     return rig_main("http_loop", setup, http_teardown, no_wake_of_another_thread_is_lost,
                     no_wake_is_lost_while_the_loop_spins, a_sleeping_loop_is_woken_each_time,
                     many_wakes_before_a_turn_are_one, a_wake_from_inside_on_wake_is_taken_in_the_same_turn,
+                    a_turn_that_took_long_ends_though_there_is_more_to_do,
                     a_timer_ends_the_sleep_and_is_never_early, a_turn_waits_no_longer_than_it_was_told,
                     clocks_go_and_chance_varies, an_idle_loop_uses_no_processor_though_it_may_spin,
                     a_running_loop_is_stopped_from_another_thread, a_stop_before_the_run_is_not_lost,

@@ -199,7 +199,7 @@ START_TEST(repeated_fields_merge_or_the_last_one_wins)
     for (size_t i = 0; i < 3; i++)
         ck_assert_uint_eq(msg->snapshot->conf_state.voters[i], i + 1);
     /* the head of the block, one entry, a snapshot, three voters, and the bytes that won */
-    ck_assert_uint_eq(fy_message_memory(msg), 2 * sizeof(size_t) + sizeof(*msg) + sizeof(struct ferry_entry) +
+    ck_assert_uint_eq(fy_message_memory(msg), 3 * sizeof(size_t) + sizeof(*msg) + sizeof(struct ferry_entry) +
                                                   sizeof(struct ferry_snapshot) + 3 * sizeof(uint64_t) + 3);
     ferry_message_unref(msg);
 }
@@ -212,7 +212,7 @@ START_TEST(link_heartbeats_are_known_by_type_and_ids_and_can_cost_nothing)
     int err;
 
     heap_reset_largest();
-    err = fy_message_decode_unless_heartbeat(BYTES(0x08, 8, 0x20, 5).data, 4, UNLIMITED, &msg);
+    err = fy_message_decode_unless_heartbeat(BYTES(0x08, 8, 0x20, 5).data, 4, UNLIMITED, NULL, &msg);
     largest = heap_largest();
     ck_assert_int_eq(err, FERRY_OK);
     ck_assert_ptr_null(msg);
@@ -220,7 +220,7 @@ START_TEST(link_heartbeats_are_known_by_type_and_ids_and_can_cost_nothing)
     for (uint8_t tag = 0x10; tag <= 0x18; tag += 8) { /* to, from */
         const uint8_t bytes[] = {0x08, 8, tag, 1};
 
-        ck_assert_int_eq(fy_message_decode_unless_heartbeat(bytes, sizeof(bytes), UNLIMITED, &msg), FERRY_OK);
+        ck_assert_int_eq(fy_message_decode_unless_heartbeat(bytes, sizeof(bytes), UNLIMITED, NULL, &msg), FERRY_OK);
         ck_assert(!fy_message_is_link_heartbeat(msg));
         ferry_message_unref(msg);
     }
@@ -469,21 +469,21 @@ START_TEST(bare_entries_become_a_message)
             len += 8 + entry_len;
         }
         heap_reset_largest();
-        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries, UNLIMITED, &msg);
+        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries, UNLIMITED, NULL, &msg);
         largest = heap_largest();
         ck_assert_int_eq(err, FERRY_OK);
         ck_assert_ptr_null(message_difference(&expected, msg));
         ck_assert_uint_eq(largest, fy_message_memory(msg));
         ferry_message_unref(msg);
 
-        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries, largest - 1, &msg);
+        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries, largest - 1, NULL, &msg);
         ck_assert_int_eq(err, FERRY_ERR_TOO_LARGE);
-        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries + 1, UNLIMITED, &msg);
+        err = fy_message_decode_entries(&head, bytes, len, pb->n_entries + 1, UNLIMITED, NULL, &msg);
         ck_assert_int_eq(err, FERRY_ERR_MALFORMED);
         if (pb->n_entries > 0) {
-            err = fy_message_decode_entries(&head, bytes, len, pb->n_entries - 1, UNLIMITED, &msg);
+            err = fy_message_decode_entries(&head, bytes, len, pb->n_entries - 1, UNLIMITED, NULL, &msg);
             ck_assert_int_eq(err, FERRY_ERR_MALFORMED);
-            err = fy_message_decode_entries(&head, bytes, len - 1, pb->n_entries, UNLIMITED, &msg);
+            err = fy_message_decode_entries(&head, bytes, len - 1, pb->n_entries, UNLIMITED, NULL, &msg);
             ck_assert_int_eq(err, FERRY_ERR_MALFORMED);
         }
         pool_release(&pool);

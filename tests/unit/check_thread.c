@@ -5,8 +5,13 @@
 
 #include "base/thread.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "ferry/ferry.h"
 #include "harness/heap.h"
@@ -40,6 +45,63 @@ static void run(void)
     ck_assert_int_eq(sem_destroy(&may_look), 0);
     ck_assert_ptr_eq(result, &seen);
 }
+
+#define N_ATTRIBUTES 12 /* words of the kernel's struct sched_attr */
+
+/* Its policy, its nice value and its slice in ns; a kernel that knows no slices has 0. */
+static void read_scheduling(uint32_t *ret_policy, int32_t *ret_nice, uint64_t *ret_slice_ns)
+{
+    uint32_t attributes[N_ATTRIBUTES] = {sizeof(attributes)};
+
+    ck_assert_int_eq(syscall(SYS_sched_getattr, 0, attributes, sizeof(attributes), 0), 0);
+    *ret_policy = attributes[1];
+    *ret_nice = (int32_t)attributes[4];
+    memcpy(ret_slice_ns, &attributes[6], sizeof(*ret_slice_ns));
+}
+
+static void *be_prompt(void *arg)
+{
+    uint32_t policy_before, policy;
+    int32_t nice_before, nice;
+    uint64_t slice_before_ns, slice_ns;
+
+    read_scheduling(&policy_before, &nice_before, &slice_before_ns);
+    fy_thread_be_prompt();
+    read_scheduling(&policy, &nice, &slice_ns);
+    ck_assert_uint_eq(policy, policy_before);
+    ck_assert_int_eq(nice, nice_before);
+    if (policy == SCHED_OTHER)
+        ck_assert_uint_le(slice_ns, slice_before_ns > 0 ? 100000 : 0);
+    else
+        ck_assert_uint_eq(slice_ns, slice_before_ns);
+    return arg;
+}
+
+START_TEST(a_prompt_thread_has_short_slices_and_is_otherwise_as_before)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq(fy_thread_start(&thread, "ferry-test", be_prompt, NULL), FERRY_OK);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
+static void *be_prompt_in_a_batch(void *arg)
+{
+    const struct sched_param none = {.sched_priority = 0};
+
+    ck_assert_int_eq(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+    return be_prompt(arg);
+}
+
+START_TEST(a_thread_of_another_policy_is_left_alone)
+{
+    pthread_t thread;
+
+    ck_assert_int_eq(fy_thread_start(&thread, "ferry-test", be_prompt_in_a_batch, NULL), FERRY_OK);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
 
 START_TEST(the_hosts_signals_are_not_for_it)
 {
@@ -85,6 +147,7 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("thread", heap_setup, heap_teardown, the_hosts_signals_are_not_for_it,
+    return rig_main("thread", heap_setup, heap_teardown, a_prompt_thread_has_short_slices_and_is_otherwise_as_before,
+                    a_thread_of_another_policy_is_left_alone, the_hosts_signals_are_not_for_it,
                     its_own_faults_reach_the_hosts_handlers, the_starters_own_mask_is_kept, it_has_a_name, NULL);
 }

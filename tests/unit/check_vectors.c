@@ -615,7 +615,7 @@ static void assert_entry(const struct vector *v, const json_t *fields)
 
     fy_be64_put(framed, v->bytes.len);
     memcpy(framed + FY_BE64_SIZE, v->bytes.data, v->bytes.len);
-    ck_assert_int_eq(fy_message_decode_entries(&head, framed, FY_BE64_SIZE + v->bytes.len, 1, MAX_BYTES, &msg),
+    ck_assert_int_eq(fy_message_decode_entries(&head, framed, FY_BE64_SIZE + v->bytes.len, 1, MAX_BYTES, NULL, &msg),
                      FERRY_OK);
     ck_assert_ptr_null(message_difference(&wanted, msg));
     ck_assert_int_eq(fy_outgoing_new(msg, v->form, MAX_BYTES, &out), FERRY_OK);

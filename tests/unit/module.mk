@@ -3,6 +3,7 @@
 if ENABLE_TESTS
 UNIT_TESTS = \
 	check_channel.test \
+	check_chunks.test \
 	check_config.test \
 	check_counts.test \
 	check_decoder.test \
@@ -13,6 +14,7 @@ UNIT_TESTS = \
 	check_etcd_state.test \
 	check_etcd_storage.test \
 	check_fault_proxy.test \
+	check_frame.test \
 	check_headers.test \
 	check_histogram.test \
 	check_http_client.test \
@@ -67,6 +69,8 @@ check_etcd_storage_test_SOURCES = tests/unit/check_etcd_storage.c
 check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
+check_chunks_test_SOURCES = tests/unit/check_chunks.c
+check_frame_test_SOURCES = tests/unit/check_frame.c
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c

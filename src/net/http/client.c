@@ -14,7 +14,13 @@
  *
  * Curl reads a connection for as long as there is anything, a hundred buffers in a row: a stream that is full would
  * keep the loop from all else for many milliseconds, other streams' heartbeats included.  So a stream has a share of
- * each turn; one that has had it is paused, which makes curl keep what it read last, and goes on with the next turn.
+ * each turn.
+ *
+ * Curl makes a stream's connection, asks, and reads the answer's head.  If then a body in chunks follows, as from every
+ * member, and the connection is not TLS, its bytes are read here from then on (read_stream), once a turn and no more
+ * than the share: curl is paused for good, and left with the connection's end.  That spares a copy, and what curl does
+ * for each read.  Any other stream stays curl's: one that has had its share is paused, which makes curl keep what it
+ * read last, and goes on with the next turn.
  *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
  *
@@ -26,15 +32,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include "net/http/chunks.h"
 #include "net/http/client_tls.h"
 #include "net/http/http_internal.h"
 
 #define MAX_HEAD ((size_t)64 << 10)      /* of an answer, with its informational ones */
 #define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
-#define STREAM_SHARE ((size_t)512 << 10) /* that a stream may bring in one turn before others are looked at */
+#define STREAM_SHARE ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at */
+#define STREAM_READ ((size_t)256 << 10)  /* the same, of one whose connection is read by us */
+#define BUFFER_SIZE ((size_t)64 << 10)   /* of one read of ours */
+#define MIN_ROOM ((size_t)8 << 10)       /* a shorter place for what is read is not worth while */
+#define BEHIND_ROOM ((size_t)4 << 10)    /* what is read beyond such a place */
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (512L << 10)
@@ -62,6 +75,12 @@ struct fy_call {
     bool is_headed;
     bool is_canceled;
     bool is_stream;      /* const after the beginning: a connection of its own, on which it only reads */
+    bool is_raw;         /* const after the beginning: of a body in chunks, curl hands on the chunks as they are */
+    bool is_chunked;     /* that is what came */
+    bool is_pausing;     /* curl is being told to read its connection no more, though that stays open */
+    bool is_taken;       /* its connection is read by us */
+    struct fy_chunks chunks;
+    struct fy_watch watch; /* of the connection, once it was taken */
     int err;             /* why a callback of ours refused to go on */
     const uint8_t *body; /* lent; NULL when curl has a copy */
     fy_body_fn *read_body;
@@ -91,7 +110,17 @@ static void free_call(struct fy_call *call)
     fy_client_tls_release(&call->tls);
     curl_slist_free_all(call->headers);
     free(call->head.text);
-    free(call);
+    if (call->is_taken)
+        fy_watch_bury(call->http, &call->watch, call);
+    else
+        free(call);
+}
+
+/* Take it from curl, which closes its connection or keeps it. */
+static void leave_curl(struct fy_call *call)
+{
+    fy_watch_end(call->http, &call->watch);
+    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
 }
 
 /* ---- The head of an answer ---- */
@@ -152,6 +181,14 @@ static int append_header(struct head *head, const char *line, size_t len)
     return err;
 }
 
+/* In chunks, and in no other coding before. */
+static bool is_in_chunks(const struct fy_answer *answer)
+{
+    const char *coding = fy_answer_header(answer, "Transfer-Encoding");
+
+    return coding && strcasecmp(coding, "chunked") == 0;
+}
+
 static int deliver_head(struct fy_call *call)
 {
     struct head *head = &call->head;
@@ -168,6 +205,9 @@ static int deliver_head(struct fy_call *call)
         text += strlen(text) + 1;
     }
     call->is_headed = true;
+    call->is_chunked = call->is_raw && is_in_chunks(&answer);
+    if (call->is_chunked && answer.status == 200)
+        fy_list_append(&call->http->calls_headed, &call->rest_node);
     fy_client_tls_on_head(&call->tls, call->easy);
     if (call->events.on_head)
         call->events.on_head(call->arg, &answer);
@@ -230,15 +270,66 @@ static bool takes_share(struct fy_call *call, size_t len)
     return true;
 }
 
+static void deliver_body(struct fy_call *call, const uint8_t *data, size_t len)
+{
+    if (!call->is_canceled && len > 0 && call->events.on_body)
+        call->events.on_body(call->arg, data, len);
+}
+
+/* What stands on the connection is the body in chunks.  FY_CHUNKS_NOTHING, _END, or FERRY_ERR_PROTOCOL. */
+static int deliver_chunks(struct fy_call *call, const uint8_t *data, size_t len)
+{
+    int got = FY_CHUNKS_BODY;
+
+    while (got == FY_CHUNKS_BODY && !call->is_canceled) {
+        size_t used = 0, n = 0;
+
+        got = fy_chunks_feed(&call->chunks, data, len, &used, &n);
+        if (got == FY_CHUNKS_BODY)
+            deliver_body(call, data + used - n, n);
+        data += used;
+        len -= used;
+    }
+    if (got == FERRY_ERR_PROTOCOL)
+        (void)snprintf(call->error, sizeof(call->error), "a malformed chunk");
+    return got;
+}
+
+/* Have curl read no more of a connection, which is to be taken over. */
+static void stop_reading(struct fy_call *call)
+{
+    call->is_pausing = true;
+    (void)curl_easy_pause(call->easy, CURLPAUSE_ALL); /* fails for an answer that has ended: its message says so */
+    call->is_pausing = false;
+}
+
+/*
+ * Curl hands on raw chunks.  Those that came with the head are the last: it must not read on, for what it would read
+ * when it looks at the connection again, as it does after a hundred reads, it would keep to itself.
+ */
+static size_t on_raw_data(struct fy_call *call, const uint8_t *data, size_t len)
+{
+    int got = deliver_chunks(call, data, len);
+
+    if (call->is_canceled)
+        return refuse(call, FERRY_ERR_CANCELED);
+    if (got < 0)
+        return refuse(call, got);
+    if (got != FY_CHUNKS_END && fy_node_is_linked(&call->rest_node))
+        stop_reading(call);
+    return len;
+}
+
 static size_t on_data(char *data, size_t size, size_t len, void *arg)
 {
     struct fy_call *call = arg;
 
     (void)size; /* always 1 */
+    if (call->is_chunked)
+        return on_raw_data(call, (const uint8_t *)data, len);
     if (call->is_stream && !call->is_canceled && !takes_share(call, len))
         return CURL_WRITEFUNC_PAUSE;
-    if (!call->is_canceled && len > 0 && call->events.on_body)
-        call->events.on_body(call->arg, (const uint8_t *)data, len);
+    deliver_body(call, (const uint8_t *)data, len);
     return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
 }
 
@@ -317,7 +408,7 @@ static void note_socket(CURL *easy, int fd, int what)
         return; /* a handle of curl's own has none */
     if (what != CURL_POLL_REMOVE)
         call->fd = fd;
-    else if (call->fd == fd && !call->is_body_paused) /* else it has only been read to its end: see end_closed */
+    else if (call->fd == fd && !call->is_body_paused && !call->is_pausing) /* else it only reads it no more */
         call->fd = -1;
 }
 
@@ -469,11 +560,13 @@ static int build_headers(const struct fy_call_spec *spec, struct curl_slist **re
 }
 
 /* Everything that needs no memory: curl cannot refuse it. */
-static void set_plain_options(struct fy_call *call, const struct fy_call_spec *spec)
+static void set_plain_options(struct fy_call *call, const struct fy_call_spec *spec, bool is_https)
 {
     CURL *easy = call->easy;
 
     call->is_stream = spec->own_connection && !spec->read_body;
+    call->is_raw = call->is_stream && !is_https;
+    fy_chunks_init(&call->chunks);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -490,7 +583,10 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->own_connection ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                           spec->own_connection && !call->is_raw ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
+    if (call->is_raw)
+        (void)curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -529,14 +625,14 @@ static int set_body(struct fy_call *call, const struct fy_call_spec *spec)
     return FERRY_OK;
 }
 
-static int set_options(struct fy_call *call, const struct fy_call_spec *spec)
+static int set_options(struct fy_call *call, const struct fy_call_spec *spec, bool is_https)
 {
     bool is_post = strcmp(spec->method, "POST") == 0;
 
     assert(is_post || strcmp(spec->method, "GET") == 0);
     if (build_headers(spec, &call->headers) != FERRY_OK)
         return FERRY_ERR_NOMEM;
-    set_plain_options(call, spec);
+    set_plain_options(call, spec, is_https);
     if (curl_easy_setopt(call->easy, CURLOPT_URL, spec->url) != CURLE_OK ||
         curl_easy_setopt(call->easy, CURLOPT_PROXY, "") != CURLE_OK ||
         curl_easy_setopt(call->easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)
@@ -565,7 +661,7 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     call->events = *events;
     call->arg = arg;
     call->easy = curl_easy_init();
-    err = call->easy ? set_options(call, spec) : FERRY_ERR_NOMEM;
+    err = call->easy ? set_options(call, spec, target.is_https) : FERRY_ERR_NOMEM;
     if (!err && target.is_https)
         err = fy_client_tls_init(&call->tls, http, call->easy, target.host, spec->member);
     if (err) {
@@ -593,7 +689,7 @@ static void free_doomed(struct fy_http *http)
     for (struct fy_node *node; (node = fy_list_take_first(&http->calls_doomed));) {
         struct fy_call *call = fy_container(node, struct fy_call, node);
 
-        (void)curl_multi_remove_handle(http->multi, call->easy); /* fine for one that was not with curl yet */
+        leave_curl(call);
         free_call(call);
     }
 }
@@ -706,7 +802,7 @@ bool fy_client_has_work(const struct fy_http *http)
 {
     return http->curl_is_due || http->curl_has_acted || !fy_list_is_empty(&http->calls_new) ||
            !fy_list_is_empty(&http->calls_doomed) || !fy_list_is_empty(&http->calls_woken) ||
-           !fy_list_is_empty(&http->calls_rested);
+           !fy_list_is_empty(&http->calls_rested) || !fy_list_is_empty(&http->calls_headed);
 }
 
 /* Curl goes on with a paused body by a timeout of its own, which is due at once. */
@@ -756,12 +852,13 @@ static void read_messages(struct fy_http *http)
 
     while ((msg = curl_multi_info_read(http->multi, &n_left))) {
         CURLcode code = msg->data.result; /* msg dies with the removal */
-        CURL *easy = msg->easy_handle;
         char *private = NULL;
+        struct fy_call *call;
 
-        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-        (void)curl_multi_remove_handle(http->multi, easy);
-        finish((struct fy_call *)(void *)private, code);
+        (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
+        call = (struct fy_call *)(void *)private;
+        leave_curl(call);
+        finish(call, code);
     }
 }
 
@@ -782,14 +879,116 @@ static void end_closed(struct fy_http *http)
         next = fy_list_next(&http->calls_paused, node);
         if (call->is_canceled || !is_closed(call))
             continue;
-        (void)curl_multi_remove_handle(http->multi, call->easy);
+        leave_curl(call);
         finish(call, CURLE_GOT_NOTHING);
         next = fy_list_first(&http->calls_paused); /* the user may have ended others */
     }
 }
 
+/* ---- Streams without curl ---- */
+
+static void end_stream(struct fy_call *call, CURLcode code, int err)
+{
+    call->err = err;
+    leave_curl(call);
+    finish(call, code);
+}
+
+/*
+ * Where the next bytes go: as far as the owner has a place for what is left of the chunk, to there; the rest, or all,
+ * to the buffer.  That is kept short behind a place, for what comes to lie in it has to be copied.
+ */
+static void place(struct fy_call *call, struct iovec to[2])
+{
+    uint64_t left = fy_chunks_left(&call->chunks);
+    size_t cap = 0;
+    uint8_t *room = left > 0 && call->events.room ? call->events.room(call->arg, &cap) : NULL;
+
+    if (cap > left)
+        cap = (size_t)left;
+    if (cap > STREAM_READ)
+        cap = STREAM_READ;
+    if (!room || cap < MIN_ROOM)
+        cap = 0;
+    to[0] = (struct iovec){.iov_base = room, .iov_len = cap};
+    to[1] = (struct iovec){.iov_base = call->http->stream_buffer, .iov_len = cap > 0 ? BEHIND_ROOM : BUFFER_SIZE};
+}
+
+/* Bytes came: hand them on. */
+static int deliver_placed(struct fy_call *call, const struct iovec to[2], size_t len)
+{
+    size_t placed = len < to[0].iov_len ? len : to[0].iov_len;
+    int got = FY_CHUNKS_NOTHING;
+
+    call->http->in_curl = true; /* so that a call that is cancelled lives on until this returns */
+    if (placed > 0)
+        got = deliver_chunks(call, to[0].iov_base, placed);
+    if (got == FY_CHUNKS_NOTHING && !call->is_canceled && len > placed)
+        got = deliver_chunks(call, to[1].iov_base, len - placed);
+    call->http->in_curl = false;
+    return got;
+}
+
+/* The connection has ended, or fails. */
+static void end_read(struct fy_call *call, ssize_t n)
+{
+    if (n == 0) {
+        (void)snprintf(call->error, sizeof(call->error), "the connection was closed within the answer");
+        end_stream(call, CURLE_PARTIAL_FILE, FERRY_ERR_EOF);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        (void)snprintf(call->error, sizeof(call->error), "%s", strerror(errno));
+        end_stream(call, CURLE_RECV_ERROR, FERRY_ERR_RESET);
+    }
+}
+
+/* A connection that was taken is readable: read until it is empty, or has had its share. */
+static void read_stream(struct fy_watch *watch, uint32_t events)
+{
+    struct fy_call *call = fy_container(watch, struct fy_call, watch);
+    size_t n_read = 0;
+    bool is_empty = false;
+
+    (void)events; /* an error and an end are told by the read, too */
+    while (!is_empty && n_read < STREAM_READ && !call->is_canceled) {
+        struct iovec to[2];
+        ssize_t n;
+        int got;
+
+        place(call, to);
+        n = readv(call->fd, to, 2);
+        if (n <= 0) {
+            end_read(call, n);
+            return;
+        }
+        got = deliver_placed(call, to, (size_t)n);
+        if (got < 0 || got == FY_CHUNKS_END) {
+            if (!call->is_canceled)
+                end_stream(call, CURLE_OK, got == FY_CHUNKS_END ? FERRY_OK : got);
+            return;
+        }
+        n_read += (size_t)n;
+        is_empty = (size_t)n < to[0].iov_len + to[1].iov_len;
+    }
+}
+
+/* Curl has handed on all that it read, which is more than the head as a rule: from here on the connection is ours. */
+static void take_headed(struct fy_http *http)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_headed));) {
+        struct fy_call *call = fy_container(node, struct fy_call, rest_node);
+
+        if (call->is_canceled || call->fd < 0)
+            continue;
+        stop_reading(call);
+        call->is_taken = true;
+        if (fy_watch_start(http, &call->watch, call->fd, EPOLLIN, read_stream) != FERRY_OK)
+            end_stream(call, CURLE_OUT_OF_MEMORY, FERRY_ERR_NOMEM);
+    }
+}
+
 void fy_client_work(struct fy_http *http)
 {
+    take_headed(http);
     add_new(http);
     unpause_woken(http);
     resume_rested(http);
@@ -822,12 +1021,16 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_woken);
     fy_list_init(&http->calls_full);
     fy_list_init(&http->calls_rested);
+    fy_list_init(&http->calls_headed);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return FERRY_ERR_NOMEM;
+    http->stream_buffer = malloc(BUFFER_SIZE);
+    if (!http->stream_buffer)
+        goto cleanup_curl;
     http->multi = curl_multi_init();
     if (!http->multi)
-        goto cleanup_curl;
+        goto free_buffer;
     (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
     (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
@@ -835,6 +1038,8 @@ int fy_client_init(struct fy_http *http)
     (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return FERRY_OK;
 
+free_buffer:
+    free(http->stream_buffer);
 cleanup_curl:
     curl_global_cleanup();
     return FERRY_ERR_NOMEM;
@@ -845,6 +1050,7 @@ void fy_client_release(struct fy_http *http)
     assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
     free_doomed(http);
     curl_multi_cleanup(http->multi);
+    free(http->stream_buffer);
     curl_global_cleanup();
     fy_timer_unset(&http->curl_timer);
 }

@@ -6,6 +6,15 @@
  * call begun or cancelled - is left work of a part, so it is acted on before the loop sleeps, and never from inside the
  * handler's own call.
  *
+ * A turn is short also when there is more to do: after TURN_NS its rounds end, so that what came meanwhile is seen, and
+ * no stream brings more than its share.  A heartbeat beside a full link waits for one turn at each end.
+ *
+ * It would wait for far longer where there are more threads to run than processors: the kernel lets a thread that has
+ * always something to do go on until its tick, for milliseconds, while the sender of the heartbeat, a worker, or the
+ * other end's loop is ready to run.  So the library's own thread yields after a turn that took long.  Whoever only
+ * computes would then keep the processor until the tick, turn after turn; what it took we have for ourselves before we
+ * yield again, so that no more than half goes.
+ *
  * Wake-ups: a waker sets wake_pending first and looks at sleeping second; the loop sets sleeping first and looks at
  * wake_pending second, all in one total order.  So either the loop sees the wake, or the waker sees the sleep and
  * writes the eventfd.  That is watched edge-triggered and never read: each write is an edge.
@@ -25,6 +34,9 @@
 
 #define MAX_EVENTS 64
 #define MAX_ROUNDS 16      /* of work in one turn */
+#define MIN_ROUNDS 4       /* of them that are made however long they take */
+#define TURN_NS 50000      /* after which no more are begun */
+#define LONG_TURN_NS 20000 /* a turn that makes the loop yield */
 #define RELAXES_PER_POLL 8 /* looks at the wake flag between two system calls */
 
 static uint64_t read_clock_ns(clockid_t clock)
@@ -189,10 +201,17 @@ static void dispatch(struct fy_http *http, const struct epoll_event *events, int
     }
 }
 
+static bool may_go_on(const struct fy_http *http, int round, uint64_t began_ns)
+{
+    return round < MIN_ROUNDS || (round < MAX_ROUNDS && http->now_ns - began_ns < TURN_NS);
+}
+
 static void work(struct fy_http *http)
 {
+    uint64_t began_ns = http->now_ns;
+
     fy_timers_run(&http->timers, http->now_ns);
-    for (int round = 0; round < MAX_ROUNDS && has_work(http); round++) {
+    for (int round = 0; may_go_on(http, round, began_ns) && has_work(http); round++) {
         if (atomic_exchange(&http->wake_pending, false) && http->on_wake)
             http->on_wake(http->on_wake_arg);
         fy_server_work(http);
@@ -216,6 +235,7 @@ static void turn(struct fy_http *http, int timeout_ms)
     n = wait_events(http, events, wait_ms);
     assert(n >= 0 || errno == EINTR);
     refresh_clock(http);
+    http->woken_ns = http->now_ns;
     dispatch(http, events, n);
     work(http);
     fy_client_end_turn(http);
@@ -241,13 +261,28 @@ static void end_turning(struct fy_http *http)
         ring(http);
 }
 
+/* After a turn: if it was a long one let others go first, unless they have just had as much as we had since. */
+static void yield_if_long(struct fy_http *http)
+{
+    uint64_t before_ns = read_clock_ns(CLOCK_MONOTONIC);
+    uint64_t after_ns;
+
+    if (before_ns - http->woken_ns < LONG_TURN_NS || before_ns < http->next_yield_ns)
+        return;
+    fy_spin_yield();
+    after_ns = read_clock_ns(CLOCK_MONOTONIC);
+    http->next_yield_ns = after_ns + (after_ns - before_ns);
+}
+
 void fy_http_run(struct fy_net *net)
 {
     struct fy_http *http = fy_http_of(net);
 
     begin_turning(http);
-    while (!atomic_exchange(&http->stop, false))
+    while (!atomic_exchange(&http->stop, false)) {
         turn(http, -1);
+        yield_if_long(http);
+    }
     end_turning(http);
 }
 

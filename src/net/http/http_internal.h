@@ -48,6 +48,8 @@ struct fy_http {
     void (*on_wake)(void *arg);
     void *on_wake_arg;
     uint64_t now_ns;
+    uint64_t woken_ns;      /* when this turn, or the last, had done with waiting */
+    uint64_t next_yield_ns; /* before which the loop's own thread does not yield */
     uint64_t random_state;
     struct fy_timers timers;
     struct fy_spin spin; /* of the loop */
@@ -65,6 +67,8 @@ struct fy_http {
     struct fy_list calls_woken;  /* the same: with something again */
     struct fy_list calls_full;   /* struct fy_call.rest_node: streams that have had their share of this turn */
     struct fy_list calls_rested; /* the same, of the turn before: they go on */
+    struct fy_list calls_headed; /* the same: streams whose connection is to be taken over from curl */
+    uint8_t *stream_buffer;      /* what is read from any of those */
     uint64_t n_turns;
 
     struct fy_list listeners; /* struct fy_listener */

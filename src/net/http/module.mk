@@ -2,6 +2,8 @@
 
 libferry_core_la_SOURCES += \
 	src/net/http/bulk.c \
+	src/net/http/chunks.c \
+	src/net/http/chunks.h \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \

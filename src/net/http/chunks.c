@@ -1,0 +1,138 @@
+/*
+ * chunks - the transfer coding of an answer without an end.
+ *
+ * A chunk is its size in hexadecimal, maybe extensions, a line's end, the bytes, and a line's end.  One of size 0 ends
+ * the body, after trailers that nobody asked for: they are passed over, like extensions, up to a limit.
+ *
+ * A line may end without its carriage return, as most readers allow.  What follows a chunk's bytes has to be a line's
+ * end and nothing else, for a connection whose sizes are wrong once never finds its way back.
+ */
+#include "net/http/chunks.h"
+
+#include <stdbool.h>
+
+#include "ferry/ferry.h"
+
+#define MAX_DIGITS 15                 /* of a size: it does not wrap */
+#define MAX_LINE ((unsigned)16 << 10) /* with its extensions; and of all trailers together */
+
+enum step {
+    STEP_SIZE,
+    STEP_EXTENSION, /* up to the line's end */
+    STEP_BODY,
+    STEP_BODY_CR,
+    STEP_BODY_LF,
+    STEP_TRAILER_BEGIN, /* of a line; an empty one is the end */
+    STEP_TRAILER,
+    STEP_TRAILER_LF, /* of what seems to be the empty line */
+    STEP_END
+};
+
+void fy_chunks_init(struct fy_chunks *chunks)
+{
+    *chunks = (struct fy_chunks){.step = STEP_SIZE};
+}
+
+static int digit_of(uint8_t byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    if (byte >= 'a' && byte <= 'f')
+        return byte - 'a' + 10;
+    return byte >= 'A' && byte <= 'F' ? byte - 'A' + 10 : -1;
+}
+
+static void begin(struct fy_chunks *chunks, enum step step)
+{
+    chunks->step = step;
+    chunks->n_line = 0;
+}
+
+/* The size's line is over. */
+static void begin_chunk(struct fy_chunks *chunks)
+{
+    begin(chunks, chunks->left > 0 ? STEP_BODY : STEP_TRAILER_BEGIN);
+}
+
+static bool take_size(struct fy_chunks *chunks, uint8_t byte)
+{
+    int digit = digit_of(byte);
+
+    if (digit >= 0) {
+        chunks->left = chunks->left << 4 | (unsigned)digit;
+        return chunks->n_line <= MAX_DIGITS;
+    }
+    if (chunks->n_line == 1)
+        return false; /* it has no digit at all */
+    if (byte == '\n')
+        begin_chunk(chunks);
+    else
+        chunks->step = STEP_EXTENSION;
+    return byte == '\n' || byte == '\r' || byte == ';' || byte == ' ' || byte == '\t';
+}
+
+/* One byte that is not the body's.  false: it cannot stand here. */
+static bool take(struct fy_chunks *chunks, uint8_t byte)
+{
+    if (++chunks->n_line > MAX_LINE)
+        return false;
+    switch ((enum step)chunks->step) {
+    case STEP_SIZE:
+        return take_size(chunks, byte);
+    case STEP_EXTENSION:
+        if (byte == '\n')
+            begin_chunk(chunks);
+        return true;
+    case STEP_BODY_CR:
+        if (byte == '\r') {
+            chunks->step = STEP_BODY_LF;
+            return true;
+        }
+        /* fall through */
+    case STEP_BODY_LF:
+        begin(chunks, STEP_SIZE);
+        return byte == '\n';
+    case STEP_TRAILER_BEGIN:
+        if (byte == '\n')
+            chunks->step = STEP_END;
+        else
+            chunks->step = byte == '\r' ? STEP_TRAILER_LF : STEP_TRAILER;
+        return true;
+    case STEP_TRAILER:
+        if (byte == '\n')
+            chunks->step = STEP_TRAILER_BEGIN;
+        return true;
+    case STEP_TRAILER_LF:
+        chunks->step = byte == '\n' ? STEP_END : STEP_TRAILER;
+        return true;
+    case STEP_BODY:
+    case STEP_END:
+        break;
+    }
+    return false; /* not reached: neither step takes single bytes */
+}
+
+int fy_chunks_feed(struct fy_chunks *chunks, const uint8_t *data, size_t len, size_t *ret_used, size_t *ret_len)
+{
+    size_t used = 0;
+
+    while (used < len && chunks->step != STEP_BODY && chunks->step != STEP_END)
+        if (!take(chunks, data[used++]))
+            return FERRY_ERR_PROTOCOL;
+    *ret_used = used;
+    if (chunks->step == STEP_END)
+        return FY_CHUNKS_END;
+    if (used == len)
+        return FY_CHUNKS_NOTHING;
+    *ret_len = len - used < chunks->left ? len - used : (size_t)chunks->left;
+    *ret_used += *ret_len;
+    chunks->left -= *ret_len;
+    if (chunks->left == 0)
+        begin(chunks, STEP_BODY_CR);
+    return FY_CHUNKS_BODY;
+}
+
+uint64_t fy_chunks_left(const struct fy_chunks *chunks)
+{
+    return chunks->step == STEP_BODY ? chunks->left : 0;
+}
