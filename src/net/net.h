@@ -90,9 +90,11 @@ void fy_call_cancel(struct fy_call *call);
 
 /* How a connection does, below anything that either end says on it. */
 struct fy_vitals {
-    uint64_t n_arrived; /* packets from the other end, of any kind: its kernel lives and is heard */
-    uint64_t n_acked;   /* bytes of ours that it has acknowledged */
-    bool is_owed;       /* bytes of ours were sent again, and still are not acknowledged */
+    uint64_t n_arrived;  /* packets from the other end, of any kind: its kernel lives and is heard */
+    uint64_t silence_ns; /* since the last that brought something, or acknowledged it; others count above alone */
+    uint64_t n_acked;    /* bytes of ours that it has acknowledged */
+    bool is_awaited;     /* bytes of ours are not acknowledged yet */
+    bool is_owed;        /* nor were they when they were sent again */
 };
 
 /* false: not known, for there is no connection yet or the network cannot tell. */

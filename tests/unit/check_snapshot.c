@@ -18,6 +18,7 @@ static struct ferry_transport *ts[2];
 static struct vault vault;
 static struct body body;
 static unsigned n_finish, n_failure, n_processed;
+static unsigned n_mistaken; /* reports of another peer */
 
 static int process(void *ctx, const struct ferry_message *msg)
 {
@@ -30,7 +31,7 @@ static int process(void *ctx, const struct ferry_message *msg)
 static void report_snapshot(void *ctx, uint64_t id, enum ferry_snapshot_result result)
 {
     (void)ctx;
-    ck_assert_uint_eq(id, 2);
+    n_mistaken += id != 2; /* no assertion here: it allocates, and memory may be failing */
     n_finish += result == FERRY_SNAPSHOT_FINISH;
     n_failure += result == FERRY_SNAPSHOT_FAILURE;
 }
@@ -122,6 +123,7 @@ START_TEST(no_failed_allocation_on_the_way_loses_the_outcome)
         heap_fail_at(-1);
         fy_sim_run_until(sim, fy_sim_now_ns(sim) + 30 * FY_SIM_S);
         ck_assert_uint_eq(n_finish + n_failure, 1);
+        ck_assert_uint_eq(n_mistaken, 0);
         ck_assert_uint_eq(body.n_closed, 1);
         ck_assert_uint_eq(body.close_err == FERRY_OK, n_finish);
         ck_assert_uint_ge(n_processed, n_finish);
