@@ -48,6 +48,7 @@ static void detach(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     atomic_store(&w->since_ms, 0);
     w->heartbeat_due = false;
     fy_timer_unset(&w->heartbeat);
+    fy_prober_hurry(&w->peer->prober);
     drop_all(w, reason);
 }
 

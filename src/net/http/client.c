@@ -152,11 +152,23 @@ static int append_header(struct head *head, const char *line, size_t len)
     return err;
 }
 
+static uint64_t answered_in_ns(CURL *easy)
+{
+    curl_off_t began_us = 0, answered_us = 0;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &began_us);
+    (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
+    return answered_us > began_us ? (uint64_t)(answered_us - began_us) * 1000 : 0;
+}
+
 static int deliver_head(struct fy_call *call)
 {
     struct head *head = &call->head;
     struct fy_header *headers = calloc(head->n_headers + 1, sizeof(*headers));
-    struct fy_answer answer = {.status = head->status, .headers = headers, .n_headers = head->n_headers};
+    struct fy_answer answer = {.status = head->status,
+                               .headers = headers,
+                               .n_headers = head->n_headers,
+                               .took_ns = answered_in_ns(call->easy)};
     const char *text = head->text;
 
     if (!headers)
@@ -489,7 +501,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection || spec->is_last ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->own_connection ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
