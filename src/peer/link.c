@@ -11,10 +11,10 @@
  * nothing is awaited; and both streams beat at once when nothing has come for half of it.  So a peer that has nothing
  * to say costs one system call a heartbeat.
  *
- * The times are chosen for a direction that is lost: the peer, which hears nothing any more, gives up first, and we must
- * know by then that we are owed.  Its five sixths begin with the last that it heard.  5/12 of the timeout later at
- * most is our next heartbeat; the kernel sends it again twice (a probe of the tail after 200 ms, and as much later what
- * it counts), and at 2/3 is the look: for the usual 2 s just after that, and 333 ms before the peer's end.
+ * The times are chosen for a direction that is lost: the peer, which hears nothing any more, gives up first, and we
+ * have to know by then that we are owed.  Its five sixths begin with the last that it heard.  5/12 of the timeout later
+ * at most is our next heartbeat; the kernel sends it again twice (a probe of the tail after 200 ms, and as much later
+ * what it counts), and at 2/3 is the look: for the usual 2 s just after that, and 333 ms before the peer's end.
  *
  * A packet that the peer loses on its way to us and one of ours that is lost look alike from here but for one thing: as
  * long as something arrives, what is lost is ours.  The other end of such a link hears nothing, gives up first, and its

@@ -7,9 +7,9 @@
  * (etcd's begins with 0, and so reads an eighth of the truth at first).
  *
  * As long as all streams stand and probes are answered well there is little to learn: the streams' heartbeats and the
- * link tell sooner that something is wrong.  The next probe then comes after eight intervals (with etcd's 4 s that is as
- * often as etcd looks at its own probes' results), and the connection is not kept for so long.  The end of a stream
- * brings the next probe at once, and the interval back.
+ * link tell sooner that something is wrong.  The next probe then comes after eight intervals (32 s by default; etcd
+ * looks at what its own probes found every 30), and the connection is not kept for so long.  The end of a stream brings
+ * a probe soon, and the interval back.
  *
  * Anything else - no answer within the read timeout, another status, an answer too long or not understood - is a
  * failure: counted, kept as text, and the next probe asks the peer's next URL.  Earlier figures stay.

@@ -657,8 +657,8 @@ START_TEST(the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_k
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     seen_call_release(&seen);
     input.len = 0;
-    seen_call_start(&seen, &(struct fy_call_spec){
-                               .method = "GET", .url = http_url(url, "/"), .is_last = true, .connect_timeout_ms = 2000});
+    seen_call_start(&seen,
+                    &(struct fy_call_spec){.method = "GET", .url = url, .is_last = true, .connect_timeout_ms = 2000});
     HTTP_UNTIL(has_input("\r\n\r\n"));
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     ck_assert_int_eq(raw_accept(listen_fd), -1);

@@ -38,6 +38,7 @@
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (256L << 10)
+#define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream */
 
 /* The lines of a head, as "name\0value\0..." in one block that grows. */
 struct head {
@@ -503,6 +504,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection || spec->is_last ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, spec->own_connection ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, HEAD_BUFFER_SIZE); /* unless there is a body */
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
