@@ -385,7 +385,8 @@ struct ferry_config {
     unsigned snapshot_answer_ms;   /* and so has one that was sent whole and is not answered: the receiver stores it
                                       before it does */
 
-    unsigned probe_interval_ms; /* between two probes of a peer; 0: none */
+    unsigned probe_interval_ms; /* between two probes of a peer, eight times as long while all its streams stand and it
+                                   answers; 0: none */
     unsigned clock_alarm_ms;    /* warn when a peer's clock differs from ours by more; 0: never */
     size_t max_remotes;         /* members learned from their requests alone, at one time; 0: none is learned */
     bool serve_metrics;         /* GET /metrics: ferry_metrics_write; a route of the embedder's comes first */
@@ -650,13 +651,13 @@ struct ferry_histogram {
     uint64_t sum_ns;
 };
 
-/* GET /raft/probing of the peer, every probe_interval_ms. */
+/* GET /raft/probing of the peer: see probe_interval_ms. */
 struct ferry_probe_status {
     bool healthy;           /* the last probe was answered well; false before the first */
     uint64_t n_good;        /* probes */
     uint64_t n_failed;      /* probes */
     uint64_t last_good_ms;  /* Unix time; 0: never */
-    uint64_t rtt_ns;        /* of the last good one; where it had to connect first, with that */
+    uint64_t rtt_ns;        /* of the last good one, from its request to its answer: without connecting */
     uint64_t smoothed_ns;   /* 7/8 of what it was and 1/8 of the last; begins with the first */
     bool has_clock;         /* the peer said what time it has */
     int64_t clock_ahead_ns; /* our clock's reading less the peer's: positive when ours is ahead */

@@ -52,6 +52,7 @@ struct fy_call_spec {
     fy_body_fn *read_body; /* POST: the body is read by this (body is NULL), with the events' arg; own_connection */
     uint64_t body_len;
     bool own_connection; /* a connection for this call alone, closed with it: streams */
+    bool is_last;        /* none follows for a while: the connection is not kept */
     unsigned connect_timeout_ms;
     uint64_t member; /* https: the member whose certificate it must be, if the policy knows such; 0: any */
 };
@@ -61,6 +62,7 @@ struct fy_answer {
     int status;
     const struct fy_header *headers;
     size_t n_headers;
+    uint64_t took_ns; /* since the request began to be sent: connecting is not in it */
 };
 
 /* The first value of a header, names compared without case; NULL when it is absent. */
@@ -93,9 +95,11 @@ void fy_call_cancel(struct fy_call *call);
 
 /* How a connection does, below anything that either end says on it. */
 struct fy_vitals {
-    uint64_t n_arrived; /* packets from the other end, of any kind: its kernel lives and is heard */
-    uint64_t n_acked;   /* bytes of ours that it has acknowledged */
-    bool is_owed;       /* bytes of ours were sent again, and still are not acknowledged */
+    uint64_t n_arrived;  /* packets from the other end, of any kind: its kernel lives and is heard */
+    uint64_t silence_ns; /* since the last that brought something, or acknowledged it; others count above alone */
+    uint64_t n_acked;    /* bytes of ours that it has acknowledged */
+    bool is_awaited;     /* bytes of ours are not acknowledged yet */
+    bool is_owed;        /* nor were they when they were sent again */
 };
 
 /* false: not known, for there is no connection yet or the network cannot tell. */

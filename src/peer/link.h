@@ -25,6 +25,7 @@ struct fy_peer;
 struct fy_pulse {
     bool is_known;
     struct fy_vitals last;
+    uint64_t read_ns;       /* when last was read */
     uint64_t owed_since_ns; /* last.is_owed: since no byte more was acknowledged */
 };
 
@@ -32,13 +33,24 @@ struct fy_pulse {
 struct fy_link_judge {
     struct fy_pulse pulses[2 * FERRY_N_STREAMS];
     bool is_watching;    /* a connection is known */
+    bool is_calm;        /* nothing is awaited on any, and the last packet is young */
     uint64_t arrived_ns; /* the last packet, on any of them */
-    uint64_t last_tick_ns;
+    uint64_t due_ns;     /* when it is to look next */
 };
 
 /* vitals[i]: of connection i; NULL: not known.  What follows from them: _BOTH while nothing is wrong. */
 enum ferry_link fy_link_judge(struct fy_link_judge *judge, const struct fy_vitals *const *vitals, uint64_t tick_ns,
                               uint64_t now_ns);
+
+/*
+ * All was calm: is it still, by the vitals of connection i alone?  One that carried something of ours a while ago shows
+ * it for all.  False: they all have to be looked at.
+ */
+bool fy_link_judge_is_still_calm(struct fy_link_judge *judge, size_t i, const struct fy_vitals *vitals,
+                                 uint64_t tick_ns, uint64_t now_ns);
+
+/* When to look again, which it then expects: at calm_ns at the latest, sooner when something is awaited. */
+uint64_t fy_link_judge_next_ns(struct fy_link_judge *judge, uint64_t calm_ns, uint64_t tick_ns, uint64_t now_ns);
 
 /* A connection broke just now.  Was something of ours not acknowledged, though the peer was heard? */
 bool fy_link_judge_is_one_way(const struct fy_link_judge *judge, uint64_t tick_ns, uint64_t now_ns);

@@ -22,9 +22,23 @@ size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers)
 uint64_t fy_local_heartbeat_ns(const struct fy_local *local)
 {
     uint64_t for_reader = local->read_timeout_ns / 3;
-    uint64_t for_link = local->link_timeout_ns / 5; /* so that something is to be acknowledged, on an idle stream too */
+    uint64_t for_link = local->link_timeout_ns / 6 * 5; /* half of it early enough: see link.c */
+    uint64_t interval = for_link > 0 && for_link < for_reader ? for_link : for_reader;
 
-    return for_link > 0 && for_link < for_reader ? for_link : for_reader;
+    return interval - interval % FERRY_N_STREAMS;
+}
+
+uint64_t fy_local_next_heartbeat_ns(const struct fy_local *local, enum ferry_stream stream, uint64_t now_ns)
+{
+    uint64_t interval = fy_local_heartbeat_ns(local);
+    uint64_t shift = interval / FERRY_N_STREAMS * (uint64_t)stream;
+
+    return (now_ns + interval - shift) / interval * interval + shift;
+}
+
+enum ferry_stream fy_local_last_to_beat(const struct fy_local *local, uint64_t now_ns)
+{
+    return (enum ferry_stream)(now_ns / (fy_local_heartbeat_ns(local) / FERRY_N_STREAMS) % FERRY_N_STREAMS);
 }
 
 bool fy_local_reserve(struct fy_local *local, size_t bytes)

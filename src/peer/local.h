@@ -76,8 +76,13 @@ struct fy_local {
 #define FY_LOCAL_HEADERS 5
 size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers);
 
-/* How often a stream carries a link heartbeat. */
-uint64_t fy_local_heartbeat_ns(const struct fy_local *local);
+/*
+ * When link heartbeats are due: at the same moments for all peers, so that one wake-up serves them all, and in turn for
+ * the streams of one, so that something of ours is to be acknowledged twice as often as a stream beats.
+ */
+uint64_t fy_local_heartbeat_ns(const struct fy_local *local); /* how often a stream carries one */
+uint64_t fy_local_next_heartbeat_ns(const struct fy_local *local, enum ferry_stream stream, uint64_t now_ns);
+enum ferry_stream fy_local_last_to_beat(const struct fy_local *local, uint64_t now_ns);
 
 /* Take bytes from the budget of all outgoing queues, or say that it is spent.  Any thread. */
 bool fy_local_reserve(struct fy_local *local, size_t bytes);

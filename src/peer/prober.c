@@ -5,6 +5,12 @@
  * the difference between the clocks, as etcd computes it: our time at the answer, less the peer's, less half of the
  * smoothed round trip.  The smoothed time is an eighth of the newest and seven of what it was; it begins with the first
  * (etcd's begins with 0, and so reads an eighth of the truth at first).
+ *
+ * As long as all streams stand and probes are answered well there is little to learn: the streams' heartbeats and the
+ * link tell sooner that something is wrong.  The next probe then comes after eight intervals (32 s by default; etcd
+ * looks at what its own probes found every 30), and the connection is not kept for so long.  The end of a stream brings
+ * a probe soon, and the interval back.
+ *
  * Anything else - no answer within the read timeout, another status, an answer too long or not understood - is a
  * failure: counted, kept as text, and the next probe asks the peer's next URL.  Earlier figures stay.
  *
@@ -23,10 +29,21 @@
 
 #define FIRST_BUCKET_NS 100000 /* etcd's buckets: from 0.1 ms to 3.3 s */
 #define N_BUCKETS 16
+#define PATIENCE 8 /* intervals */
 
 static uint64_t now_ns(const struct fy_prober *prober)
 {
     return fy_net_now_ns(prober->peer->local->net);
+}
+
+static bool do_streams_stand(const struct fy_prober *prober)
+{
+    const struct fy_peer *peer = prober->peer;
+
+    for (int i = 0; i < FERRY_N_STREAMS; i++)
+        if (!atomic_load(&peer->readers[i].is_attached) || !atomic_load(&peer->writers[i].is_attached))
+            return false;
+    return true;
 }
 
 /* Soon after a start, and not all peers at once. */
@@ -38,15 +55,22 @@ static void schedule_first(struct fy_prober *prober)
     fy_timer_set(&prober->next, now_ns(prober) + interval / 4 + jitter);
 }
 
-/* The probe is over: wait for the next. */
-static void hang_up(struct fy_prober *prober)
+/* The probe is over, well or not: wait for the next. */
+static void await_next(struct fy_prober *prober)
 {
     uint64_t next_ns = prober->began_ns + prober->peer->local->probe_interval_ns;
 
+    prober->is_patient = prober->status.healthy && do_streams_stand(prober);
+    if (prober->is_patient)
+        next_ns += (PATIENCE - 1) * prober->peer->local->probe_interval_ns;
+    fy_timer_set(&prober->next, next_ns > now_ns(prober) ? next_ns : now_ns(prober));
+}
+
+static void hang_up(struct fy_prober *prober)
+{
     fy_timer_unset(&prober->deadline);
     fy_call_cancel(prober->call);
     prober->call = NULL;
-    fy_timer_set(&prober->next, next_ns > now_ns(prober) ? next_ns : now_ns(prober));
 }
 
 static void fail(struct fy_prober *prober, const char *reason)
@@ -61,6 +85,7 @@ static void fail(struct fy_prober *prober, const char *reason)
     prober->status.n_failed++;
     (void)snprintf(prober->status.last_error, sizeof(prober->status.last_error), "%s", reason);
     pthread_mutex_unlock(&prober->mu);
+    await_next(prober);
     fy_log(&local->log, was_healthy ? FERRY_LOG_WARN : FERRY_LOG_DEBUG, "probe", prober->peer->id, "probe failed: %s",
            reason);
 }
@@ -104,7 +129,7 @@ static void judge_clock(struct fy_prober *prober, int64_t ahead_ns)
 static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answer)
 {
     const struct fy_local *local = prober->peer->local;
-    uint64_t rtt_ns = now_ns(prober) - prober->began_ns;
+    uint64_t rtt_ns = prober->took_ns;
     struct ferry_probe_status status = prober->status;
     bool has_recovered = !status.healthy && status.n_good > 0;
 
@@ -121,6 +146,7 @@ static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answ
     pthread_mutex_lock(&prober->mu);
     prober->status = status;
     pthread_mutex_unlock(&prober->mu);
+    await_next(prober);
     if (has_recovered)
         fy_log(&local->log, FERRY_LOG_INFO, "probe", prober->peer->id, "probe answered again");
     if (answer->has_now)
@@ -132,6 +158,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     struct fy_prober *prober = arg;
     char text[48];
 
+    prober->took_ns = answer->took_ns;
     if (answer->status == 200)
         return;
     (void)snprintf(text, sizeof(text), "unexpected http status %d", answer->status);
@@ -184,6 +211,7 @@ static void probe(void *arg)
         .url = url,
         .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
         .member = prober->peer->id,
+        .is_last = do_streams_stand(prober),
     };
     int err;
 
@@ -233,6 +261,15 @@ void fy_prober_stop(struct fy_prober *prober)
     prober->is_running = false;
     hang_up(prober);
     fy_timer_unset(&prober->next);
+    prober->is_patient = false;
+}
+
+void fy_prober_hurry(struct fy_prober *prober)
+{
+    if (!prober->is_patient || prober->call)
+        return;
+    prober->is_patient = false;
+    schedule_first(prober);
 }
 
 void fy_prober_restart(struct fy_prober *prober)

@@ -1,5 +1,5 @@
 /*
- * prober.h - asks a peer every few seconds how it is: how long a round trip takes, and what time it has.
+ * prober.h - asks a peer now and then how it is: how long a round trip takes, and what time it has.
  *
  * One probe at a time, over the connections that POSTs use.  Its figures inform and decide nothing: a peer that answers
  * no probe is spoken to as any other.
@@ -25,10 +25,12 @@ struct fy_prober {
 
     /* the loop's */
     bool is_running;
+    bool is_patient;      /* the next one has time: see prober.c */
     bool is_alarmed;      /* the clocks differ by more than the bound, and the log says so */
     size_t turn;          /* modulo their number: which of the peer's URLs is asked */
     struct fy_call *call; /* NULL: waiting for the next */
     uint64_t began_ns;    /* of the probe under way, or the last */
+    uint64_t took_ns;     /* from its sending until the head of its answer came */
     char body[FY_PROBE_ANSWER_MAX];
     size_t len;
     struct fy_timer next;
@@ -45,6 +47,7 @@ void fy_prober_release(struct fy_prober *prober); /* stopped */
 void fy_prober_start(struct fy_prober *prober);   /* does nothing when probing is off */
 void fy_prober_stop(struct fy_prober *prober);    /* its figures stay */
 void fy_prober_restart(struct fy_prober *prober); /* the peer's URLs changed: ask the first of them soon */
+void fy_prober_hurry(struct fy_prober *prober);   /* a stream of the peer's has ended */
 
 /* Any thread. */
 void fy_prober_read(struct fy_prober *prober, struct ferry_probe_status *ret_status,

@@ -46,6 +46,8 @@ static void set_state(struct fy_stream_reader *r, enum ferry_reader_state to)
     assert(states[r->state].next & BIT(to));
     fy_log(&r->peer->local->log, FERRY_LOG_DEBUG, "stream", r->peer->id, "reader of %s: %s -> %s",
            fy_stream_name(r->stream), states[r->state].name, states[to].name);
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_prober_hurry(&r->peer->prober);
     r->state = to;
     atomic_store(&r->is_attached, to == FERRY_READER_ACTIVE);
     atomic_store(&r->shown_state, (int)to);

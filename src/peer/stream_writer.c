@@ -3,9 +3,9 @@
  *
  * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks read() for
  * bytes, and read fills its buffer with as many frames as there are - one call is one batch and one flush.  A
- * link heartbeat goes between two frames every third of the read timeout, or every fifth of the link timeout, under
- * load as well, so that the reader knows the link, and we by what it acknowledges. A message is written when its last
- * byte was given to the net.
+ * link heartbeat goes between two frames every third of the read timeout (more often for the sake of a link timeout
+ * that is short), under load as well, so that the reader knows the link, and we by what it acknowledges. A message is
+ * written when its last byte was given to the net.
  *
  * When the connection breaks, or a newer one takes its place, the message that was being written and all that are
  * queued are dropped and the core is told once: what the old connection carried cannot be known, and Raft sends again.
@@ -48,17 +48,23 @@ static void detach(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     atomic_store(&w->since_ms, 0);
     w->heartbeat_due = false;
     fy_timer_unset(&w->heartbeat);
+    fy_prober_hurry(&w->peer->prober);
     drop_all(w, reason);
+}
+
+static void await_heartbeat(struct fy_stream_writer *w)
+{
+    const struct fy_local *local = w->peer->local;
+
+    fy_timer_set(&w->heartbeat, fy_local_next_heartbeat_ns(local, w->stream, fy_net_now_ns(local->net)));
 }
 
 static void on_heartbeat(void *arg)
 {
     struct fy_stream_writer *w = arg;
-    const struct fy_local *local = w->peer->local;
 
-    w->heartbeat_due = true;
-    fy_outflow_wake(w->out);
-    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + fy_local_heartbeat_ns(local));
+    fy_stream_writer_beat(w);
+    await_heartbeat(w);
 }
 
 /* Put the next frame into the encoder.  false: there is none. */
@@ -186,7 +192,7 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
         return;
     }
     atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
-    fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + fy_local_heartbeat_ns(local));
+    await_heartbeat(w);
     atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
     fy_link_stands(&w->peer->link);
@@ -198,6 +204,14 @@ void fy_stream_writer_wake(struct fy_stream_writer *w)
 {
     if (w->out && !fy_channel_is_empty(&w->channel))
         fy_outflow_wake(w->out);
+}
+
+void fy_stream_writer_beat(struct fy_stream_writer *w)
+{
+    if (!w->out)
+        return;
+    w->heartbeat_due = true;
+    fy_outflow_wake(w->out);
 }
 
 void fy_stream_writer_give_up(struct fy_stream_writer *w, const char *why)

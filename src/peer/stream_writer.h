@@ -48,6 +48,9 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
 /* The channel has something. */
 void fy_stream_writer_wake(struct fy_stream_writer *w);
 
+/* Send a link heartbeat now, if the writer is attached. */
+void fy_stream_writer_beat(struct fy_stream_writer *w);
+
 /* The link is lost: break the connection, if there is one, and drop what is queued. */
 void fy_stream_writer_give_up(struct fy_stream_writer *w, const char *why);
 

@@ -149,6 +149,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     ck_assert_uint_eq(seen->body.len, 0);
     seen->n_heads++;
     seen->status = answer->status;
+    seen->took_ns = answer->took_ns;
     snprintf(seen->header, sizeof(seen->header), "%s", value ? value : "(none)");
     then(seen, "head");
 }

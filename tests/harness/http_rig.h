@@ -25,6 +25,7 @@ struct seen_call {
     struct fy_call *call; /* NULL when it has ended */
     int n_heads;
     int status;
+    uint64_t took_ns; /* until the head */
     char header[256]; /* the value of the answer's X-Test; "(none)" */
     struct seen_bytes body;
     int n_ends;

@@ -803,6 +803,36 @@ START_TEST(a_connection_of_its_own_is_neither_taken_over_nor_kept)
 }
 END_TEST
 
+START_TEST(the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it)
+{
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    seen_call_start(&seen,
+                    &(struct fy_call_spec){.method = "GET", .url = url, .is_last = true, .connect_timeout_ms = 2000});
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(raw_accept(listen_fd), -1);
+    HTTP_UNTIL(is_closed());
+}
+END_TEST
+
+START_TEST(how_long_an_answer_took_counts_from_the_request)
+{
+    const uint64_t pause_ns = 30000000;
+    uint64_t begin_ns = http_clock_ns(), asked_ns;
+
+    begin_get(false);
+    asked_ns = http_clock_ns();
+    while (http_clock_ns() < asked_ns + pause_ns)
+        fy_http_run_once(http_net, 1);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_uint_ge(seen.took_ns, pause_ns);
+    ck_assert_uint_le(seen.took_ns, http_clock_ns() - begin_ns);
+}
+END_TEST
+
 /* The kernel of a server that died after the last answer resets the kept connection when the next request comes. */
 START_TEST(a_kept_connection_that_died_is_replaced_without_an_error)
 {
@@ -1074,6 +1104,8 @@ int main(void)
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
         a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
         a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
+                    the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
+                    how_long_an_answer_took_counts_from_the_request,
         a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,

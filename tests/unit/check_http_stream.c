@@ -153,6 +153,7 @@ static void dial_raw(const char *version)
 START_TEST(the_vitals_of_a_stream_are_known_at_both_ends)
 {
     struct fy_vitals before, now;
+    uint64_t begin_ns = http_clock_ns();
 
     seen_call_get(&seen, http_url(fy_listener_url(listener), "/raft/stream/msgapp/1"), true);
     ck_assert(!fy_call_vitals(seen.call, &now)); /* it is not connected yet */
@@ -164,6 +165,8 @@ START_TEST(the_vitals_of_a_stream_are_known_at_both_ends)
     ck_assert(fy_call_vitals(seen.call, &now));
     ck_assert_uint_gt(now.n_arrived, before.n_arrived);
     ck_assert(!now.is_owed);
+    ck_assert(!now.is_awaited);
+    ck_assert_uint_le(now.silence_ns, http_clock_ns() - begin_ns + 20000000); /* the kernel counts in its own ticks */
     ck_assert(fy_outflow_vitals(flow.out, &now));
     ck_assert_uint_ge(now.n_acked, 1000);
 }

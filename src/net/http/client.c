@@ -51,6 +51,7 @@
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (512L << 10)
+#define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream */
 
 /* The lines of a head, as "name\0value\0..." in one block that grows. */
 struct head {
@@ -189,11 +190,23 @@ static bool is_in_chunks(const struct fy_answer *answer)
     return coding && strcasecmp(coding, "chunked") == 0;
 }
 
+static uint64_t answered_in_ns(CURL *easy)
+{
+    curl_off_t began_us = 0, answered_us = 0;
+
+    (void)curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &began_us);
+    (void)curl_easy_getinfo(easy, CURLINFO_STARTTRANSFER_TIME_T, &answered_us);
+    return answered_us > began_us ? (uint64_t)(answered_us - began_us) * 1000 : 0;
+}
+
 static int deliver_head(struct fy_call *call)
 {
     struct head *head = &call->head;
     struct fy_header *headers = calloc(head->n_headers + 1, sizeof(*headers));
-    struct fy_answer answer = {.status = head->status, .headers = headers, .n_headers = head->n_headers};
+    struct fy_answer answer = {.status = head->status,
+                               .headers = headers,
+                               .n_headers = head->n_headers,
+                               .took_ns = answered_in_ns(call->easy)};
     const char *text = head->text;
 
     if (!headers)
@@ -582,9 +595,10 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection || spec->is_last ? 1L : 0L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                            spec->own_connection && !call->is_raw ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, HEAD_BUFFER_SIZE); /* unless there is a body */
     if (call->is_raw)
         (void)curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);

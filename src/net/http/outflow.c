@@ -24,8 +24,8 @@
 #include "net/http/server.h"
 
 #define MIN_TRIMMED 16384 /* bytes written to a buffer that make giving it back worth while */
-/* For clients of HTTP/1.0; all others get what is left of a connection's memory. */
-#define BLOCK_SIZE 4096
+/* For clients of HTTP/1.0, and held by every outflow; all others get what is left of a connection's memory. */
+#define BLOCK_SIZE 512
 
 struct fy_outflow {
     struct fy_net_object object;

@@ -40,6 +40,11 @@ void fy_vitals_limit(const struct fy_http *http, int fd)
         set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->cfg.link_timeout_ms);
 }
 
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals)
 {
     struct tcp_info info = {0};
@@ -50,7 +55,9 @@ bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals)
         return false; /* nothing ever came: it is not connected yet */
     *ret_vitals = (struct fy_vitals){
         .n_arrived = info.tcpi_segs_in,
+        .silence_ns = least(info.tcpi_last_data_recv, info.tcpi_last_ack_recv) * FY_NS_PER_MS,
         .n_acked = info.tcpi_bytes_acked,
+        .is_awaited = info.tcpi_unacked > 0,
         .is_owed = info.tcpi_unacked > 0 && info.tcpi_retransmits > 0,
     };
     return true;

@@ -144,6 +144,7 @@ static void on_connected(struct fy_sim_conn *conn)
 
     fy_timer_unset(&conn->client.connect_timeout);
     conn->client.phase = FY_SIM_ASKING;
+    conn->client.asked_ns = conn->sim->now_ns;
     fy_sim_pipe_mark(pipe, &pipe->head, FY_SIM_RUN_HEAD);
     if (conn->client.body_len == 0)
         end_body(conn);
@@ -157,6 +158,7 @@ static void on_head(struct fy_sim_conn *conn)
         .status = conn->server.status,
         .headers = conn->server.headers ? conn->server.headers->all : NULL,
         .n_headers = conn->server.headers ? conn->server.headers->n : 0,
+        .took_ns = conn->sim->now_ns - conn->client.asked_ns,
     };
 
     conn->client.phase = FY_SIM_ANSWERED;

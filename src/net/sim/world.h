@@ -204,6 +204,7 @@ struct fy_sim_conn {
     struct {
         struct fy_net_object call; /* first: the seam's handle */
         enum fy_sim_phase phase;
+        uint64_t asked_ns; /* when the request's head went out */
         struct fy_call_events events;
         void *arg;
         char *target; /* of the URL: path, then query, each ended by a zero */
