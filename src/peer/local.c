@@ -27,6 +27,11 @@ uint64_t fy_local_heartbeat_ns(const struct fy_local *local)
     return for_link > 0 && for_link < for_reader ? for_link : for_reader;
 }
 
+struct fy_packer fy_local_packer(struct fy_local *local)
+{
+    return (struct fy_packer){.shelf = &local->shelf, .form = local->form, .max_bytes = local->max_message_bytes};
+}
+
 bool fy_local_reserve(struct fy_local *local, size_t bytes)
 {
     size_t used = atomic_load_explicit(&local->send_bytes, memory_order_relaxed);

@@ -57,6 +57,7 @@ static void on_heartbeat(void *arg)
     const struct fy_local *local = w->peer->local;
 
     w->heartbeat_due = true;
+    fy_shelf_trim(&w->peer->local->shelf, fy_net_now_ns(local->net)); /* here, for this goes on as long as the loop does */
     fy_outflow_wake(w->out);
     fy_timer_set(&w->heartbeat, fy_net_now_ns(local->net) + fy_local_heartbeat_ns(local));
 }

@@ -44,7 +44,7 @@ static void set_run(struct fy_encoder *enc, const uint8_t *run, size_t len, enum
 static void start_message(struct fy_encoder *enc, const struct fy_outgoing *msg, size_t start_len)
 {
     enc->msg = msg;
-    enc->entry = msg->packed + msg->head_len;
+    enc->entry = msg->entries;
     enc->entries_left = msg->n_entries;
     enc->left = start_len + msg->packed_len;
     set_run(enc, enc->small, start_len, STEP_HEAD);
@@ -121,7 +121,7 @@ static void next_run(struct fy_encoder *enc)
 
     switch ((enum step)enc->step) {
     case STEP_HEAD:
-        set_run(enc, msg->packed, msg->head_len, enc->entries_left > 0 ? STEP_ENTRY_TAG : STEP_TAIL);
+        set_run(enc, msg->head, msg->head_len, enc->entries_left > 0 ? STEP_ENTRY_TAG : STEP_TAIL);
         break;
     case STEP_ENTRY_TAG:
         enc->small[0] = FY_MESSAGE_ENTRIES;
@@ -135,10 +135,10 @@ static void next_run(struct fy_encoder *enc)
         enc->entry += FY_BE64_SIZE + len;
         break;
     case STEP_TAIL:
-        set_run(enc, msg->packed + msg->head_len + msg->entries_len, msg->tail_len, STEP_NONE);
+        set_run(enc, msg->tail, msg->tail_len, STEP_NONE);
         break;
     case STEP_ALL_ENTRIES:
-        set_run(enc, msg->packed + msg->head_len, msg->entries_len, STEP_COMMIT);
+        set_run(enc, msg->entries, msg->entries_len, STEP_COMMIT);
         break;
     case STEP_COMMIT:
         fy_be64_put(enc->small, msg->commit);

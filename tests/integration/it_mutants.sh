@@ -79,7 +79,7 @@ mutant sim 40 wire/encoder.c "msgappv2 sends compactly without a look at the ind
 mutant sim 40 wire/decoder.c "msgappv2 does not learn the term of a full message" \
     '/^    dec->term = msg->term;/d'
 mutant sim 40 wire/outgoing.c "the context of a heartbeat is lost" \
-    's/^    if (msg->context.data)$/    if (msg->context.data \&\& msg->type != FERRY_MSG_HEARTBEAT)/'
+    's/^    if (!is_plain && msg->context.data)$/    if (!is_plain \&\& msg->context.data \&\& msg->type != FERRY_MSG_HEARTBEAT)/'
 
 # ---- peer ----
 mutant sim 500 peer/stream_reader.c "bytes of a stale connection go before those of the next one" \
