@@ -1,7 +1,8 @@
-# base: errors, histograms, lists, log, shelves, spinning, text, threads.  Knows nothing above it.
+# base: errors, gathering, histograms, lists, log, shelves, spinning, text, threads.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
+	src/base/gather.h \
 	src/base/histogram.c \
 	src/base/histogram.h \
 	src/base/list.h \

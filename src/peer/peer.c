@@ -4,8 +4,8 @@
  * A message out: encoded by the caller of send, charged to the budget of all queues, put on the first lane that is open
  * - MsgApp: msgapp stream, message stream, pipeline; MsgSnap: pipeline; all else: message stream, pipeline.  A lane
  * that is full does not fall over to the next: that would reorder, and the next is slower.
- * Every end of a message is in fy_peer_free_message or _messages (written) or in count_drop (dropped): the account is exact because
- * there is no third.
+ * Every end of a message is in fy_peer_free_message or _messages (written) or in count_drop (dropped): the account is
+ * exact because there is no third.
  */
 #include "peer/peer.h"
 

@@ -8,9 +8,9 @@
  * lengths of compact frames, and this runs on the caller's thread for every message.  What every message has is inlined
  * for the same reason: a writer that stays in registers takes half the instructions.
  *
- * A leader sends the same entries to all of its followers.  When they are long, they are packed into a counted block of
- * their own, and each message has only its head and tail to itself: one copy instead of many, and the kernel finds it in
- * the cache when the second follower's socket takes it.
+ * A leader sends the same entries to all of its followers.  When they are long, they are packed into a counted block
+ * of their own, and each message has only its head and tail to itself: one copy instead of many, and the kernel finds
+ * it in the cache when the second follower's socket takes it.
  */
 #include "wire/outgoing.h"
 

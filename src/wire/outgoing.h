@@ -62,9 +62,9 @@ int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, 
 void fy_outgoing_free(struct fy_outgoing *out); /* NULL is fine; must not be linked */
 
 /*
- * The same for one message after the other: memory is taken from a shelf, to which it goes back, and entries that several
- * messages in a row have in common, which is the same array of them, are packed once.  All that is in messages must stay
- * as it is from the first to fy_packer_release.
+ * The same for one message after the other: memory is taken from a shelf, to which it goes back, and entries that
+ * several messages in a row have in common, which is the same array of them, are packed once.  All that is in messages
+ * must stay as it is from the first to fy_packer_release.
  */
 struct fy_packer {
     struct fy_shelf *shelf; /* NULL: none */

@@ -92,6 +92,8 @@ mutant sim 40 peer/stream_writer.c "a connection that was replaced is still serv
     '/^        fy_outflow_end(older);/d'
 mutant sim 40 peer/stream_writer.c "messages of one queue go out of order" \
     's/^    node = fy_list_take_first(&w->taken);/    node = fy_list_first(\&w->taken); if (node \&\& fy_list_next(\&w->taken, node)) node = fy_list_next(\&w->taken, node); if (node) fy_list_remove(node);/'
+mutant sim 40 peer/stream_writer.c "what was shown and not sent is lost" \
+    's/^        fy_encoder_skip(&w->encoder, left);/        fy_encoder_skip(\&w->encoder, fy_encoder_left(\&w->encoder));/'
 mutant sim 500 peer/peer.c "a report_unreachable is lost" \
     's/^    if (is_worth_telling(peer, reason))/    if (is_worth_telling(peer, reason) \&\& reason != FERRY_DROP_STREAM_CLOSED)/'
 mutant sim 40 peer/peer.c "a message is dropped without an account" \

@@ -364,7 +364,7 @@ static void give(struct fy_conn *conn)
         return;
     }
     if (conn->watch.fn)
-        fy_watch_change(listener->http, &conn->watch, EPOLLIN | EPOLLRDHUP | EPOLLET);
+        fy_watch_change(listener->http, &conn->watch, FY_CONN_EVENTS);
     listener->accepted = conn;
     (void)MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len); /* it closes fd if it fails */
     listener->is_due = true;
@@ -397,12 +397,16 @@ static void on_conn_event(struct fy_watch *watch, uint32_t events)
 {
     struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
 
-    if (!conn->is_given)
+    if (!conn->is_given) {
         look_at_first(conn);
-    else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
+    } else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         on_client_end(conn, events);
-    else
-        fy_unparsed_came(conn);
+    } else {
+        if (events & EPOLLOUT && conn->req)
+            fy_outflow_on_writable(conn->req->out);
+        if (events & EPOLLIN)
+            fy_unparsed_came(conn);
+    }
 }
 
 static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
@@ -421,7 +425,7 @@ static void accept_one(struct fy_listener *listener, int fd, const struct sockad
     listener->n_conns++;
     await_opening(conn);
     /* Without it (memory is short) a client's end is only seen when something is sent. */
-    (void)fy_watch_start(listener->http, &conn->watch, fd, EPOLLIN | EPOLLRDHUP | EPOLLET, on_conn_event);
+    (void)fy_watch_start(listener->http, &conn->watch, fd, FY_CONN_EVENTS, on_conn_event);
     fy_vitals_watch(listener->http, fd);
     look_at_first(conn);
 }
