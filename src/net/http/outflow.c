@@ -4,8 +4,9 @@
  * Normal path: libmicrohttpd pushes the head and asks for bytes.  From then on the connection is suspended, so that it
  * leaves the socket alone, and the chunks are written past it: head, what the source lends, and the line's end, in one
  * system call and without a copy of what is long.  Each turn of the loop writes a share of each outflow that was woken,
- * until its source has no more or the socket's buffer is full; then the connection's own watch tells when there is room
- * again.  At the end the connection is resumed, and libmicrohttpd writes the last chunk.
+ * until its source has no more or the socket is full; then the connection's own watch tells when there is room again.
+ * It is full when the kernel holds 64 KiB that it could not send yet: more would only go cold there.  At the end the
+ * connection is resumed, and libmicrohttpd writes the last chunk.
  *
  * What the socket did not take stays with the source.  But the head of a chunk has promised it: the next write goes on
  * with the same chunk, and an outflow that ends before that is no clean end.
@@ -38,6 +39,7 @@
 /* For clients of HTTP/1.0; all others get what is left of a connection's memory. */
 #define BLOCK_SIZE 4096
 #define MAX_SHARE ((size_t)256 << 10) /* of one outflow in one turn: heartbeats of others never wait behind more */
+#define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
 #define MAX_RUNS 64
 #define LINE_END "\r\n"
 #define LINE_END_LEN 2
@@ -131,10 +133,11 @@ static void be_ready(struct fy_outflow *out)
 static void go_past(struct fy_outflow *out)
 {
     struct fy_conn *conn = out->req->conn;
-    int on = 1;
+    int on = 1, unsent = MAX_UNSENT;
 
     out->is_past = true;
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
     fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
     be_ready(out);
 }
