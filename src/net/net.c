@@ -128,6 +128,16 @@ void fy_outflow_abort(struct fy_outflow *out)
         OPS(out)->outflow_abort(out);
 }
 
+size_t fy_outflow_source_read(const struct fy_outflow_source *source, void *arg, uint8_t *buf, size_t cap)
+{
+    struct fy_gather g = fy_gather_copy(buf, cap);
+
+    source->gather(arg, &g);
+    if (g.len > 0)
+        source->sent(arg, g.len);
+    return g.len;
+}
+
 bool fy_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals)
 {
     return call && OPS(call)->call_vitals && OPS(call)->call_vitals(call, ret_vitals);

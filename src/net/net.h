@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/gather.h"
 #include "net/timers.h"
 
 struct fy_net;
@@ -182,12 +183,16 @@ void fy_request_abort(struct fy_request *req);
 /* Where the bytes of an endless answer come from. */
 struct fy_outflow_source {
     /*
-     * Copy up to cap bytes of what is ready into buf, and return how many.  0: nothing is ready; read comes again
-     * after fy_outflow_wake.  May call fy_outflow_end or _abort for its own outflow, and then returns 0.
+     * Add what is ready to g, from the first byte that was not sent; nothing is taken by it.  g stays empty: nothing is
+     * ready; gather comes again after fy_outflow_wake.  What is lent to g stays where it is until sent has returned, or
+     * gather comes again.  The bytes may change from one time to the next, but they never become fewer.
+     * May call fy_outflow_end or _abort for its own outflow, and then adds nothing.
      */
-    size_t (*read)(void *arg, uint8_t *buf, size_t cap);
+    void (*gather)(void *arg, struct fy_gather *g);
+    /* The first n of the bytes that were gathered just now are on their way, n > 0: the others are asked for again. */
+    void (*sent)(void *arg, size_t n);
     /*
-     * The connection is gone: FERRY_ERR_EOF or _RESET, or _TIMEOUT when bytes that were read were not taken within
+     * The connection is gone: FERRY_ERR_EOF or _RESET, or _TIMEOUT when bytes that were gathered were not taken within
      * the net's write timeout.  The outflow is dead after it.
      */
     void (*on_gone)(void *arg, int err);
@@ -201,8 +206,13 @@ struct fy_outflow_source {
 struct fy_outflow *fy_request_stream(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
                                      const struct fy_outflow_source *source, void *arg);
 
-void fy_outflow_wake(struct fy_outflow *out);  /* read has something; cheap when it is known already */
-void fy_outflow_end(struct fy_outflow *out);   /* finish the body cleanly; no event after.  NULL is fine */
+void fy_outflow_wake(struct fy_outflow *out); /* gather has something; cheap when it is known already */
+
+/*
+ * Finish the body cleanly; no event after.  NULL is fine.  What was gathered and not sent is lost, and if it was
+ * announced to the client already, in the head of a chunk, the connection is broken instead.
+ */
+void fy_outflow_end(struct fy_outflow *out);
 void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event after.  NULL is fine */
 bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals); /* as of a call */
 
@@ -220,6 +230,9 @@ void fy_net_wake(struct fy_net *net);
 void fy_net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void *arg);
 
 /* ---- For implementations --------------------------------------------------------------------------------------- */
+
+/* Move up to cap bytes from source into buf; how many.  0: there is nothing, or gather has ended the outflow. */
+size_t fy_outflow_source_read(const struct fy_outflow_source *source, void *arg, uint8_t *buf, size_t cap);
 
 struct fy_net_ops {
     int (*call)(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,

@@ -41,6 +41,11 @@ enum ferry_stream fy_local_last_to_beat(const struct fy_local *local, uint64_t n
     return (enum ferry_stream)(now_ns / (fy_local_heartbeat_ns(local) / FERRY_N_STREAMS) % FERRY_N_STREAMS);
 }
 
+struct fy_packer fy_local_packer(struct fy_local *local)
+{
+    return (struct fy_packer){.shelf = &local->shelf, .form = local->form, .max_bytes = local->max_message_bytes};
+}
+
 bool fy_local_reserve(struct fy_local *local, size_t bytes)
 {
     size_t used = atomic_load_explicit(&local->send_bytes, memory_order_relaxed);

@@ -11,10 +11,12 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "base/shelf.h"
 #include "ferry/ferry.h"
 #include "net/net.h"
 #include "peer/pace.h"
 #include "wire/headers.h"
+#include "wire/outgoing.h"
 
 struct fy_disk;
 struct fy_peer;
@@ -58,6 +60,7 @@ struct fy_local {
 
     size_t max_send_bytes;
     atomic_size_t send_bytes; /* in all outgoing queues; <= max_send_bytes */
+    struct fy_shelf shelf;    /* what their messages' memory comes from and goes to */
 
     unsigned max_snapshots_out;
     atomic_uint n_snapshots_out; /* accepted, and their sources not closed */
@@ -83,6 +86,9 @@ size_t fy_local_headers(const struct fy_local *local, struct fy_header *headers)
 uint64_t fy_local_heartbeat_ns(const struct fy_local *local); /* how often a stream carries one */
 uint64_t fy_local_next_heartbeat_ns(const struct fy_local *local, enum ferry_stream stream, uint64_t now_ns);
 enum ferry_stream fy_local_last_to_beat(const struct fy_local *local, uint64_t now_ns);
+
+/* To pack messages with, on the thread that sends them. */
+struct fy_packer fy_local_packer(struct fy_local *local);
 
 /* Take bytes from the budget of all outgoing queues, or say that it is spent.  Any thread. */
 bool fy_local_reserve(struct fy_local *local, size_t bytes);

@@ -4,8 +4,8 @@
  * A message out: encoded by the caller of send, charged to the budget of all queues, put on the first lane that is open
  * - MsgApp: msgapp stream, message stream, pipeline; MsgSnap: pipeline; all else: message stream, pipeline.  A lane
  * that is full does not fall over to the next: that would reorder, and the next is slower.
- * Every end of a message is in fy_peer_free_message (written) or in count_drop (dropped): the account is exact because
- * there is no third.
+ * Every end of a message is in fy_peer_free_message or _messages (written) or in count_drop (dropped): the account is
+ * exact because there is no third.
  */
 #include "peer/peer.h"
 
@@ -182,6 +182,12 @@ void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg)
     fy_outgoing_free(msg);
 }
 
+void fy_peer_free_messages(struct fy_peer *peer, struct fy_list *msgs, size_t memory)
+{
+    fy_local_unreserve(peer->local, memory);
+    fy_outgoing_free_all(msgs);
+}
+
 void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_drop_reason reason)
 {
     enum ferry_message_type type = msg->type;
@@ -252,6 +258,15 @@ static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
 
 void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
 {
+    struct fy_packer packer = fy_local_packer(peer->local);
+
+    fy_peer_send_one_of(peer, msg, NULL, &packer);
+    fy_packer_release(&packer);
+}
+
+void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, const struct ferry_message *next,
+                         struct fy_packer *packer)
+{
     struct fy_outgoing *out;
     int err;
 
@@ -264,7 +279,7 @@ void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
         count_and_tell_drop(peer, msg->type, FERRY_DROP_CUT);
         return;
     }
-    err = fy_outgoing_new(msg, peer->local->form, peer->local->max_message_bytes, &out);
+    err = fy_packer_pack(packer, msg, next, &out);
     if (err != FERRY_OK) {
         count_and_tell_drop(peer, msg->type,
                             err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM

@@ -29,6 +29,7 @@
 #include "peer/url_picker.h"
 
 struct fy_local;
+struct fy_packer;
 
 /* What ties a peer to the transport that made it. */
 struct fy_peer_ties {
@@ -95,14 +96,19 @@ void fy_peer_silence(struct fy_peer *peer);
 /* Encode msg and queue it on the lane that it belongs to, or drop it.  Any thread. */
 void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg);
 
+/* The same with a packer of fy_local_packer, for one of several messages: next is the one after it, NULL: none. */
+void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, const struct ferry_message *next,
+                         struct fy_packer *packer);
+
 /* Have up.attend called, once until needs_attention is reset.  Any thread. */
 void fy_peer_ask_for_attention(struct fy_peer *peer);
 
 /* Do what senders left for the loop to do. */
 void fy_peer_attend(struct fy_peer *peer);
 
-/* For the lanes: msg was written, and is freed. */
+/* For the lanes: msg was written, and is freed; or all of msgs, which is left empty, of so much memory together. */
 void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg);
+void fy_peer_free_messages(struct fy_peer *peer, struct fy_list *msgs, size_t memory);
 
 /* For the lanes: msg is dropped for reason; it is counted, reported where the protocol says so, and freed. */
 void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_drop_reason reason);

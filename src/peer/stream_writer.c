@@ -1,11 +1,13 @@
 /*
  * stream_writer - the channel's messages, framed and flushed in batches.
  *
- * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks read() for
- * bytes, and read fills its buffer with as many frames as there are - one call is one batch and one flush.  A
- * link heartbeat goes between two frames every third of the read timeout (more often for the sake of a link timeout
- * that is short), under load as well, so that the reader knows the link, and we by what it acknowledges. A message is
- * written when its last byte was given to the net.
+ * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks
+ * gather_frames() for bytes, and it shows as many frames as there are - one call is one batch and one write.  For that
+ * a second encoder runs ahead over messages that stay where they are; when the net says how much it could send, the
+ * first one follows.  A message is written when its last byte was given to the net.
+ *
+ * A link heartbeat goes between two frames every third of the read timeout (more often for the sake of a link timeout
+ * that is short), under load as well, so that the reader knows the link, and we by what it acknowledges.
  *
  * When the connection breaks, or a newer one takes its place, the message that was being written and all that are
  * queued are dropped and the core is told once: what the old connection carried cannot be known, and Raft sends again.
@@ -64,11 +66,48 @@ static void on_heartbeat(void *arg)
     struct fy_stream_writer *w = arg;
 
     fy_stream_writer_beat(w);
+    /* As good a place as any that comes again. */
+    fy_shelf_trim(&w->peer->local->shelf, fy_net_now_ns(w->peer->local->net));
     await_heartbeat(w);
 }
 
-/* Put the next frame into the encoder.  false: there is none. */
-static bool begin_frame(struct fy_stream_writer *w)
+/* The message behind node in what was taken from the channel, or could be (NULL: the first); NULL: there is none. */
+static struct fy_node *next_message(struct fy_stream_writer *w, const struct fy_node *node)
+{
+    struct fy_node *next = node ? fy_list_next(&w->taken, node) : fy_list_first(&w->taken);
+
+    if (next)
+        return next;
+    fy_channel_take_all(&w->channel, &w->taken);
+    return node ? fy_list_next(&w->taken, node) : fy_list_first(&w->taken);
+}
+
+/* Show frames to the net: what is left of the present one, then a heartbeat if one is due, then messages. */
+static void gather_frames(void *arg, struct fy_gather *g)
+{
+    struct fy_stream_writer *w = arg;
+    bool heartbeat_due = w->heartbeat_due;
+    struct fy_node *node = NULL;
+
+    fy_encoder_copy(&w->ahead, &w->encoder);
+    for (;;) {
+        fy_encoder_gather(&w->ahead, g);
+        if (fy_encoder_left(&w->ahead) > 0)
+            return;
+        if (heartbeat_due) {
+            heartbeat_due = false;
+            fy_encoder_start_heartbeat(&w->ahead);
+            continue;
+        }
+        node = next_message(w, node);
+        if (!node)
+            return;
+        fy_encoder_start(&w->ahead, fy_container(node, struct fy_outgoing, node));
+    }
+}
+
+/* Put the next frame into the encoder, in the order in which gather_frames has shown them. */
+static void begin_frame(struct fy_stream_writer *w)
 {
     struct fy_node *node;
 
@@ -76,49 +115,50 @@ static bool begin_frame(struct fy_stream_writer *w)
         w->heartbeat_due = false;
         fy_count(&w->heartbeats, 1);
         fy_encoder_start_heartbeat(&w->encoder);
-        return true;
+        return;
     }
-    if (fy_list_is_empty(&w->taken))
-        fy_channel_take_all(&w->channel, &w->taken);
     node = fy_list_take_first(&w->taken);
-    if (!node)
-        return false;
+    assert(node); /* no more is sent than was shown */
     set_current(w, fy_container(node, struct fy_outgoing, node));
     fy_encoder_start(&w->encoder, w->current);
     w->frame_len = fy_encoder_left(&w->encoder);
-    return true;
 }
 
-static size_t read_frames(void *arg, uint8_t *buf, size_t cap)
+static void frames_sent(void *arg, size_t len)
 {
     struct fy_stream_writer *w = arg;
     struct fy_counts *counts = &w->peer->counts;
-    size_t len = 0, n = 0, n_memory = 0, n_bytes = 0;
+    size_t n = 0, n_memory = 0, n_bytes = 0;
     size_t n_of_class[FERRY_N_CLASSES] = {0};
+    struct fy_list done;
 
-    for (;;) {
-        len += fy_encoder_read(&w->encoder, buf + len, cap - len);
-        if (fy_encoder_left(&w->encoder) > 0)
-            break;
-        if (w->current) {
+    fy_list_init(&done);
+    while (len > 0) {
+        size_t left;
+
+        if (fy_encoder_left(&w->encoder) == 0)
+            begin_frame(w);
+        left = fy_encoder_left(&w->encoder);
+        left = left < len ? left : len;
+        fy_encoder_skip(&w->encoder, left);
+        len -= left;
+        if (fy_encoder_left(&w->encoder) == 0 && w->current) {
             n++;
             n_of_class[fy_message_class(w->current->type)]++;
             n_memory += w->current->memory;
             n_bytes += w->frame_len;
-            fy_peer_free_message(w->peer, w->current);
+            fy_list_append(&done, &w->current->node);
             set_current(w, NULL);
         }
-        if (!begin_frame(w))
-            break;
     }
-    if (n > 0) {
-        fy_channel_give_back(&w->channel, n, n_memory);
-        for (size_t i = 0; i < FERRY_N_CLASSES; i++)
-            if (n_of_class[i] > 0)
-                fy_count(&counts->written[i], n_of_class[i]);
-        fy_count(&counts->sent_bytes, n_bytes);
-    }
-    return len;
+    if (n == 0)
+        return;
+    fy_peer_free_messages(w->peer, &done, n_memory);
+    fy_channel_give_back(&w->channel, n, n_memory);
+    for (size_t i = 0; i < FERRY_N_CLASSES; i++)
+        if (n_of_class[i] > 0)
+            fy_count(&counts->written[i], n_of_class[i]);
+    fy_count(&counts->sent_bytes, n_bytes);
 }
 
 static void on_gone(void *arg, int err)
@@ -130,7 +170,7 @@ static void on_gone(void *arg, int err)
     fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), ferry_strerror(err));
 }
 
-static const struct fy_outflow_source source = {.read = read_frames, .on_gone = on_gone};
+static const struct fy_outflow_source source = {.gather = gather_frames, .sent = frames_sent, .on_gone = on_gone};
 
 void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream)
 {

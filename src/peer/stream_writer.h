@@ -30,8 +30,9 @@ struct fy_stream_writer {
 
     /* the loop's */
     struct fy_outflow *out;      /* NULL: detached */
-    struct fy_encoder encoder;   /* fresh with each connection */
-    struct fy_list taken;        /* from the channel, not yet begun */
+    struct fy_encoder encoder;   /* fresh with each connection; it stands where the net has taken bytes to */
+    struct fy_encoder ahead;     /* of it, where the net is shown bytes */
+    struct fy_list taken;        /* from the channel, not yet begun by encoder */
     struct fy_outgoing *current; /* in the encoder; NULL: none, or a heartbeat */
     size_t frame_len;            /* of current, on the wire */
     bool heartbeat_due;

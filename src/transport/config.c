@@ -12,6 +12,7 @@
 #include "transport/transport.h"
 #include "wire/url.h"
 
+#define SHELF_BYTES ((size_t)16 << 20)
 #define MS_TO_NS(ms) ((uint64_t)(ms)*1000000)
 #define MAX_WORKERS 256
 #define MAX_SNAPSHOTS 256
@@ -170,6 +171,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     local->max_pipeline_messages = cfg->max_pipeline_messages;
     local->max_message_bytes = cfg->max_message_bytes;
     local->max_send_bytes = cfg->max_send_bytes;
+    fy_shelf_init(&local->shelf, SHELF_BYTES < cfg->max_send_bytes ? SHELF_BYTES : cfg->max_send_bytes);
 
     t->sink = cfg->snapshot_sink;
     t->max_snapshot_bytes = cfg->max_snapshot_bytes;
@@ -222,6 +224,7 @@ void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
 void fy_config_release(struct ferry_transport *t)
 {
     fy_tls_free(t->tls);
+    fy_shelf_release(&t->local.shelf);
     free(t->local.version_text);
     free(t->local.min_version_text);
     free(t->local.peer_urls);

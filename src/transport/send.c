@@ -1,11 +1,13 @@
 /*
  * send - what the embedder gives us to carry, to the peers that it names.
  */
+#include "peer/local.h"
 #include "peer/peer.h"
 #include "transport/transport.h"
 
 int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n)
 {
+    struct fy_packer packer = fy_local_packer(&t->local);
     struct fy_peer *peer = NULL;
     int err = fy_transport_check_running(t);
 
@@ -18,12 +20,13 @@ int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *
             peer = fy_transport_find(t, msgs[i].to);
         }
         if (peer)
-            fy_peer_send(peer, &msgs[i]);
+            fy_peer_send_one_of(peer, &msgs[i], i + 1 < n ? &msgs[i + 1] : NULL, &packer);
         else
             fy_count(&t->n_unknown, 1);
     }
     if (peer)
         fy_peer_unref(peer);
+    fy_packer_release(&packer);
     return err;
 }
 

@@ -1,8 +1,8 @@
 /*
  * encoder - frames, one run of bytes after the other.
  *
- * A frame is never put together anywhere: starting it only lays down its first run and how many bytes it has, and each
- * read copies from the present run and, when that is used up, steps to the next.  So a read can end at any byte.
+ * A frame is never put together anywhere: starting it only lays down its first run and how many bytes it has, and what
+ * is taken comes from the present run and, when that is used up, from the next.  So taking can end at any byte.
  *
  *   message, bare, full frame:  start, head, { tag and length, entry } ..., tail
  *   compact frame:              start, all entries as they lie in msg, commit
@@ -44,7 +44,7 @@ static void set_run(struct fy_encoder *enc, const uint8_t *run, size_t len, enum
 static void start_message(struct fy_encoder *enc, const struct fy_outgoing *msg, size_t start_len)
 {
     enc->msg = msg;
-    enc->entry = msg->packed + msg->head_len;
+    enc->entry = msg->entries;
     enc->entries_left = msg->n_entries;
     enc->left = start_len + msg->packed_len;
     set_run(enc, enc->small, start_len, STEP_HEAD);
@@ -121,7 +121,7 @@ static void next_run(struct fy_encoder *enc)
 
     switch ((enum step)enc->step) {
     case STEP_HEAD:
-        set_run(enc, msg->packed, msg->head_len, enc->entries_left > 0 ? STEP_ENTRY_TAG : STEP_TAIL);
+        set_run(enc, msg->head, msg->head_len, enc->entries_left > 0 ? STEP_ENTRY_TAG : STEP_TAIL);
         break;
     case STEP_ENTRY_TAG:
         enc->small[0] = FY_MESSAGE_ENTRIES;
@@ -135,10 +135,10 @@ static void next_run(struct fy_encoder *enc)
         enc->entry += FY_BE64_SIZE + len;
         break;
     case STEP_TAIL:
-        set_run(enc, msg->packed + msg->head_len + msg->entries_len, msg->tail_len, STEP_NONE);
+        set_run(enc, msg->tail, msg->tail_len, STEP_NONE);
         break;
     case STEP_ALL_ENTRIES:
-        set_run(enc, msg->packed + msg->head_len, msg->entries_len, STEP_COMMIT);
+        set_run(enc, msg->entries, msg->entries_len, STEP_COMMIT);
         break;
     case STEP_COMMIT:
         fy_be64_put(enc->small, msg->commit);
@@ -155,22 +155,61 @@ size_t fy_encoder_left(const struct fy_encoder *enc)
     return enc->left;
 }
 
-size_t fy_encoder_read(struct fy_encoder *enc, uint8_t *buf, size_t cap)
+/* len bytes of the present run are taken. */
+static void advance(struct fy_encoder *enc, size_t len)
 {
-    size_t n = 0;
+    enc->run += len;
+    enc->run_len -= len;
+    enc->left -= len;
+}
 
-    while (n < cap && enc->left > 0) {
-        size_t len = enc->run_len < cap - n ? enc->run_len : cap - n;
+void fy_encoder_gather(struct fy_encoder *enc, struct fy_gather *g)
+{
+    while (enc->left > 0) {
+        size_t len = enc->run_len;
 
-        memcpy(buf + n, enc->run, len);
-        n += len;
-        enc->run += len;
-        enc->run_len -= len;
-        enc->left -= len;
-        if (enc->run_len == 0 && enc->left > 0)
+        if (len > 0) {
+            size_t n = fy_gather_add(g, enc->run, len);
+
+            advance(enc, n);
+            if (n < len)
+                return;
+        }
+        if (enc->left > 0)
             next_run(enc);
     }
-    if (enc->left == 0)
-        enc->msg = NULL; /* no longer lent */
-    return n;
+    enc->msg = NULL; /* no longer looked at */
+}
+
+void fy_encoder_skip(struct fy_encoder *enc, size_t n)
+{
+    assert(n <= enc->left);
+    if (n == enc->left) {
+        enc->run_len = enc->left = 0;
+        enc->msg = NULL;
+        return;
+    }
+    while (n >= enc->run_len) { /* never the last run: something of the frame is to be left */
+        n -= enc->run_len;
+        advance(enc, enc->run_len);
+        next_run(enc);
+    }
+    advance(enc, n);
+}
+
+void fy_encoder_copy(struct fy_encoder *copy, const struct fy_encoder *enc)
+{
+    uintptr_t run = (uintptr_t)enc->run, small = (uintptr_t)enc->small;
+
+    *copy = *enc;
+    if (run >= small && run <= small + sizeof(enc->small)) /* its own, or it looks at what enc has under way there */
+        copy->run = copy->small + (run - small);
+}
+
+size_t fy_encoder_read(struct fy_encoder *enc, uint8_t *buf, size_t cap)
+{
+    struct fy_gather g = fy_gather_copy(buf, cap);
+
+    fy_encoder_gather(enc, &g);
+    return g.len;
 }

@@ -1,7 +1,8 @@
 /*
  * encoder.h - outgoing messages to the bytes of one connection.  A pure byte machine: no I/O, no allocation.
  *
- * One frame at a time: start it, then read it out in pieces of any size until read returns less than it was offered.
+ * One frame at a time: start it, then gather, read or skip it in pieces of any size until nothing of it is left.  A
+ * copy of an encoder can run ahead of it, to say what comes without taking it.
  */
 #ifndef FY_WIRE_ENCODER_H
 #define FY_WIRE_ENCODER_H
@@ -10,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/gather.h"
 #include "wire/outgoing.h"
 
 enum fy_codec {
@@ -52,6 +54,18 @@ void fy_encoder_start_heartbeat(struct fy_encoder *enc); /* not with FY_CODEC_BA
 
 /* Bytes of the present frame still to be read; 0: none, start the next. */
 size_t fy_encoder_left(const struct fy_encoder *enc);
+
+/*
+ * Add what is left of the frame to g, or as much of it as fits: less than all means that g is full.  Long runs are
+ * lent, out of the message.
+ */
+void fy_encoder_gather(struct fy_encoder *enc, struct fy_gather *g);
+
+/* Take n <= left bytes of the frame without looking at them. */
+void fy_encoder_skip(struct fy_encoder *enc, size_t n);
+
+/* Have copy stand where enc stands. */
+void fy_encoder_copy(struct fy_encoder *copy, const struct fy_encoder *enc);
 
 /* Copy up to cap bytes of the frame into buf; returns how many: min(cap, left). */
 size_t fy_encoder_read(struct fy_encoder *enc, uint8_t *buf, size_t cap);

@@ -2,14 +2,20 @@
  * outgoing - a message to its packed block.
  *
  * The message is checked first, since it is the embedder's; then counted, held against the limit, and written into one
- * allocation.  Counting and writing are one code (protobuf.h), run twice, or once for what is small.
+ * block.  Counting and writing are one code (protobuf.h), run twice, or once for what is small.
  *
  * The fields are written by hand: the three forms differ in which zeros they write, the entries need gaps for the
- * lengths of compact frames, and this runs on the caller's thread for every message.
+ * lengths of compact frames, and this runs on the caller's thread for every message.  What every message has is inlined
+ * for the same reason: a writer that stays in registers takes half the instructions.
+ *
+ * A leader sends the same entries to all of its followers.  When they are long, they are packed into a counted block
+ * of their own, and each message has only its head and tail to itself: one copy instead of many, and the kernel finds
+ * it in the cache when the second follower's socket takes it.
  */
 #include "wire/outgoing.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,13 +69,15 @@ static uint64_t enum_value(int value)
     return (uint64_t)(int64_t)(int32_t)value;
 }
 
-static inline void write_scalar(struct fy_pb_writer *out, enum ferry_wire_form form, uint8_t tag, uint64_t value)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void write_scalar(struct fy_pb_writer *out, enum ferry_wire_form form, uint8_t tag, uint64_t value)
 {
     if (value != 0 || form != FERRY_FORM_3_7)
         fy_pb_write_varint(out, tag, value);
 }
 
-static void write_entry(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_entry *entry)
+INLINE void write_entry(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_entry *entry)
 {
     write_scalar(out, form, FY_ENTRY_TYPE, enum_value((int)entry->type));
     write_scalar(out, form, FY_ENTRY_TERM, entry->term);
@@ -78,7 +86,7 @@ static void write_entry(struct fy_pb_writer *out, enum ferry_wire_form form, con
         fy_pb_write_bytes(out, FY_ENTRY_DATA, entry->data);
 }
 
-static size_t entry_size(enum ferry_wire_form form, const struct ferry_entry *entry, size_t max)
+INLINE size_t entry_size(enum ferry_wire_form form, const struct ferry_entry *entry, size_t max)
 {
     struct fy_pb_writer count = {.max = max};
 
@@ -123,12 +131,19 @@ static void write_snapshot(struct fy_pb_writer *out, const struct ferry_snapshot
     write_metadata(out, snapshot);
 }
 
-/* A snapshot as the field of a message: the one there is, or the empty one of 3.4, which is always the same. */
-static void write_snapshot_field(struct fy_pb_writer *out, enum ferry_wire_form form,
-                                 const struct ferry_snapshot *snapshot)
+/* What 3.4 writes where there is no snapshot. */
+INLINE void write_empty_snapshot(struct fy_pb_writer *out)
 {
     static const uint8_t empty[] = {FY_SNAPSHOT_METADATA, 8, FY_METADATA_CONF_STATE, 2, FY_CONF_STATE_AUTO_LEAVE, 0,
                                     FY_METADATA_INDEX,    0, FY_METADATA_TERM,       0};
+
+    fy_pb_write_bytes(out, FY_MESSAGE_SNAPSHOT, (struct ferry_bytes){empty, sizeof(empty)});
+}
+
+/* A snapshot as the field of a message: the one there is, or the empty one of 3.4. */
+static void write_snapshot_field(struct fy_pb_writer *out, enum ferry_wire_form form,
+                                 const struct ferry_snapshot *snapshot)
+{
     struct fy_pb_writer count = {.max = out->max};
 
     if (snapshot) {
@@ -136,11 +151,11 @@ static void write_snapshot_field(struct fy_pb_writer *out, enum ferry_wire_form 
         fy_pb_write_head(out, FY_MESSAGE_SNAPSHOT, count.len);
         write_snapshot(out, snapshot);
     } else if (form == FERRY_FORM_3_4) {
-        fy_pb_write_bytes(out, FY_MESSAGE_SNAPSHOT, (struct ferry_bytes){empty, sizeof(empty)});
+        write_empty_snapshot(out);
     }
 }
 
-static void write_head(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+INLINE void write_head(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
 {
     write_scalar(out, form, FY_MESSAGE_TYPE, enum_value((int)msg->type));
     write_scalar(out, form, FY_MESSAGE_TO, msg->to);
@@ -152,23 +167,33 @@ static void write_head(struct fy_pb_writer *out, enum ferry_wire_form form, cons
 
 static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg);
 
-static void write_tail(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+/* is_plain: it has neither snapshot nor context nor responses.  Known where this is inlined. */
+INLINE void write_tail_of(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg,
+                          bool is_plain)
 {
     write_scalar(out, form, FY_MESSAGE_COMMIT, msg->commit);
-    write_snapshot_field(out, form, msg->snapshot);
+    if (!is_plain)
+        write_snapshot_field(out, form, msg->snapshot);
+    else if (form == FERRY_FORM_3_4)
+        write_empty_snapshot(out);
     write_scalar(out, form, FY_MESSAGE_REJECT, msg->reject);
     write_scalar(out, form, FY_MESSAGE_REJECT_HINT, msg->reject_hint);
-    if (msg->context.data)
+    if (!is_plain && msg->context.data)
         fy_pb_write_bytes(out, FY_MESSAGE_CONTEXT, msg->context);
     if (msg->vote != 0 || form == FERRY_FORM_3_6)
         fy_pb_write_varint(out, FY_MESSAGE_VOTE, msg->vote);
-    for (size_t i = 0; i < msg->n_responses; i++) {
+    for (size_t i = 0; !is_plain && i < msg->n_responses; i++) {
         struct fy_pb_writer count = {.max = out->max};
 
         write_response(&count, form, &msg->responses[i]);
         fy_pb_write_head(out, FY_MESSAGE_RESPONSES, count.len);
         write_response(out, form, &msg->responses[i]);
     }
+}
+
+static void write_tail(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    write_tail_of(out, form, msg, false);
 }
 
 /* A whole message, without gaps.  Counting it again at each level is what nesting costs; the levels are few. */
@@ -198,25 +223,30 @@ struct ends {
     bool has_tail; /* else it holds what has no such bound, and is written in its place */
 };
 
-/* The lengths of the three runs, and the ends that are written with them; FERRY_ERR_TOO_LARGE when they do not fit into
- * max bytes. */
+/*
+ * The lengths of the three runs, and the ends that are written with them; FERRY_ERR_TOO_LARGE when they do not fit into
+ * max bytes.
+ */
 static int measure(const struct ferry_message *msg, enum ferry_wire_form form, size_t max, struct fy_outgoing *out,
                    struct ends *ret_ends)
 {
     bool has_tail = !msg->snapshot && !msg->context.data && msg->n_responses == 0;
-    struct fy_pb_writer head = {.at = ret_ends->head, .max = max};
-    struct fy_pb_writer tail = {.at = has_tail ? ret_ends->tail : NULL, .max = max};
+    struct fy_pb_writer head = {.at = ret_ends->head, .max = HEAD_MAX};
+    struct fy_pb_writer tail = {.at = ret_ends->tail, .max = TAIL_MAX};
+    struct fy_pb_writer count = {.max = max};
     size_t left = max;
 
     ret_ends->has_tail = has_tail;
-
     write_head(&head, form, msg);
-    write_tail(&tail, form, msg);
-    if (head.len > left || tail.len > left - head.len)
-        return FERRY_ERR_TOO_LARGE;
-    left -= head.len + tail.len;
+    if (has_tail)
+        write_tail_of(&tail, form, msg, true);
+    else
+        write_tail(&count, form, msg);
     out->head_len = head.len;
-    out->tail_len = tail.len;
+    out->tail_len = has_tail ? tail.len : count.len;
+    if (out->head_len > left || out->tail_len > left - out->head_len)
+        return FERRY_ERR_TOO_LARGE;
+    left -= out->head_len + out->tail_len;
     out->entries_len = 0;
     for (size_t i = 0; i < msg->n_entries; i++) {
         size_t len = entry_size(form, &msg->entries[i], left);
@@ -231,46 +261,130 @@ static int measure(const struct ferry_message *msg, enum ferry_wire_form form, s
     return FERRY_OK;
 }
 
+/* As they lie in a block: each behind its length.  Returns past them. */
+static uint8_t *write_entries(uint8_t *at, enum ferry_wire_form form, const struct ferry_message *msg)
+{
+    for (size_t i = 0; i < msg->n_entries; i++) {
+        struct fy_pb_writer writer = {.at = at + FY_BE64_SIZE, .max = SIZE_MAX / 2};
+
+        write_entry(&writer, form, &msg->entries[i]);
+        fy_be64_put(at, writer.len);
+        at = writer.at;
+    }
+    return at;
+}
+
+/* ---- Entries that several messages have ---- */
+
+#define MIN_SHARED 1024 /* bytes of them: below it counting costs more than copying */
+
+struct fy_packed_entries {
+    atomic_uint n_refs; /* each message's, and the packer's */
+    const struct ferry_entry *entries; /* what was packed: for the packer to know them again */
+    size_t n_entries;
+    size_t memory;
+    uint8_t packed[];
+};
+
+static bool has_entries_of(const struct ferry_message *msg, const struct ferry_message *other)
+{
+    return msg->n_entries > 0 && msg->n_entries == other->n_entries && msg->entries == other->entries;
+}
+
+/* Let go of a reference; the pile, with the memory if that was the last one. */
+static struct fy_shelf_block *unref_entries(struct fy_packed_entries *shared, struct fy_shelf_block *pile)
+{
+    if (atomic_fetch_sub_explicit(&shared->n_refs, 1, memory_order_acq_rel) != 1)
+        return pile;
+    return fy_shelf_pile(pile, shared, shared->memory);
+}
+
+void fy_packer_release(struct fy_packer *packer)
+{
+    if (packer->shared)
+        fy_shelf_put(packer->shelf, unref_entries(packer->shared, NULL));
+    packer->shared = NULL;
+}
+
+/* Have packer->shared hold the entries of msg if they are to be shared.  No memory for it: then they are not. */
+static void share_entries(struct fy_packer *packer, const struct ferry_message *msg, const struct ferry_message *next,
+                          size_t entries_len)
+{
+    struct fy_packed_entries *shared = packer->shared;
+
+    if (shared && shared->n_entries == msg->n_entries && shared->entries == msg->entries)
+        return;
+    fy_packer_release(packer);
+    if (!next || entries_len < MIN_SHARED || !has_entries_of(msg, next))
+        return;
+    shared = fy_shelf_take(packer->shelf, sizeof(*shared) + entries_len);
+    if (!shared)
+        return;
+    atomic_init(&shared->n_refs, 1);
+    shared->entries = msg->entries;
+    shared->n_entries = msg->n_entries;
+    shared->memory = sizeof(*shared) + entries_len;
+    (void)write_entries(shared->packed, packer->form, msg);
+    packer->shared = shared;
+}
+
+/* ---- The message ---- */
+
+/* What of out->memory lies in its own block. */
+static size_t own_memory(const struct fy_outgoing *out)
+{
+    return out->memory - (out->shared ? out->entries_len : 0);
+}
+
 static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const struct ferry_message *msg,
                       const struct ends *ends)
 {
-    struct fy_pb_writer writer = {.at = out->packed + out->head_len, .max = SIZE_MAX / 2};
+    uint8_t *at = out->packed;
 
-    memcpy(out->packed, ends->head, out->head_len);
-    for (size_t i = 0; i < msg->n_entries; i++) {
-        uint8_t *length = writer.at;
-
-        writer.at += FY_BE64_SIZE;
-        write_entry(&writer, form, &msg->entries[i]);
-        fy_be64_put(length, (uint64_t)(writer.at - length) - FY_BE64_SIZE);
-    }
-    assert(writer.at == out->packed + out->head_len + out->entries_len);
-    if (ends->has_tail) {
-        memcpy(writer.at, ends->tail, out->tail_len);
+    out->head = at;
+    memcpy(at, ends->head, out->head_len);
+    at += out->head_len;
+    if (out->shared) {
+        out->entries = out->shared->packed;
     } else {
+        out->entries = at;
+        at = write_entries(at, form, msg);
+        assert((size_t)(at - out->entries) == out->entries_len);
+    }
+    out->tail = at;
+    if (ends->has_tail) {
+        memcpy(at, ends->tail, out->tail_len);
+    } else {
+        struct fy_pb_writer writer = {.at = at, .max = SIZE_MAX / 2};
+
         write_tail(&writer, form, msg);
-        assert(writer.at == out->packed + out->head_len + out->entries_len + out->tail_len);
+        assert(writer.len == out->tail_len);
     }
 }
 
-int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
-                    struct fy_outgoing **ret_out)
+int fy_packer_pack(struct fy_packer *packer, const struct ferry_message *msg, const struct ferry_message *next,
+                   struct fy_outgoing **ret_out)
 {
     /* Gaps are at most four times what their entries pack to, so that below this limit no sum can wrap. */
-    size_t max = max_bytes < SIZE_MAX / 16 ? max_bytes : SIZE_MAX / 16;
+    size_t max = packer->max_bytes < SIZE_MAX / 16 ? packer->max_bytes : SIZE_MAX / 16;
     struct fy_outgoing sizes = {.type = msg->type};
     struct fy_outgoing *out;
     struct ends ends;
     int err = check(msg, 0);
 
     if (err == FERRY_OK)
-        err = measure(msg, form, max, &sizes, &ends);
+        err = measure(msg, packer->form, max, &sizes, &ends);
     if (err != FERRY_OK)
         return err;
+    share_entries(packer, msg, next, sizes.entries_len);
+    sizes.shelf = packer->shelf;
+    sizes.shared = packer->shared;
     sizes.memory = sizeof(*out) + sizes.head_len + sizes.entries_len + sizes.tail_len;
-    out = malloc(sizes.memory);
+    out = fy_shelf_take(packer->shelf, own_memory(&sizes));
     if (!out)
         return FERRY_ERR_NOMEM;
+    if (sizes.shared)
+        atomic_fetch_add_explicit(&sizes.shared->n_refs, 1, memory_order_relaxed);
     *out = sizes;
     out->to = msg->to;
     out->from = msg->from;
@@ -280,13 +394,50 @@ int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, 
     out->commit = msg->commit;
     out->n_entries = msg->n_entries;
     out->last_index = msg->n_entries > 0 ? msg->entries[msg->n_entries - 1].index : msg->index;
-    write_all(out, form, msg, &ends);
+    write_all(out, packer->form, msg, &ends);
     *ret_out = out;
     return FERRY_OK;
 }
 
+int fy_outgoing_new(const struct ferry_message *msg, enum ferry_wire_form form, size_t max_bytes,
+                    struct fy_outgoing **ret_out)
+{
+    struct fy_packer packer = {.form = form, .max_bytes = max_bytes};
+
+    return fy_packer_pack(&packer, msg, NULL, ret_out);
+}
+
+static struct fy_shelf_block *pile_up(struct fy_outgoing *out, struct fy_shelf_block *pile)
+{
+    size_t memory = own_memory(out);
+
+    assert(!fy_node_is_linked(&out->node));
+    if (out->shared)
+        pile = unref_entries(out->shared, pile);
+    return fy_shelf_pile(pile, out, memory);
+}
+
 void fy_outgoing_free(struct fy_outgoing *out)
 {
-    assert(!out || !fy_node_is_linked(&out->node));
-    free(out);
+    struct fy_shelf *shelf;
+
+    if (!out)
+        return;
+    shelf = out->shelf;
+    fy_shelf_put(shelf, pile_up(out, NULL));
+}
+
+void fy_outgoing_free_all(struct fy_list *list)
+{
+    struct fy_node *node = fy_list_first(list);
+    struct fy_shelf *shelf = node ? fy_container(node, struct fy_outgoing, node)->shelf : NULL;
+    struct fy_shelf_block *pile = NULL;
+
+    while ((node = fy_list_take_first(list))) {
+        struct fy_outgoing *out = fy_container(node, struct fy_outgoing, node);
+
+        assert(out->shelf == shelf);
+        pile = pile_up(out, pile);
+    }
+    fy_shelf_put(shelf, pile);
 }

@@ -106,17 +106,20 @@ static void on_our_request(void *arg, struct fy_request *req)
 
 /* ---- Their server ---- */
 
-static size_t feed_read(void *arg, uint8_t *buf, size_t cap)
+static void feed_gather(void *arg, struct fy_gather *g)
+{
+    const struct rig_feed *feed = arg;
+
+    if (feed->len > 0)
+        (void)fy_gather_add(g, feed->bytes, feed->len);
+}
+
+static void feed_sent(void *arg, size_t n)
 {
     struct rig_feed *feed = arg;
-    size_t len = feed->len < cap ? feed->len : cap;
 
-    if (len == 0)
-        return 0;
-    memcpy(buf, feed->bytes, len);
-    memmove(feed->bytes, feed->bytes + len, feed->len - len);
-    feed->len -= len;
-    return len;
+    memmove(feed->bytes, feed->bytes + n, feed->len - n);
+    feed->len -= n;
 }
 
 static void feed_gone(void *arg, int err)
@@ -128,7 +131,7 @@ static void feed_gone(void *arg, int err)
     feed->n_gone++;
 }
 
-static const struct fy_outflow_source feed_source = {.read = feed_read, .on_gone = feed_gone};
+static const struct fy_outflow_source feed_source = {.gather = feed_gather, .sent = feed_sent, .on_gone = feed_gone};
 
 static void open_feed(struct rig_request *request, const struct fy_header *headers, size_t n_headers)
 {

@@ -80,7 +80,7 @@ mutant sim 40 wire/encoder.c "msgappv2 sends compactly without a look at the ind
 mutant sim 40 wire/decoder.c "msgappv2 does not learn the term of a full message" \
     '/^    dec->term = msg->term;/d'
 mutant sim 40 wire/outgoing.c "the context of a heartbeat is lost" \
-    's/^    if (msg->context.data)$/    if (msg->context.data \&\& msg->type != FERRY_MSG_HEARTBEAT)/'
+    's/^    if (!is_plain && msg->context.data)$/    if (!is_plain \&\& msg->context.data \&\& msg->type != FERRY_MSG_HEARTBEAT)/'
 
 # ---- peer ----
 mutant sim 500 peer/stream_reader.c "bytes of a stale connection go before those of the next one" \
@@ -93,6 +93,8 @@ mutant sim 40 peer/stream_writer.c "a connection that was replaced is still serv
     '/^        fy_outflow_end(older);/d'
 mutant sim 40 peer/stream_writer.c "messages of one queue go out of order" \
     's/^    node = fy_list_take_first(&w->taken);/    node = fy_list_first(\&w->taken); if (node \&\& fy_list_next(\&w->taken, node)) node = fy_list_next(\&w->taken, node); if (node) fy_list_remove(node);/'
+mutant sim 40 peer/stream_writer.c "what was shown and not sent is lost" \
+    's/^        fy_encoder_skip(&w->encoder, left);/        fy_encoder_skip(\&w->encoder, fy_encoder_left(\&w->encoder));/'
 mutant sim 500 peer/peer.c "a report_unreachable is lost" \
     's/^    if (is_worth_telling(peer, reason))/    if (is_worth_telling(peer, reason) \&\& reason != FERRY_DROP_STREAM_CLOSED)/'
 mutant sim 40 peer/peer.c "a message is dropped without an account" \

@@ -223,6 +223,83 @@ START_TEST(a_frame_can_be_read_in_pieces_of_any_size)
 }
 END_TEST
 
+/* A message that is long enough for runs to be lent. */
+static const struct ferry_message *long_message(void)
+{
+    struct ferry_message *msg = pool_take(&pool, 1, sizeof(*msg));
+    size_t n = 1 + (size_t)random() % 4;
+    struct ferry_entry *entries = pool_take(&pool, n, sizeof(*entries));
+
+    for (size_t i = 0; i < n; i++) {
+        size_t len = (size_t)random() % (3 * FY_GATHER_MIN_LENT);
+        uint8_t *data = pool_take(&pool, 1, len);
+
+        for (size_t k = 0; k < len; k++)
+            data[k] = (uint8_t)random();
+        entries[i] = (struct ferry_entry){.term = 1, .index = i + 1, .data = {data, len}};
+    }
+    *msg = (struct ferry_message){
+        .type = FERRY_MSG_APP, .term = 1, .log_term = 1, .entries = entries, .n_entries = n, .commit = 300};
+    return msg;
+}
+
+static size_t join(const struct fy_gather *g, uint8_t *bytes)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < g->n_runs; i++) {
+        memcpy(bytes + len, g->runs[i].iov_base, g->runs[i].iov_len);
+        len += g->runs[i].iov_len;
+    }
+    ck_assert_uint_eq(len, g->len);
+    return len;
+}
+
+/* Shown by a copy that runs ahead, in as many runs and with as much room as there happens to be; then it is taken. */
+START_TEST(a_frame_can_be_shown_ahead_of_what_is_taken)
+{
+    for (int i = 0; i < 3000; i++) {
+        const struct ferry_message *msg = random() % 2 ? long_message() : message_random(&pool, 2);
+        const enum ferry_wire_form form = (enum ferry_wire_form)(random() % 3);
+        struct fy_outgoing *out = pack(msg, form);
+        struct fy_encoder enc, ahead;
+        struct ferry_bytes expected;
+        uint8_t room[500], *bytes;
+        size_t at = 0;
+
+        fy_encoder_init(&enc, (enum fy_codec)(random() % 3), form);
+        if (random() % 2 == 0) { /* so that it fits */
+            enc.term = msg->term;
+            enc.index = msg->index;
+        }
+        ahead = enc;
+        fy_encoder_start(&ahead, out);
+        expected = read_whole(&ahead);
+        bytes = pool_take(&pool, 1, expected.len);
+        fy_encoder_start(&enc, out);
+        while (fy_encoder_left(&enc) > 0) {
+            struct iovec runs[3];
+            struct fy_gather g = fy_gather_runs(runs, 1 + (size_t)random() % 3, room, 1 + (size_t)random() % 500,
+                                                1 + (size_t)random() % 10000);
+            size_t n;
+
+            fy_encoder_copy(&ahead, &enc);
+            fy_encoder_gather(&ahead, &g);
+            n = join(&g, bytes);
+            ck_assert_uint_gt(n, 0);
+            ck_assert_uint_eq(fy_encoder_left(&ahead), fy_encoder_left(&enc) - n);
+            ck_assert_mem_eq(bytes, expected.data + at, n);
+            n = random() % 2 ? n : (size_t)random() % (n + 1);
+            fy_encoder_skip(&enc, n);
+            at += n;
+            ck_assert_uint_eq(fy_encoder_left(&enc), expected.len - at);
+        }
+        fy_outgoing_free(out);
+        pool_release(&pool);
+    }
+}
+END_TEST
+
 START_TEST(reading_allocates_nothing)
 {
     struct fy_outgoing *out = pack(message_random(&pool, 2), FERRY_FORM_3_4);
@@ -248,5 +325,5 @@ int main(void)
     return rig_main("encoder", setup, teardown, a_link_heartbeat_is_the_frame_of_a_heartbeat_of_zeros,
                     the_state_decides_between_compact_and_full, a_fresh_state_fits_a_message_of_zeros_of_any_type,
                     the_codecs_wrap_the_same_message, a_frame_can_be_read_in_pieces_of_any_size,
-                    reading_allocates_nothing, NULL);
+                    a_frame_can_be_shown_ahead_of_what_is_taken, reading_allocates_nothing, NULL);
 }

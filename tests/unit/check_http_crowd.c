@@ -30,12 +30,10 @@ static int n_requests;
 static struct seen_request seen[8];
 static struct fy_outflow *out;
 
-static size_t read_nothing(void *arg, uint8_t *buf, size_t cap)
+static void gather_nothing(void *arg, struct fy_gather *g)
 {
     (void)arg;
-    (void)buf;
-    (void)cap;
-    return 0;
+    (void)g;
 }
 
 static void on_outflow_gone(void *arg, int err)
@@ -45,7 +43,7 @@ static void on_outflow_gone(void *arg, int err)
     out = NULL;
 }
 
-static const struct fy_outflow_source source = {.read = read_nothing, .on_gone = on_outflow_gone};
+static const struct fy_outflow_source source = {.gather = gather_nothing, .on_gone = on_outflow_gone};
 
 static void on_request(void *arg, struct fy_request *req)
 {

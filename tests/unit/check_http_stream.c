@@ -1,9 +1,13 @@
 /*
  * check_http_stream - endless answers and long bodies, mostly from our own server to our own client.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h> /* SIOCOUTQNSD */
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "harness/heap.h"
@@ -45,27 +49,47 @@ static bool is_pattern(const struct seen_bytes *bytes)
     return true;
 }
 
-static size_t on_read(void *arg, uint8_t *buf, size_t cap)
+/* What is lent lies here until it is sent, and no two flows are written at the same time. */
+static uint8_t lent[256 << 10];
+
+static void gather(void *arg, struct fy_gather *g)
 {
     struct flow *f = arg;
     uint64_t n = f->n_ready - f->n_read;
+    size_t at = 0;
 
     f->n_reads++;
-    f->largest_cap = cap > f->largest_cap ? cap : f->largest_cap;
+    f->largest_cap = g->max_len > f->largest_cap ? g->max_len : f->largest_cap;
     if (f->in_read)
         f->in_read(f);
     if (!f->out)
-        return 0;
-    n = n > cap ? cap : n;
+        return;
     n = n > f->max_piece ? f->max_piece : n;
+    n = n > g->max_len ? g->max_len : n;
+    n = n > sizeof(lent) ? sizeof(lent) : n;
     for (uint64_t i = 0; i < n; i++)
-        buf[i] = pattern(f->n_read + i);
-    f->n_read += n;
+        lent[i] = pattern(f->n_read + i);
+    while (at < n) { /* in pieces that are copied and pieces that are lent */
+        size_t len = at % 7000 < 3 ? 1 : 6997;
+        size_t added = fy_gather_add(g, lent + at, len < n - at ? len : n - at);
+
+        if (added == 0)
+            break;
+        at += added;
+    }
     if (n == 0 && f->ends_at_last) {
         fy_outflow_end(f->out);
         f->out = NULL;
     }
-    return (size_t)n;
+}
+
+static void on_sent(void *arg, size_t n)
+{
+    struct flow *f = arg;
+
+    ck_assert_ptr_nonnull(f->out);
+    f->n_read += n;
+    ck_assert_uint_le(f->n_read, f->n_ready);
 }
 
 static void on_gone(void *arg, int err)
@@ -80,7 +104,7 @@ static void on_gone(void *arg, int err)
         f->in_gone(f);
 }
 
-static const struct fy_outflow_source source = {on_read, on_gone};
+static const struct fy_outflow_source source = {.gather = gather, .sent = on_sent, .on_gone = on_gone};
 
 static void begin_flow(void *arg, struct fy_request *req)
 {
@@ -90,13 +114,18 @@ static void begin_flow(void *arg, struct fy_request *req)
     f->out = fy_request_stream(req, &header, 1, &source, f);
 }
 
-static void setup(void)
+static void setup_with(const struct fy_http_config *cfg)
 {
-    http_setup();
+    http_setup_with(cfg);
     flow = (struct flow){.max_piece = SIZE_MAX};
     listener = http_listen(begin_flow, &flow);
     fd = -1;
     input = (struct raw_input){.len = 0};
+}
+
+static void setup(void)
+{
+    setup_with(http_default_config());
 }
 
 static void teardown(void)
@@ -198,6 +227,20 @@ START_TEST(a_plain_client_sees_chunks)
 }
 END_TEST
 
+START_TEST(a_client_that_asks_no_more_gets_chunks_as_well)
+{
+    fd = raw_connect(fy_listener_url(listener));
+    raw_send_text(fd, "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    ck_assert(has_input("\r\nTransfer-Encoding: chunked\r\n"));
+    ready(&flow, 2);
+    HTTP_UNTIL(has_input("\r\n\r\n2\r\n"));
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(has_input("\r\n0\r\n\r\n"));
+    HTTP_UNTIL(is_closed());
+}
+END_TEST
+
 START_TEST(each_wake_is_answered_at_once)
 {
     uint64_t begin_ns;
@@ -273,6 +316,150 @@ START_TEST(a_stream_stays_whole_though_its_memory_is_given_back)
         HTTP_UNTIL(has_all());
     }
     ck_assert(is_pattern(&seen.body));
+}
+END_TEST
+
+/* ---- Chunks that do not fit ---- */
+
+static struct seen_bytes wire; /* the body of the answer as it comes to a plain client */
+
+/* Take all that is there; true: there will be no more. */
+static bool receive_wire(void)
+{
+    uint8_t buf[65536];
+    ssize_t n;
+
+    while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+        seen_bytes_append(&wire, buf, (size_t)n);
+    return n == 0 || errno != EAGAIN;
+}
+
+/* Take the chunks apart; how many bytes they hold, all of them as the pattern has them.  *ret_is_whole: the last one is
+ * there. */
+static size_t check_chunks(bool *ret_is_whole)
+{
+    const uint8_t *at = wire.data, *end = wire.data + wire.len;
+    size_t n = 0;
+
+    *ret_is_whole = false;
+    while (at < end) {
+        char head[17] = "", *after;
+        size_t len, here;
+
+        memcpy(head, at, (size_t)(end - at) < 16 ? (size_t)(end - at) : 16);
+        len = strtoull(head, &after, 16);
+        if (after + 2 > head + strlen(head))
+            break; /* in the middle of a head */
+        ck_assert_mem_eq(after, "\r\n", 2);
+        at += after + 2 - head;
+        here = (size_t)(end - at) < len ? (size_t)(end - at) : len;
+        for (size_t i = 0; i < here; i++)
+            if (at[i] != pattern(n + i))
+                ck_abort_msg("byte %zu is another", n + i);
+        n += here;
+        at += here;
+        if (end - at < 2)
+            break;
+        ck_assert_mem_eq(at, "\r\n", 2);
+        at += 2;
+        if (len == 0) {
+            ck_assert_ptr_eq(at, end);
+            *ret_is_whole = true;
+        }
+    }
+    return n;
+}
+
+/* Have a client that reads nothing yet be flooded until nothing moves. */
+static void flood_raw_client(void)
+{
+    struct fy_http_config patient = *http_default_config();
+    uint64_t n_read;
+
+    teardown();
+    patient.write_timeout_ms = 60000;
+    setup_with(&patient);
+    dial_raw("1.1");
+    wire = (struct seen_bytes){.len = 0};
+    ready(&flow, 32 << 20);
+    do {
+        n_read = flow.n_read;
+        http_turn_for_ms(20);
+    } while (flow.n_read > n_read);
+    ck_assert_uint_gt(flow.n_read, 0);
+    ck_assert_uint_lt(flow.n_read, flow.n_ready);
+}
+
+START_TEST(what_did_not_fit_goes_on_in_its_chunk)
+{
+    bool is_whole;
+
+    flood_raw_client();
+    HTTP_UNTIL((receive_wire(), flow.n_read == flow.n_ready));
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL((receive_wire(), wire.len > 5 && memcmp(wire.data + wire.len - 5, "0\r\n\r\n", 5) == 0));
+    ck_assert_uint_eq(check_chunks(&is_whole), flow.n_ready);
+    ck_assert(is_whole);
+    free(wire.data);
+}
+END_TEST
+
+START_TEST(an_end_in_the_middle_of_a_chunk_is_not_clean)
+{
+    uint64_t n_read;
+    bool is_whole;
+
+    flood_raw_client();
+    n_read = flow.n_read;
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(receive_wire());
+    ck_assert_uint_eq(check_chunks(&is_whole), n_read);
+    ck_assert(!is_whole);
+    ck_assert_int_eq(flow.n_gone, 0);
+    free(wire.data);
+}
+END_TEST
+
+/* Our end of the raw client's connection, which the net has opened. */
+static int served_fd(void)
+{
+    struct sockaddr_storage ours, theirs;
+    socklen_t len = sizeof(ours);
+
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&ours, &len), 0);
+    for (int other = 3; other < 1024; other++) {
+        socklen_t other_len = sizeof(theirs);
+
+        if (other != fd && getpeername(other, (struct sockaddr *)&theirs, &other_len) == 0 && other_len == len &&
+            memcmp(&ours, &theirs, len) == 0)
+            return other;
+    }
+    ck_abort_msg("there is no other end");
+}
+
+START_TEST(the_kernel_holds_little_of_what_is_not_read)
+{
+    int n_unsent = 0;
+
+    flood_raw_client();
+    ck_assert_int_eq(ioctl(served_fd(), SIOCOUTQNSD, &n_unsent), 0);
+    ck_assert_int_gt(n_unsent, 0);
+    ck_assert_int_le(n_unsent, 192 << 10); /* 64 KiB, and what one packet of loopback holds */
+}
+END_TEST
+
+START_TEST(a_turn_writes_a_share_of_a_stream)
+{
+    uint64_t n_before;
+
+    dial_raw("1.1");
+    ready(&flow, UINT64_C(1) << 40);
+    for (int i = 0; i < 20; i++) {
+        n_before = flow.n_read;
+        fy_http_run_once(http_net, 0);
+        ck_assert_uint_le(flow.n_read - n_before, 256 << 10);
+    }
+    ck_assert_uint_gt(flow.n_read, 0);
 }
 END_TEST
 
@@ -377,7 +564,7 @@ END_TEST
 START_TEST(an_ended_outflow_sends_what_was_read_first)
 {
     dial();
-    ready(&flow, 4 << 20);
+    ready(&flow, 40000); /* which the socket takes whole */
     HTTP_UNTIL(flow.n_read > 0);
     fy_outflow_end(flow.out);
     HTTP_UNTIL(!seen.call);
@@ -660,9 +847,13 @@ int main(void)
 {
     return rig_main(
         "http_stream", setup, teardown, the_vitals_of_a_stream_are_known_at_both_ends,
-        the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks, each_wake_is_answered_at_once,
+        the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks,
+        a_client_that_asks_no_more_gets_chunks_as_well, each_wake_is_answered_at_once,
         sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole, a_wake_from_inside_read_is_not_lost,
         nothing_is_read_without_a_wake, a_stream_stays_whole_though_its_memory_is_given_back,
+        what_did_not_fit_goes_on_in_its_chunk,
+        an_end_in_the_middle_of_a_chunk_is_not_clean, the_kernel_holds_little_of_what_is_not_read,
+        a_turn_writes_a_share_of_a_stream,
         ping_and_pong_over_two_streams, a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection,
         a_clean_end_is_seen_as_one, an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
         an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,

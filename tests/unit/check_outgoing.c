@@ -33,12 +33,12 @@ static struct ferry_bytes unfold(const struct fy_outgoing *out)
 {
     uint8_t *bytes = pool_take(&pool, 1, out->packed_len);
     uint8_t *at = bytes;
-    const uint8_t *entry = out->packed + out->head_len;
-    const uint8_t *tail = entry + out->entries_len;
+    const uint8_t *entry = out->entries;
+    const uint8_t *end = entry + out->entries_len;
 
-    memcpy(at, out->packed, out->head_len);
+    memcpy(at, out->head, out->head_len);
     at += out->head_len;
-    while (entry < tail) {
+    while (entry < end) {
         size_t len = (size_t)fy_be64_get(entry);
 
         *at++ = 7 << 3 | 2;
@@ -47,8 +47,8 @@ static struct ferry_bytes unfold(const struct fy_outgoing *out)
         at += len;
         entry += FY_BE64_SIZE + len;
     }
-    ck_assert_ptr_eq(entry, tail);
-    memcpy(at, tail, out->tail_len);
+    ck_assert_ptr_eq(entry, end);
+    memcpy(at, out->tail, out->tail_len);
     at += out->tail_len;
     ck_assert_uint_eq((size_t)(at - bytes), out->packed_len);
     return (struct ferry_bytes){bytes, out->packed_len};
@@ -276,11 +276,139 @@ START_TEST(packing_survives_every_failed_allocation)
 }
 END_TEST
 
+/* ---- One after the other ---- */
+
+static struct fy_shelf shelf;
+
+static struct fy_outgoing *pack_next(struct fy_packer *packer, const struct ferry_message *msg,
+                                     const struct ferry_message *next)
+{
+    struct fy_outgoing *out;
+
+    ck_assert_int_eq(fy_packer_pack(packer, msg, next, &out), FERRY_OK);
+    return out;
+}
+
+static void check_same(const struct fy_outgoing *out, const struct ferry_message *msg)
+{
+    struct fy_outgoing *alone = pack(msg, FERRY_FORM_3_7);
+    struct ferry_bytes bytes = unfold(out), expected = unfold(alone);
+
+    ck_assert_uint_eq(bytes.len, expected.len);
+    ck_assert_mem_eq(bytes.data, expected.data, bytes.len);
+    ck_assert_uint_eq(out->memory, alone->memory); /* each is accounted for as if it were alone */
+    fy_outgoing_free(alone);
+}
+
+/* To five followers, of whom the fourth lacks less. */
+START_TEST(entries_in_common_are_packed_once)
+{
+    static const uint8_t data[3000];
+    const struct ferry_entry entries[] = {{.term = 3, .index = 41, .data = {data, sizeof(data)}},
+                                          {.term = 4, .index = 45, .data = {data, 5}}};
+    struct fy_packer packer = {.shelf = &shelf, .form = FERRY_FORM_3_7, .max_bytes = UNLIMITED};
+    struct ferry_message msgs[5];
+    struct fy_outgoing *outs[5];
+
+    fy_shelf_init(&shelf, 1 << 20);
+    for (size_t i = 0; i < 5; i++)
+        msgs[i] = (struct ferry_message){.type = FERRY_MSG_APP, .to = 2 + i, .entries = entries, .n_entries = 2};
+    msgs[3].entries = entries + 1;
+    msgs[3].n_entries = 1;
+    for (size_t i = 0; i < 5; i++)
+        outs[i] = pack_next(&packer, &msgs[i], i < 4 ? &msgs[i + 1] : NULL);
+    fy_packer_release(&packer);
+    ck_assert_ptr_eq(outs[0]->entries, outs[1]->entries);
+    ck_assert_ptr_eq(outs[0]->entries, outs[2]->entries);
+    ck_assert_ptr_ne(outs[0]->entries, outs[3]->entries);
+    ck_assert_ptr_ne(outs[0]->entries, outs[4]->entries); /* after another, they are not known again */
+    for (size_t i = 5; i-- > 0;) { /* whichever goes first */
+        check_same(outs[i], &msgs[i]);
+        fy_outgoing_free(outs[i]);
+    }
+    fy_shelf_release(&shelf);
+}
+END_TEST
+
+START_TEST(short_entries_and_those_of_one_are_not_shared)
+{
+    static const uint8_t data[3000];
+    struct ferry_entry entry = {.term = 3, .index = 41, .data = {data, 500}};
+    struct ferry_message msg = {.type = FERRY_MSG_APP, .entries = &entry, .n_entries = 1};
+    struct fy_packer packer = {.form = FERRY_FORM_3_7, .max_bytes = UNLIMITED};
+    struct fy_outgoing *first = pack_next(&packer, &msg, &msg), *second;
+
+    ck_assert_ptr_null(first->shared);
+    entry.data.len = sizeof(data);
+    second = pack_next(&packer, &msg, NULL);
+    ck_assert_ptr_null(second->shared);
+    fy_outgoing_free(first);
+    fy_outgoing_free(second);
+    fy_packer_release(&packer);
+}
+END_TEST
+
+START_TEST(sharing_survives_every_failed_allocation)
+{
+    static const uint8_t data[3000];
+    struct ferry_entry entry = {.term = 3, .index = 41, .data = {data, sizeof(data)}};
+    struct ferry_message msg = {.type = FERRY_MSG_APP, .entries = &entry, .n_entries = 1};
+
+    for (long nth = 0; nth < 4; nth++) {
+        struct fy_packer packer = {.form = FERRY_FORM_3_7, .max_bytes = UNLIMITED};
+        struct fy_outgoing *outs[2] = {NULL, NULL};
+
+        int errs[2];
+
+        heap_fail_at(nth);
+        for (size_t i = 0; i < 2; i++)
+            errs[i] = fy_packer_pack(&packer, &msg, i == 0 ? &msg : NULL, &outs[i]);
+        heap_fail_at(-1);
+        fy_packer_release(&packer);
+        ck_assert_int_eq(errs[0], nth == 1 ? FERRY_ERR_NOMEM : FERRY_OK); /* the first is what would be shared */
+        ck_assert_int_eq(errs[1], nth == 2 ? FERRY_ERR_NOMEM : FERRY_OK);
+        for (size_t i = 0; i < 2; i++)
+            if (outs[i])
+                check_same(outs[i], &msg);
+        fy_outgoing_free(outs[0]);
+        fy_outgoing_free(outs[1]);
+    }
+}
+END_TEST
+
+START_TEST(memory_goes_back_to_the_shelf)
+{
+    static const uint8_t data[3000];
+    struct ferry_entry entry = {.term = 3, .index = 41, .data = {data, sizeof(data)}};
+    struct ferry_message msg = {.type = FERRY_MSG_APP, .entries = &entry, .n_entries = 1};
+    struct fy_packer packer = {.shelf = &shelf, .form = FERRY_FORM_3_7, .max_bytes = UNLIMITED};
+    struct fy_list list;
+    long n_live = 0;
+
+    fy_shelf_init(&shelf, 1 << 20);
+    fy_list_init(&list);
+    for (int i = 0; i < 10; i++) {
+        fy_list_append(&list, &pack_next(&packer, &msg, &msg)->node);
+        fy_list_append(&list, &pack_next(&packer, &msg, NULL)->node);
+        fy_packer_release(&packer);
+        fy_outgoing_free_all(&list);
+        ck_assert(fy_list_is_empty(&list));
+        if (i == 0)
+            n_live = heap_live();
+        ck_assert_int_eq(heap_live(), n_live);
+    }
+    fy_outgoing_free_all(&list); /* an empty one is fine */
+    fy_shelf_release(&shelf);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main(
         "outgoing", setup, teardown, every_form_is_what_protobuf_c_packs, the_forms_of_a_heartbeat_are_etcds,
         it_knows_what_the_lanes_ask_for, it_is_one_allocation_of_the_size_that_it_says,
         the_limit_is_exact_and_checked_before_anything_is_allocated, lengths_that_would_wrap_are_too_large,
-        what_is_counted_but_null_is_invalid, nesting_is_bounded, packing_survives_every_failed_allocation, NULL);
+        what_is_counted_but_null_is_invalid, nesting_is_bounded, packing_survives_every_failed_allocation,
+        entries_in_common_are_packed_once, short_entries_and_those_of_one_are_not_shared,
+        sharing_survives_every_failed_allocation, memory_goes_back_to_the_shelf, NULL);
 }

@@ -166,27 +166,31 @@ static bool is_pattern(const uint8_t *bytes, size_t n)
     return true;
 }
 
-static size_t source_read(void *arg, uint8_t *buf, size_t cap)
+static void source_gather(void *arg, struct fy_gather *g)
 {
     struct served *it = arg;
-    size_t n = it->to_send - it->was_read;
 
     must(it->out != NULL);
-    must(cap > 0);
+    must(g->max_len > 0);
     if (it->was_read > 0 && (it->twist == END_AT_READ || it->twist == ABORT_AT_READ)) {
         if (it->twist == END_AT_READ)
             fy_outflow_end(it->out);
         else
             fy_outflow_abort(it->out);
         it->out = NULL;
-        return 0;
+        return;
     }
-    if (n > cap)
-        n = cap;
-    for (size_t i = 0; i < n; i++)
-        buf[i] = pattern(it->was_read + i);
+    for (size_t i = it->was_read; i < it->to_send; i++)
+        if (fy_gather_add(g, &(uint8_t){pattern(i)}, 1) == 0)
+            return;
+}
+
+static void source_sent(void *arg, size_t n)
+{
+    struct served *it = arg;
+
+    must(it->out != NULL);
     it->was_read += n;
-    return n;
 }
 
 static void source_on_gone(void *arg, int err)
@@ -202,7 +206,8 @@ static void source_on_gone(void *arg, int err)
     it->gone_ns = fy_sim_now_ns(sim);
 }
 
-static const struct fy_outflow_source source = {.read = source_read, .on_gone = source_on_gone};
+static const struct fy_outflow_source source = {
+    .gather = source_gather, .sent = source_sent, .on_gone = source_on_gone};
 
 static void serve_on_body(void *arg, const uint8_t *data, size_t len)
 {

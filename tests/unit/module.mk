@@ -41,6 +41,7 @@ UNIT_TESTS = \
 	check_sim.test \
 	check_simulation.test \
 	check_snapshot.test \
+	check_shelf.test \
 	check_spin.test \
 	check_stream_reader.test \
 	check_stream_writer.test \
@@ -100,6 +101,7 @@ check_snapshot_test_SOURCES = tests/unit/check_snapshot.c
 check_stream_reader_test_SOURCES = tests/unit/check_stream_reader.c
 check_stream_writer_test_SOURCES = tests/unit/check_stream_writer.c
 check_thread_test_SOURCES = tests/unit/check_thread.c
+check_shelf_test_SOURCES = tests/unit/check_shelf.c
 check_spin_test_SOURCES = tests/unit/check_spin.c
 check_text_test_SOURCES = tests/unit/check_text.c
 check_timers_test_SOURCES = tests/unit/check_timers.c

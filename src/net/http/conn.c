@@ -397,14 +397,18 @@ static void on_conn_event(struct fy_watch *watch, uint32_t events)
 {
     struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
 
-    if (!conn->is_given)
+    if (!conn->is_given) {
         look_at_first(conn);
-    else if (fy_bulk_take_event(conn))
-        return;
-    else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
+    } else if (fy_bulk_take_event(conn)) {
+        return; /* it was for the body that is read there */
+    } else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         on_client_end(conn, events);
-    else
-        fy_unparsed_came(conn);
+    } else {
+        if (events & EPOLLOUT && conn->req)
+            fy_outflow_on_writable(conn->req->out);
+        if (events & EPOLLIN)
+            fy_unparsed_came(conn);
+    }
 }
 
 static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)

@@ -111,7 +111,8 @@ static void on_wake_fd(struct fy_watch *watch, uint32_t events)
 
 static bool has_work(const struct fy_http *http)
 {
-    return atomic_load(&http->wake_pending) || fy_client_has_work(http) || fy_server_has_work(http);
+    return atomic_load(&http->wake_pending) || fy_client_has_work(http) || fy_outflows_have_work(http) ||
+           fy_server_has_work(http);
 }
 
 /* Milliseconds that the loop may sleep as far as the net itself is concerned; -1: for ever. */
@@ -214,6 +215,7 @@ static void work(struct fy_http *http)
     for (int round = 0; may_go_on(http, round, began_ns) && has_work(http); round++) {
         if (atomic_exchange(&http->wake_pending, false) && http->on_wake)
             http->on_wake(http->on_wake_arg);
+        fy_outflows_work(http);
         fy_server_work(http);
         fy_client_work(http);
         refresh_clock(http);
@@ -239,6 +241,7 @@ static void turn(struct fy_http *http, int timeout_ms)
     dispatch(http, events, n);
     work(http);
     fy_client_end_turn(http);
+    fy_outflows_end_turn(http);
     free_dead(http);
 }
 
@@ -454,12 +457,15 @@ int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net)
     atomic_store(&http->sleeping, true);
     fy_list_init(&http->dead);
     fy_list_init(&http->listeners);
+    fy_list_init(&http->outflows_ready);
+    fy_list_init(&http->outflows_rested);
     fy_timers_init(&http->timers);
     refresh_clock(http);
     if (getrandom(&http->random_state, sizeof(http->random_state), GRND_NONBLOCK) < 0)
         http->random_state = http->now_ns ^ (uintptr_t)http; /* early in boot; jitter needs no better */
 
-    err = open_descriptors(http);
+    http->room = malloc(FY_HTTP_ROOM);
+    err = http->room ? open_descriptors(http) : FERRY_ERR_NOMEM;
     if (err)
         goto free_http;
     fy_linger_init(http);
@@ -473,6 +479,7 @@ release_linger:
     fy_linger_release(http);
     close_descriptors(http);
 free_http:
+    free(http->room);
     free(http);
     return err;
 }
@@ -489,5 +496,6 @@ void fy_http_free(struct fy_net *net)
     fy_linger_release(http);
     free_dead(http);
     close_descriptors(http);
+    free(http->room);
     free(http);
 }

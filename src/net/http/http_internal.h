@@ -71,6 +71,10 @@ struct fy_http {
     uint8_t *stream_buffer;      /* what is read from any of those */
     uint64_t n_turns;
 
+    struct fy_list outflows_ready;  /* struct fy_outflow.ready_node: with something to write, as far as is known */
+    struct fy_list outflows_rested; /* the same: they have had their share of this turn */
+    uint8_t *room;                  /* FY_HTTP_ROOM bytes, for what outflows copy on the way to a write */
+
     struct fy_list listeners; /* struct fy_listener */
     uint64_t pass;            /* of the work on listeners: each is run once in a pass */
     struct fy_list lingering; /* struct leaver, oldest first */
@@ -131,6 +135,14 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
 void fy_client_cancel(struct fy_call *call);
 void fy_client_wake(struct fy_call *call);
 bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals);
+
+/* ---- outflow.c ---- */
+
+#define FY_HTTP_ROOM ((size_t)64 << 10)
+
+bool fy_outflows_have_work(const struct fy_http *http);
+void fy_outflows_work(struct fy_http *http);
+void fy_outflows_end_turn(struct fy_http *http);
 
 /* ---- server.c ---- */
 

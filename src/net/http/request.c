@@ -115,7 +115,7 @@ static enum MHD_Result queue_answer(struct fy_request *req)
     return result;
 }
 
-static enum MHD_Result on_head(struct fy_request *req, const char *method)
+static enum MHD_Result on_head(struct fy_request *req, const char *method, const char *version)
 {
     struct fy_listener *listener = req->conn->listener;
 
@@ -128,6 +128,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method)
     req->conn->since_ns = listener->http->now_ns;
     req->conn->n_moved = 0;
     req->method = method;
+    req->is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
     req->is_begun = true;
     req->is_live = true;
     listener->fn(listener->arg, req);
@@ -187,11 +188,10 @@ enum MHD_Result fy_request_on_access(void *cls, struct MHD_Connection *mhd, cons
     (void)cls;
     (void)mhd;
     (void)url; /* percent-decoded; the request has its own */
-    (void)version;
     if (!req || req->is_broken)
         return MHD_NO;
     if (!req->is_begun)
-        return on_head(req, method);
+        return on_head(req, method, version);
     if (req->is_paused) { /* a next chunk: it is given again after the pause */
         suspend_once(req);
         return MHD_YES;

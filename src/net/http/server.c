@@ -6,11 +6,13 @@
  * when it has pending work, or when one of its timeouts is due.
  *
  * Limits on a client, beside those of conn.c: a head has to fit into the connection's memory; between requests, in a
- * body and in a reply libmicrohttpd ends what makes no progress.  That memory also bounds a chunk of an outflow.  It is
- * mapped per connection, so what is not used costs nothing: an idle stream touches three pages of it.
+ * body and in a reply libmicrohttpd ends what makes no progress.  That memory also bounds what libmicrohttpd writes of
+ * an outflow at a time.  It is mapped per connection, so what is not used costs nothing: an idle stream touches three
+ * pages of it.
  *
  * Closing: what users still hold is told first, then every suspended connection is resumed, for libmicrohttpd cannot be
- * stopped otherwise; and it cannot be stopped from inside its own callbacks, so there it stops when it has returned.
+ * stopped otherwise; and it cannot be stopped from inside its own callbacks, nor from those of an outflow that is being
+ * written, so there it stops when they have returned.
  */
 #include "net/http/server.h"
 
@@ -64,6 +66,7 @@ static void stop(struct fy_listener *listener)
 
 void fy_listener_enter(struct fy_listener *listener)
 {
+    assert(!listener->is_running);
     listener->is_running = true;
 }
 

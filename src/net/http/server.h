@@ -52,7 +52,7 @@ struct fy_listener {
     struct fy_timer unsent_timer;
 
     bool is_due;     /* libmicrohttpd has something to do */
-    bool is_running; /* a callback of libmicrohttpd's may be running: it cannot be stopped */
+    bool is_running; /* a callback of libmicrohttpd's or an outflow's may be running: it cannot be stopped */
     bool is_closed;
     uint64_t pass; /* in which it ran last */
 };
@@ -99,6 +99,7 @@ struct fy_request {
     bool is_live;      /* the handler holds it */
     bool is_broken;    /* to end without an answer, or without the rest of it */
     bool is_past_head; /* the listener's handler has returned */
+    bool is_http_1_1;  /* an answer without an end is sent in chunks */
     bool is_whole;     /* the body has ended */
     bool is_paused;    /* the handler wants no more of the body now */
     bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
@@ -115,11 +116,13 @@ struct fy_request {
 
 /* ---- server.c ---- */
 
-/* Around what runs outside of libmicrohttpd and may have a handler close the listener: it stops when that has ended. */
+/* Around what may call handlers: a listener that one of them closes is stopped when it is left, and is gone then. */
 void fy_listener_enter(struct fy_listener *listener);
 void fy_listener_leave(struct fy_listener *listener);
 
 /* ---- conn.c ---- */
+
+#define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* what a connection's watch looks for */
 
 void fy_conns_init(struct fy_listener *listener);    /* cannot fail */
 void fy_conns_release(struct fy_listener *listener); /* no connection is left */
@@ -192,5 +195,6 @@ bool fy_outflow_is_live(const struct fy_outflow *out); /* NULL is not */
 void fy_outflow_gone(struct fy_outflow *out, int err); /* tell its user, who holds it no more */
 void fy_outflow_free(struct fy_outflow *out);          /* NULL is fine */
 void fy_outflow_on_unsent_timer(void *listener);
+void fy_outflow_on_writable(struct fy_outflow *out); /* the socket has room; NULL is fine */
 
 #endif

@@ -90,20 +90,22 @@ static void pump_outflow(struct fy_sim_conn *conn)
     struct fy_sim_pipe *pipe = answer_pipe(conn);
 
     while (conn->server.is_ready && fy_sim_pipe_space(pipe) > 0) {
-        size_t cap = fy_sim_pipe_space(pipe);
-        size_t len;
+        size_t cap = fy_sim_pipe_space(pipe), len;
+        struct fy_gather g;
 
         if (cap > sizeof(sim->scratch))
             cap = sizeof(sim->scratch);
-        if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm))
+        g = fy_gather_copy(sim->scratch, cap);
+        if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm)) /* then not all that is gathered goes out */
             cap = fy_chance_between(&sim->chance, 1, cap);
-        len = conn->server.source.read(conn->server.source_arg, sim->scratch, cap);
-        assert(len <= cap);
-        if (len == 0) { /* or ended or aborted from inside read */
+        conn->server.source.gather(conn->server.source_arg, &g);
+        if (g.len == 0) { /* or ended or aborted from inside gather */
             conn->server.is_ready = false;
             break;
         }
         assert(conn->ends[FY_SIM_SERVER].is_held);
+        len = g.len < cap ? g.len : cap;
+        conn->server.source.sent(conn->server.source_arg, len);
         fy_sim_trace(sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_READ, conn->number, len);
         if (fy_sim_pipe_write(pipe, sim->scratch, len) != FERRY_OK) {
             fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
