@@ -37,11 +37,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "net/http/answer_head.h"
 #include "net/http/chunks.h"
 #include "net/http/client_tls.h"
 #include "net/http/http_internal.h"
 
-#define MAX_HEAD ((size_t)64 << 10)      /* of an answer, with its informational ones */
 #define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
 #define STREAM_SHARE ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at */
 #define STREAM_READ ((size_t)256 << 10)  /* the same, of one whose connection is read by us */
@@ -53,16 +53,6 @@
 #define UPLOAD_BUFFER_SIZE (512L << 10)
 #define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream */
 
-/* The lines of a head, as "name\0value\0..." in one block that grows. */
-struct head {
-    char *text;
-    size_t len;
-    size_t room;
-    size_t n_headers;
-    size_t n_bytes; /* received, with the heads before it */
-    int status;
-};
-
 struct fy_call {
     struct fy_net_object object;
     struct fy_http *http;
@@ -72,7 +62,7 @@ struct fy_call {
     CURL *easy;
     struct curl_slist *headers;
     struct fy_client_tls tls;
-    struct head head;
+    struct fy_answer_head head;
     bool is_headed;
     bool is_canceled;
     bool is_stream;      /* const after the beginning: a connection of its own, on which it only reads */
@@ -110,7 +100,7 @@ static void free_call(struct fy_call *call)
         curl_easy_cleanup(call->easy);
     fy_client_tls_release(&call->tls);
     curl_slist_free_all(call->headers);
-    free(call->head.text);
+    fy_answer_head_release(&call->head);
     if (call->is_taken)
         fy_watch_bury(call->http, &call->watch, call);
     else
@@ -125,62 +115,6 @@ static void leave_curl(struct fy_call *call)
 }
 
 /* ---- The head of an answer ---- */
-
-static void restart_head(struct head *head, const char *line, size_t len)
-{
-    char text[16] = "";
-    const char *space;
-
-    memcpy(text, line, len < sizeof(text) ? len : sizeof(text) - 1);
-    space = strchr(text, ' ');
-    head->status = space ? (int)strtol(space, NULL, 10) : 0;
-    head->len = 0;
-    head->n_headers = 0;
-}
-
-static int append_text(struct head *head, const char *text, size_t len)
-{
-    if (head->room - head->len < len + 1) {
-        size_t room = head->room + len + 512;
-        char *grown = realloc(head->text, room);
-
-        if (!grown)
-            return FERRY_ERR_NOMEM;
-        head->text = grown;
-        head->room = room;
-    }
-    memcpy(head->text + head->len, text, len);
-    head->text[head->len + len] = '\0';
-    head->len += len + 1;
-    return FERRY_OK;
-}
-
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* A line that is no header (without a colon, or the continuation of another) is passed over. */
-static int append_header(struct head *head, const char *line, size_t len)
-{
-    const char *colon = memchr(line, ':', len);
-    const char *value;
-    const char *end = line + len;
-    int err;
-
-    if (!colon || is_blank(line[0]))
-        return FERRY_OK;
-    for (value = colon + 1; value < end && is_blank(*value); value++)
-        ;
-    while (end > value && is_blank(end[-1]))
-        end--;
-    err = append_text(head, line, (size_t)(colon - line));
-    if (!err)
-        err = append_text(head, value, (size_t)(end - value));
-    if (!err)
-        head->n_headers++;
-    return err;
-}
 
 /* In chunks, and in no other coding before. */
 static bool is_in_chunks(const struct fy_answer *answer)
@@ -201,22 +135,14 @@ static uint64_t answered_in_ns(CURL *easy)
 
 static int deliver_head(struct fy_call *call)
 {
-    struct head *head = &call->head;
-    struct fy_header *headers = calloc(head->n_headers + 1, sizeof(*headers));
-    struct fy_answer answer = {.status = head->status,
+    struct fy_header *headers = fy_answer_head_list(&call->head);
+    struct fy_answer answer = {.status = call->head.status,
                                .headers = headers,
-                               .n_headers = head->n_headers,
+                               .n_headers = call->head.n_headers,
                                .took_ns = answered_in_ns(call->easy)};
-    const char *text = head->text;
 
     if (!headers)
         return FERRY_ERR_NOMEM;
-    for (size_t i = 0; i < head->n_headers; i++) {
-        headers[i].name = text;
-        text += strlen(text) + 1;
-        headers[i].value = text;
-        text += strlen(text) + 1;
-    }
     call->is_headed = true;
     call->is_chunked = call->is_raw && is_in_chunks(&answer);
     if (call->is_chunked && answer.status == 200)
@@ -225,8 +151,7 @@ static int deliver_head(struct fy_call *call)
     if (call->events.on_head)
         call->events.on_head(call->arg, &answer);
     free(headers);
-    free(head->text);
-    head->text = NULL;
+    fy_answer_head_release(&call->head);
     return FERRY_OK;
 }
 
@@ -241,27 +166,20 @@ static size_t refuse(struct fy_call *call, int err)
 static size_t on_header_line(char *line, size_t size, size_t len, void *arg)
 {
     struct fy_call *call = arg;
-    struct head *head = &call->head;
-    int err = FERRY_OK;
+    int got;
 
     (void)size; /* always 1 */
     if (call->is_canceled)
         return refuse(call, FERRY_ERR_CANCELED);
     if (call->is_headed)
         return len; /* a trailer */
-    head->n_bytes += len;
-    if (head->n_bytes > MAX_HEAD) {
-        snprintf(call->error, sizeof(call->error), "the answer's head is longer than %zu bytes", MAX_HEAD);
-        return refuse(call, FERRY_ERR_PROTOCOL);
-    }
-    if (len >= 5 && memcmp(line, "HTTP/", 5) == 0)
-        restart_head(head, line, len);
-    else if (len > 0 && line[0] != '\r' && line[0] != '\n')
-        err = append_header(head, line, len);
-    else if (head->status >= 200)
-        err = deliver_head(call);
-    if (err)
-        return refuse(call, err);
+    got = fy_answer_head_add(&call->head, line, len);
+    if (got == FERRY_ERR_PROTOCOL)
+        snprintf(call->error, sizeof(call->error), "the answer's head is longer than %zu bytes", FY_ANSWER_HEAD_MAX);
+    if (got == FY_ANSWER_HEAD_COMPLETE)
+        got = deliver_head(call);
+    if (got < 0)
+        return refuse(call, got);
     return call->is_canceled ? refuse(call, FERRY_ERR_CANCELED) : len;
 }
 

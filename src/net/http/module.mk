@@ -1,6 +1,8 @@
 # http: libmicrohttpd and libcurl in one epoll loop.
 
 libferry_core_la_SOURCES += \
+	src/net/http/answer_head.c \
+	src/net/http/answer_head.h \
 	src/net/http/bulk.c \
 	src/net/http/chunks.c \
 	src/net/http/chunks.h \
