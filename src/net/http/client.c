@@ -45,7 +45,6 @@
 #define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
 #define STREAM_SHARE ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at */
 #define STREAM_READ ((size_t)256 << 10)  /* the same, of one whose connection is read by us */
-#define BUFFER_SIZE ((size_t)64 << 10)   /* of one read of ours */
 #define MIN_ROOM ((size_t)8 << 10)       /* a shorter place for what is read is not worth while */
 #define BEHIND_ROOM ((size_t)4 << 10)    /* what is read beyond such a place */
 #define POST_BUFFER_SIZE (16L << 10)
@@ -925,7 +924,7 @@ static void place(struct fy_call *call, struct iovec to[2])
     if (!room || cap < MIN_ROOM)
         cap = 0;
     to[0] = (struct iovec){.iov_base = room, .iov_len = cap};
-    to[1] = (struct iovec){.iov_base = call->http->stream_buffer, .iov_len = cap > 0 ? BEHIND_ROOM : BUFFER_SIZE};
+    to[1] = (struct iovec){.iov_base = call->http->room, .iov_len = cap > 0 ? BEHIND_ROOM : FY_HTTP_ROOM};
 }
 
 /* Bytes came: hand them on. */
@@ -1039,12 +1038,9 @@ int fy_client_init(struct fy_http *http)
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return FERRY_ERR_NOMEM;
-    http->stream_buffer = malloc(BUFFER_SIZE);
-    if (!http->stream_buffer)
-        goto cleanup_curl;
     http->multi = curl_multi_init();
     if (!http->multi)
-        goto free_buffer;
+        goto cleanup_curl;
     (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
     (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
     (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
@@ -1052,8 +1048,6 @@ int fy_client_init(struct fy_http *http)
     (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return FERRY_OK;
 
-free_buffer:
-    free(http->stream_buffer);
 cleanup_curl:
     curl_global_cleanup();
     return FERRY_ERR_NOMEM;
@@ -1064,7 +1058,6 @@ void fy_client_release(struct fy_http *http)
     assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
     free_doomed(http);
     curl_multi_cleanup(http->multi);
-    free(http->stream_buffer);
     curl_global_cleanup();
     fy_timer_unset(&http->curl_timer);
 }
