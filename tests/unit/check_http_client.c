@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/curl_heap.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/patience.h"
@@ -1042,6 +1043,42 @@ END_TEST
 
 /* ---- Memory ---- */
 
+/* The net again, with what curl allocates under the test's eyes. */
+static void begin_counting(void)
+{
+    teardown();
+    curl_heap_setup();
+    setup();
+}
+
+START_TEST(a_call_without_memory_for_curl_is_refused)
+{
+    static const struct fy_call_events none = {.on_head = NULL};
+    struct fy_call_spec spec = {.method = "GET", .url = url, .own_connection = true};
+    bool has_failed = true;
+    long nth = 0;
+
+    begin_counting();
+    for (; has_failed; nth++) {
+        struct fy_call *call = NULL;
+        int err;
+
+        curl_heap_fail_at(nth);
+        err = fy_net_call(http_net, &spec, &none, NULL, &call);
+        has_failed = curl_heap_has_failed();
+        curl_heap_fail_at(-1);
+        ck_assert_int_eq(err, has_failed ? FERRY_ERR_NOMEM : FERRY_OK);
+        if (call)
+            fy_call_cancel(call);
+    }
+    ck_assert_int_gt(nth, 10);
+    begin_get(true);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    curl_heap_teardown();
+}
+END_TEST
+
 START_TEST(a_call_without_memory_is_refused)
 {
     const struct fy_header header = {"X-A", "b"};
@@ -1112,5 +1149,5 @@ int main(void)
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
         a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
-        an_answer_without_memory_ends_the_call_with_that_error, NULL);
+        a_call_without_memory_for_curl_is_refused, an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -482,18 +482,27 @@ struct target {
     char host[256];
 };
 
+/* Why a URL could not be read. */
+static int error_of_url(CURLUcode code)
+{
+    if (code == CURLUE_OK)
+        return FERRY_OK;
+    return code == CURLUE_OUT_OF_MEMORY ? FERRY_ERR_NOMEM : FERRY_ERR_URL;
+}
+
 static int read_host(CURLU *url, struct target *target)
 {
     char *host = NULL;
-    int err = FERRY_ERR_URL;
+    int err = error_of_url(curl_url_get(url, CURLUPART_HOST, &host, 0));
 
-    if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < sizeof(target->host)) {
+    if (!err && strlen(host) >= sizeof(target->host))
+        err = FERRY_ERR_URL;
+    if (!err) {
         size_t is_bracketed = host[0] == '[';
 
         (void)snprintf(target->host, sizeof(target->host), "%s", host + is_bracketed);
         if (is_bracketed)
             target->host[strcspn(target->host, "%]")] = '\0';
-        err = FERRY_OK;
     }
     curl_free(host);
     return err;
@@ -503,15 +512,16 @@ static int read_url(const char *text, struct target *ret_target)
 {
     CURLU *url = curl_url();
     char *scheme = NULL;
-    int err = FERRY_ERR_URL;
+    int err;
 
     if (!url)
         return FERRY_ERR_NOMEM;
-    if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+    err = error_of_url(curl_url_set(url, CURLUPART_URL, text, 0));
+    if (!err)
+        err = error_of_url(curl_url_get(url, CURLUPART_SCHEME, &scheme, 0));
+    if (!err) {
         ret_target->is_https = strcmp(scheme, "https") == 0;
-        if (ret_target->is_https || strcmp(scheme, "http") == 0)
-            err = read_host(url, ret_target);
+        err = ret_target->is_https || strcmp(scheme, "http") == 0 ? read_host(url, ret_target) : FERRY_ERR_URL;
     }
     curl_free(scheme);
     curl_url_cleanup(url);
