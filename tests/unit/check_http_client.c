@@ -1051,6 +1051,28 @@ static void begin_counting(void)
     setup();
 }
 
+START_TEST(a_stream_that_stands_holds_nothing_of_curls)
+{
+    size_t with_two;
+
+    begin_counting();
+    seen_call_get(&seen, url, true);
+    HTTP_UNTIL(is_accepted());
+    seen_call_get(&other, url, true); /* is not answered, and so keeps the multi handle */
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    with_two = curl_heap_live();
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+    HTTP_UNTIL(seen.body.len == 1);
+    ck_assert_uint_lt(curl_heap_live() + (8 << 10), with_two);
+    seen_call_release(&other);
+    raw_send_text(fd, "1\r\nb\r\n0\r\n\r\n");
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert(seen_bytes_equal(&seen.body, "ab"));
+    curl_heap_teardown();
+}
+END_TEST
+
 START_TEST(a_call_without_memory_for_curl_is_refused)
 {
     static const struct fy_call_events none = {.on_head = NULL};
@@ -1125,12 +1147,11 @@ int main(void)
 {
     return rig_main(
         "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
-        a_full_stream_of_curls_leaves_other_sockets_their_turn,
-        a_stream_is_read_to_where_its_owner_has_room, a_stream_in_another_coding_is_no_business_of_ours,
-        a_refusal_in_chunks_is_read_to_its_end, a_stream_that_stands_ends_as_it_is_ended,
-        a_stream_that_had_its_share_may_be_cancelled, a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on,
-        a_full_stream_that_is_cut_brings_what_came_before, a_get_carries_its_own_headers_and_no_others,
-        a_post_carries_its_body_and_its_length, a_post_may_be_empty,
+        a_full_stream_of_curls_leaves_other_sockets_their_turn, a_stream_is_read_to_where_its_owner_has_room,
+        a_stream_in_another_coding_is_no_business_of_ours, a_refusal_in_chunks_is_read_to_its_end,
+        a_stream_that_stands_ends_as_it_is_ended, a_stream_that_had_its_share_may_be_cancelled,
+        a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on, a_full_stream_that_is_cut_brings_what_came_before,
+        a_get_carries_its_own_headers_and_no_others, a_post_carries_its_body_and_its_length, a_post_may_be_empty,
         a_head_may_come_byte_by_byte_after_informational_ones, a_head_is_told_before_any_body_byte,
         a_body_may_end_with_the_connection, redirects_are_not_followed,
         a_server_that_closes_without_an_answer_is_an_end_of_file, a_server_that_resets_without_an_answer_is_a_reset,
@@ -1141,13 +1162,12 @@ int main(void)
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
         a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
         a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
-                    the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
-                    how_long_an_answer_took_counts_from_the_request,
-        a_kept_connection_that_died_is_replaced_without_an_error,
+        the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
+        how_long_an_answer_took_counts_from_the_request, a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
-        a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
+        a_call_may_begin_in_on_end, a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
         a_call_without_memory_for_curl_is_refused, an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -18,9 +18,9 @@
  *
  * Curl makes a stream's connection, asks, and reads the answer's head.  If then a body in chunks follows, as from every
  * member, and the connection is not TLS, its bytes are read here from then on (read_stream), once a turn and no more
- * than the share: curl is paused for good, and left with the connection's end.  That spares a copy, and what curl does
- * for each read.  Any other stream stays curl's: one that has had its share is paused, which makes curl keep what it
- * read last, and goes on with the next turn.
+ * than the share: curl is rid of it, but for the descriptor.  That spares a copy, what curl does for each read, and
+ * what its handle holds.  Any other stream stays curl's: one that has had its share is paused, which makes curl keep
+ * what it read last, and goes on with the next turn.
  *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
  *
@@ -36,6 +36,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "net/http/chunks.h"
 #include "net/http/client_tls.h"
@@ -68,7 +69,7 @@ struct fy_call {
     struct fy_node node; /* http->calls_new, calls or calls_doomed; unlinked while on_end runs */
     struct fy_call_events events;
     void *arg;
-    CURL *easy;
+    CURL *easy; /* NULL: curl has no part in it any more */
     struct curl_slist *headers;
     struct fy_client_tls tls;
     struct head head;
@@ -78,7 +79,7 @@ struct fy_call {
     bool is_raw;         /* const after the beginning: of a body in chunks, curl hands on the chunks as they are */
     bool is_chunked;     /* that is what came */
     bool is_pausing;     /* curl is being told to read its connection no more, though that stays open */
-    bool is_taken;       /* its connection is read by us */
+    bool is_taken;       /* its connection is ours */
     struct fy_chunks chunks;
     struct fy_watch watch; /* of the connection, once it was taken */
     int err;             /* why a callback of ours refused to go on */
@@ -119,8 +120,19 @@ static void free_call(struct fy_call *call)
 /* Take it from curl, which closes its connection or keeps it. */
 static void leave_curl(struct fy_call *call)
 {
-    fy_watch_end(call->http, &call->watch);
     (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
+}
+
+/* Have done with its connection, whoever reads it. */
+static void leave(struct fy_call *call)
+{
+    if (!call->is_taken) {
+        leave_curl(call);
+        return;
+    }
+    fy_watch_end(call->http, &call->watch);
+    close(call->fd);
+    call->fd = -1;
 }
 
 /* ---- The head of an answer ---- */
@@ -408,6 +420,14 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+/* A connection that is taken outlives curl's part in it. */
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    const struct fy_call *call = arg;
+
+    return call->is_taken ? 0 : close(fd);
+}
+
 /* The only way to learn which connection a call is on: CURLINFO_ACTIVESOCKET tells of those that are idle. */
 static void note_socket(CURL *easy, int fd, int what)
 {
@@ -420,8 +440,8 @@ static void note_socket(CURL *easy, int fd, int what)
         return; /* a handle of curl's own has none */
     if (what != CURL_POLL_REMOVE)
         call->fd = fd;
-    else if (call->fd == fd && !call->is_body_paused && !call->is_pausing) /* else it only reads it no more */
-        call->fd = -1;
+    else if (call->fd == fd && !call->is_body_paused && !call->is_pausing && !call->is_taken)
+        call->fd = -1; /* else it only reads it no more */
 }
 
 static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -608,8 +628,11 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                            spec->own_connection && !call->is_raw ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, HEAD_BUFFER_SIZE); /* unless there is a body */
-    if (call->is_raw)
+    if (call->is_raw) {
         (void)curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+        (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call); /* which the connection does not outlive */
+    }
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -712,7 +735,7 @@ static void free_doomed(struct fy_http *http)
     for (struct fy_node *node; (node = fy_list_take_first(&http->calls_doomed));) {
         struct fy_call *call = fy_container(node, struct fy_call, node);
 
-        leave_curl(call);
+        leave(call);
         free_call(call);
     }
 }
@@ -770,7 +793,8 @@ static void format_detail(struct fy_call *call, CURLcode code, char *text, size_
 {
     long os_errno = 0;
 
-    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (call->easy) /* else what there is to say was said as it was seen */
+        (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     if (!os_errno)
         os_errno = call->socket_errno;
     if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
@@ -913,7 +937,7 @@ static void end_closed(struct fy_http *http)
 static void end_stream(struct fy_call *call, CURLcode code, int err)
 {
     call->err = err;
-    leave_curl(call);
+    leave(call);
     finish(call, code);
 }
 
@@ -994,6 +1018,20 @@ static void read_stream(struct fy_watch *watch, uint32_t events)
     }
 }
 
+/*
+ * The connection is ours alone: what curl holds for it - its handle, what it knows of the connection, buffers, some
+ * twenty kilobytes - goes, for a stream may stand for months.
+ */
+static void take(struct fy_call *call)
+{
+    call->is_taken = true; /* first, so that the descriptor is neither closed nor forgotten */
+    leave_curl(call);
+    curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+    curl_slist_free_all(call->headers);
+    call->headers = NULL;
+}
+
 /* Curl has handed on all that it read, which is more than the head as a rule: from here on the connection is ours. */
 static void take_headed(struct fy_http *http)
 {
@@ -1002,8 +1040,7 @@ static void take_headed(struct fy_http *http)
 
         if (call->is_canceled || call->fd < 0)
             continue;
-        stop_reading(call);
-        call->is_taken = true;
+        take(call);
         if (fy_watch_start(http, &call->watch, call->fd, EPOLLIN, read_stream) != FERRY_OK)
             end_stream(call, CURLE_OUT_OF_MEMORY, FERRY_ERR_NOMEM);
     }
