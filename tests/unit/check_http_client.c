@@ -728,7 +728,7 @@ static size_t count_descriptors(void)
     return n;
 }
 
-/* Let the lookup's thread end: it has a descriptor that the rig would miss. */
+/* Let the lookup's thread end: it has a descriptor that the rig would miss.  The multi handle's go a little later. */
 static void end_lookup(size_t n_descriptors)
 {
     pthread_mutex_lock(&lookup.mu);
@@ -781,6 +781,21 @@ START_TEST(a_connection_is_kept_for_the_next_call)
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     seen_call_release(&seen);
     input.len = 0;
+    seen_call_get(&seen, url, false);
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(raw_accept(listen_fd), -1);
+}
+END_TEST
+
+START_TEST(a_connection_is_kept_though_there_is_no_call_for_a_while)
+{
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    http_turn_for_ms(2500); /* after two seconds what curl has would go, were there no connection */
+    ck_assert(!is_closed());
     seen_call_get(&seen, url, false);
     HTTP_UNTIL(has_input("\r\n\r\n"));
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -1043,6 +1058,8 @@ END_TEST
 
 /* ---- Memory ---- */
 
+#define LITTLE ((size_t)1 << 10) /* that curl may keep of a call in general tables */
+
 /* The net again, with what curl allocates under the test's eyes. */
 static void begin_counting(void)
 {
@@ -1053,9 +1070,10 @@ static void begin_counting(void)
 
 START_TEST(a_stream_that_stands_holds_nothing_of_curls)
 {
-    size_t with_two;
+    size_t before, with_two;
 
     begin_counting();
+    before = curl_heap_live();
     seen_call_get(&seen, url, true);
     HTTP_UNTIL(is_accepted());
     seen_call_get(&other, url, true); /* is not answered, and so keeps the multi handle */
@@ -1065,10 +1083,32 @@ START_TEST(a_stream_that_stands_holds_nothing_of_curls)
     HTTP_UNTIL(seen.body.len == 1);
     ck_assert_uint_lt(curl_heap_live() + (8 << 10), with_two);
     seen_call_release(&other);
+    HTTP_UNTIL(curl_heap_live() <= before + LITTLE);
     raw_send_text(fd, "1\r\nb\r\n0\r\n\r\n");
     HTTP_UNTIL(has_ended());
     ck_assert_int_eq(seen.err, FERRY_OK);
     ck_assert(seen_bytes_equal(&seen.body, "ab"));
+    curl_heap_teardown();
+}
+END_TEST
+
+START_TEST(curl_is_there_again_when_the_next_call_begins)
+{
+    size_t before;
+
+    begin_counting();
+    before = curl_heap_live();
+    for (int i = 0; i < 2; i++) {
+        begin_get(true);
+        ck_assert_uint_gt(curl_heap_live(), before + LITTLE);
+        answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        ck_assert_int_eq(seen.status, 200);
+        seen_call_release(&seen);
+        close(fd);
+        input = (struct raw_input){.len = 0};
+        HTTP_UNTIL(curl_heap_live() <= before + LITTLE);
+    }
+    fd = -1;
     curl_heap_teardown();
 }
 END_TEST
@@ -1161,7 +1201,8 @@ int main(void)
         a_refused_connection_is_told_as_such, a_shortage_of_descriptors_is_told_as_such,
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
         a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
-        a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
+        a_connection_is_kept_for_the_next_call, a_connection_is_kept_though_there_is_no_call_for_a_while,
+        a_connection_of_its_own_is_neither_taken_over_nor_kept,
         the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
         how_long_an_answer_took_counts_from_the_request, a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
@@ -1169,5 +1210,6 @@ int main(void)
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
         a_call_may_begin_in_on_end, a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
-        a_call_without_memory_for_curl_is_refused, an_answer_without_memory_ends_the_call_with_that_error, NULL);
+        curl_is_there_again_when_the_next_call_begins, a_call_without_memory_for_curl_is_refused,
+        an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -24,6 +24,10 @@
  *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
  *
+ * Where all streams are ours, curl has nothing to do but a probe now and then.  What it needs to work on any call - the
+ * multi handle, with some forty kilobytes of tables - is made when a call begins, and goes when none has been with curl
+ * for a while.
+ *
  * Names are looked up by threads of curl's, one for each call that is looking one up.  Such a thread cannot be stopped:
  * one that a call has given up on ends by itself, in as long as the resolver takes, and touches nothing of the net.
  */
@@ -53,6 +57,13 @@
 #define UPLOAD_BUFFER_SIZE (512L << 10)
 #define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream */
 
+/*
+ * How long no call has been with curl when the multi handle goes.  Soon after the streams the first probe comes: a
+ * handle that is gone then, and made anew, leaves but holes in the heap.
+ */
+#define IDLE_MS 2000
+#define KEPT_MS 118000 /* the same, when a connection may have been kept: curl uses none that was idle for longer */
+
 /* The lines of a head, as "name\0value\0..." in one block that grows. */
 struct head {
     char *text;
@@ -80,6 +91,7 @@ struct fy_call {
     bool is_chunked;     /* that is what came */
     bool is_pausing;     /* curl is being told to read its connection no more, though that stays open */
     bool is_taken;       /* its connection is ours */
+    bool may_be_kept;    /* const after the beginning: the connection, by curl, for other calls */
     struct fy_chunks chunks;
     struct fy_watch watch; /* of the connection, once it was taken */
     int err;             /* why a callback of ours refused to go on */
@@ -96,44 +108,6 @@ struct fy_call {
     size_t n_in_turn;          /* bytes that it brought in that */
     char error[CURL_ERROR_SIZE];
 };
-
-static void free_call(struct fy_call *call)
-{
-    if (!call)
-        return;
-    assert(!fy_node_is_linked(&call->node));
-    if (fy_node_is_linked(&call->pause_node))
-        fy_list_remove(&call->pause_node);
-    if (fy_node_is_linked(&call->rest_node))
-        fy_list_remove(&call->rest_node);
-    if (call->easy)
-        curl_easy_cleanup(call->easy);
-    fy_client_tls_release(&call->tls);
-    curl_slist_free_all(call->headers);
-    free(call->head.text);
-    if (call->is_taken)
-        fy_watch_bury(call->http, &call->watch, call);
-    else
-        free(call);
-}
-
-/* Take it from curl, which closes its connection or keeps it. */
-static void leave_curl(struct fy_call *call)
-{
-    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
-}
-
-/* Have done with its connection, whoever reads it. */
-static void leave(struct fy_call *call)
-{
-    if (!call->is_taken) {
-        leave_curl(call);
-        return;
-    }
-    fy_watch_end(call->http, &call->watch);
-    close(call->fd);
-    call->fd = -1;
-}
 
 /* ---- The head of an answer ---- */
 
@@ -494,6 +468,104 @@ static void on_curl_timer(void *arg)
     http->curl_is_due = true;
 }
 
+/* ---- Curl's handles ---- */
+
+static int make_multi(struct fy_http *http)
+{
+    http->multi = curl_multi_init();
+    if (!http->multi)
+        return FERRY_ERR_NOMEM;
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    return FERRY_OK;
+}
+
+/* With it go the connections that it keeps.  NULL is fine. */
+static void free_multi(struct fy_http *http)
+{
+    (void)curl_multi_cleanup(http->multi); /* no call is with it, which is all that could be wrong */
+    http->multi = NULL;
+    fy_timer_unset(&http->curl_timer);
+    http->curl_is_due = false;
+    http->curl_has_acted = false;
+}
+
+static void on_multi_timer(void *arg)
+{
+    free_multi(arg);
+}
+
+static int make_easy(struct fy_call *call)
+{
+    struct fy_http *http = call->http;
+
+    call->easy = curl_easy_init();
+    if (!call->easy)
+        return FERRY_ERR_NOMEM;
+    http->n_easies++;
+    fy_timer_unset(&http->multi_timer);
+    return http->multi ? FERRY_OK : make_multi(http);
+}
+
+static void free_easy(struct fy_call *call)
+{
+    struct fy_http *http = call->http;
+    uint64_t until_ns;
+
+    if (!call->easy)
+        return;
+    curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+    if (call->may_be_kept)
+        http->kept_until_ns = fy_http_deadline_ns(http, KEPT_MS);
+    if (--http->n_easies > 0)
+        return;
+    until_ns = fy_http_deadline_ns(http, IDLE_MS);
+    fy_timer_set(&http->multi_timer, until_ns > http->kept_until_ns ? until_ns : http->kept_until_ns);
+}
+
+/* ---- Letting go of a call ---- */
+
+static void free_call(struct fy_call *call)
+{
+    if (!call)
+        return;
+    assert(!fy_node_is_linked(&call->node));
+    if (fy_node_is_linked(&call->pause_node))
+        fy_list_remove(&call->pause_node);
+    if (fy_node_is_linked(&call->rest_node))
+        fy_list_remove(&call->rest_node);
+    free_easy(call);
+    fy_client_tls_release(&call->tls);
+    curl_slist_free_all(call->headers);
+    free(call->head.text);
+    if (call->is_taken)
+        fy_watch_bury(call->http, &call->watch, call);
+    else
+        free(call);
+}
+
+/* Take it from curl, which closes its connection or keeps it. */
+static void leave_curl(struct fy_call *call)
+{
+    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
+}
+
+/* Have done with its connection, whoever reads it. */
+static void leave(struct fy_call *call)
+{
+    if (!call->is_taken) {
+        leave_curl(call);
+        return;
+    }
+    fy_watch_end(call->http, &call->watch);
+    close(call->fd);
+    call->fd = -1;
+}
+
 /* ---- Beginning a call ---- */
 
 /* What a URL names, as curl reads it: the scheme, and the host without the brackets of an IPv6 address. */
@@ -608,6 +680,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
 
     call->is_stream = spec->own_connection && !spec->read_body;
     call->is_raw = call->is_stream && !is_https;
+    call->may_be_kept = !spec->own_connection && !spec->is_last;
     fy_chunks_init(&call->chunks);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
@@ -624,7 +697,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection || spec->is_last ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, call->may_be_kept ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                            spec->own_connection && !call->is_raw ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, HEAD_BUFFER_SIZE); /* unless there is a body */
@@ -706,8 +779,9 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     call->fd = -1;
     call->events = *events;
     call->arg = arg;
-    call->easy = curl_easy_init();
-    err = call->easy ? set_options(call, spec, target.is_https) : FERRY_ERR_NOMEM;
+    err = make_easy(call);
+    if (!err)
+        err = set_options(call, spec, target.is_https);
     if (!err && target.is_https)
         err = fy_client_tls_init(&call->tls, http, call->easy, target.host, spec->member);
     if (err) {
@@ -1026,8 +1100,7 @@ static void take(struct fy_call *call)
 {
     call->is_taken = true; /* first, so that the descriptor is neither closed nor forgotten */
     leave_curl(call);
-    curl_easy_cleanup(call->easy);
-    call->easy = NULL;
+    free_easy(call);
     curl_slist_free_all(call->headers);
     call->headers = NULL;
 }
@@ -1083,28 +1156,16 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_rested);
     fy_list_init(&http->calls_headed);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return FERRY_ERR_NOMEM;
-    http->multi = curl_multi_init();
-    if (!http->multi)
-        goto cleanup_curl;
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-    return FERRY_OK;
-
-cleanup_curl:
-    curl_global_cleanup();
-    return FERRY_ERR_NOMEM;
+    fy_timer_init(&http->multi_timer, &http->timers, on_multi_timer, http);
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
 void fy_client_release(struct fy_http *http)
 {
     assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
     free_doomed(http);
-    curl_multi_cleanup(http->multi);
+    assert(http->n_easies == 0);
+    fy_timer_unset(&http->multi_timer);
+    free_multi(http);
     curl_global_cleanup();
-    fy_timer_unset(&http->curl_timer);
 }

@@ -57,7 +57,10 @@ struct fy_http {
     struct fy_spin spin; /* of the loop */
     struct fy_list dead; /* struct fy_watch.dead_node; freed when the turn ends */
 
-    CURLM *multi;
+    CURLM *multi;                /* NULL: no call has been with curl for a while */
+    struct fy_timer multi_timer; /* set while none is: then it goes */
+    size_t n_easies;             /* calls in which curl has a part */
+    uint64_t kept_until_ns;      /* until then it may hold a connection that is of use to another call */
     struct fy_timer curl_timer;
     bool curl_is_due;            /* its timeout passed */
     bool curl_has_acted;         /* it may have left messages */
