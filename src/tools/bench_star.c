@@ -6,6 +6,7 @@
 #include "tools/bench_star.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ static int start_all(struct bench_star *star, const struct bench_options *option
     spec.process = process;
     if (add_peer(star, options, &spec) || connect_from(star, 0))
         return -1;
+    (void)malloc_trim(0); /* as whoever compares with it does */
     star->first_rss_kb = stopwatch_rss_kb();
     while (star->n_peers < options->peers)
         if (add_peer(star, options, &spec))

@@ -8,6 +8,8 @@ libharness_la_SOURCES = \
 	tests/harness/certificates.h \
 	tests/harness/child.c \
 	tests/harness/child.h \
+	tests/harness/curl_heap.c \
+	tests/harness/curl_heap.h \
 	tests/harness/fake_peer.c \
 	tests/harness/fake_peer.h \
 	tests/harness/fault_proxy.c \

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "harness/curl_heap.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/patience.h"
@@ -727,7 +728,7 @@ static size_t count_descriptors(void)
     return n;
 }
 
-/* Let the lookup's thread end: it has a descriptor that the rig would miss. */
+/* Let the lookup's thread end: it has a descriptor that the rig would miss.  The multi handle's go a little later. */
 static void end_lookup(size_t n_descriptors)
 {
     pthread_mutex_lock(&lookup.mu);
@@ -780,6 +781,21 @@ START_TEST(a_connection_is_kept_for_the_next_call)
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     seen_call_release(&seen);
     input.len = 0;
+    seen_call_get(&seen, url, false);
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(raw_accept(listen_fd), -1);
+}
+END_TEST
+
+START_TEST(a_connection_is_kept_though_there_is_no_call_for_a_while)
+{
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    seen_call_release(&seen);
+    input.len = 0;
+    http_turn_for_ms(2500); /* after two seconds what curl has would go, were there no connection */
+    ck_assert(!is_closed());
     seen_call_get(&seen, url, false);
     HTTP_UNTIL(has_input("\r\n\r\n"));
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -1042,6 +1058,89 @@ END_TEST
 
 /* ---- Memory ---- */
 
+#define LITTLE ((size_t)1 << 10) /* that curl may keep of a call in general tables */
+
+/* The net again, with what curl allocates under the test's eyes. */
+static void begin_counting(void)
+{
+    teardown();
+    curl_heap_setup();
+    setup();
+}
+
+START_TEST(a_stream_that_stands_holds_nothing_of_curls)
+{
+    size_t before, with_two;
+
+    begin_counting();
+    before = curl_heap_live();
+    seen_call_get(&seen, url, true);
+    HTTP_UNTIL(is_accepted());
+    seen_call_get(&other, url, true); /* is not answered, and so keeps the multi handle */
+    HTTP_UNTIL(has_input("\r\n\r\n"));
+    with_two = curl_heap_live();
+    raw_send_text(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n");
+    HTTP_UNTIL(seen.body.len == 1);
+    ck_assert_uint_lt(curl_heap_live() + (8 << 10), with_two);
+    seen_call_release(&other);
+    HTTP_UNTIL(curl_heap_live() <= before + LITTLE);
+    raw_send_text(fd, "1\r\nb\r\n0\r\n\r\n");
+    HTTP_UNTIL(has_ended());
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert(seen_bytes_equal(&seen.body, "ab"));
+    curl_heap_teardown();
+}
+END_TEST
+
+START_TEST(curl_is_there_again_when_the_next_call_begins)
+{
+    size_t before;
+
+    begin_counting();
+    before = curl_heap_live();
+    for (int i = 0; i < 2; i++) {
+        begin_get(true);
+        ck_assert_uint_gt(curl_heap_live(), before + LITTLE);
+        answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        ck_assert_int_eq(seen.status, 200);
+        seen_call_release(&seen);
+        close(fd);
+        input = (struct raw_input){.len = 0};
+        HTTP_UNTIL(curl_heap_live() <= before + LITTLE);
+    }
+    fd = -1;
+    curl_heap_teardown();
+}
+END_TEST
+
+START_TEST(a_call_without_memory_for_curl_is_refused)
+{
+    static const struct fy_call_events none = {.on_head = NULL};
+    struct fy_call_spec spec = {.method = "GET", .url = url, .own_connection = true};
+    bool has_failed = true;
+    long nth = 0;
+
+    begin_counting();
+    for (; has_failed; nth++) {
+        struct fy_call *call = NULL;
+        int err;
+
+        curl_heap_fail_at(nth);
+        err = fy_net_call(http_net, &spec, &none, NULL, &call);
+        has_failed = curl_heap_has_failed();
+        curl_heap_fail_at(-1);
+        ck_assert_int_eq(err, has_failed ? FERRY_ERR_NOMEM : FERRY_OK);
+        if (call)
+            fy_call_cancel(call);
+    }
+    ck_assert_int_gt(nth, 10);
+    begin_get(true);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    curl_heap_teardown();
+}
+END_TEST
+
 START_TEST(a_call_without_memory_is_refused)
 {
     const struct fy_header header = {"X-A", "b"};
@@ -1088,12 +1187,11 @@ int main(void)
 {
     return rig_main(
         "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
-        a_full_stream_of_curls_leaves_other_sockets_their_turn,
-        a_stream_is_read_to_where_its_owner_has_room, a_stream_in_another_coding_is_no_business_of_ours,
-        a_refusal_in_chunks_is_read_to_its_end, a_stream_that_stands_ends_as_it_is_ended,
-        a_stream_that_had_its_share_may_be_cancelled, a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on,
-        a_full_stream_that_is_cut_brings_what_came_before, a_get_carries_its_own_headers_and_no_others,
-        a_post_carries_its_body_and_its_length, a_post_may_be_empty,
+        a_full_stream_of_curls_leaves_other_sockets_their_turn, a_stream_is_read_to_where_its_owner_has_room,
+        a_stream_in_another_coding_is_no_business_of_ours, a_refusal_in_chunks_is_read_to_its_end,
+        a_stream_that_stands_ends_as_it_is_ended, a_stream_that_had_its_share_may_be_cancelled,
+        a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on, a_full_stream_that_is_cut_brings_what_came_before,
+        a_get_carries_its_own_headers_and_no_others, a_post_carries_its_body_and_its_length, a_post_may_be_empty,
         a_head_may_come_byte_by_byte_after_informational_ones, a_head_is_told_before_any_body_byte,
         a_body_may_end_with_the_connection, redirects_are_not_followed,
         a_server_that_closes_without_an_answer_is_an_end_of_file, a_server_that_resets_without_an_answer_is_a_reset,
@@ -1103,14 +1201,15 @@ int main(void)
         a_refused_connection_is_told_as_such, a_shortage_of_descriptors_is_told_as_such,
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
         a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
-        a_connection_is_kept_for_the_next_call, a_connection_of_its_own_is_neither_taken_over_nor_kept,
-                    the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
-                    how_long_an_answer_took_counts_from_the_request,
-        a_kept_connection_that_died_is_replaced_without_an_error,
+        a_connection_is_kept_for_the_next_call, a_connection_is_kept_though_there_is_no_call_for_a_while,
+        a_connection_of_its_own_is_neither_taken_over_nor_kept,
+        the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
+        how_long_an_answer_took_counts_from_the_request, a_kept_connection_that_died_is_replaced_without_an_error,
         a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
-        a_call_may_begin_in_on_end, a_call_without_memory_is_refused,
+        a_call_may_begin_in_on_end, a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
+        curl_is_there_again_when_the_next_call_begins, a_call_without_memory_for_curl_is_refused,
         an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -18,11 +18,15 @@
  *
  * Curl makes a stream's connection, asks, and reads the answer's head.  If then a body in chunks follows, as from every
  * member, and the connection is not TLS, its bytes are read here from then on (read_stream), once a turn and no more
- * than the share: curl is paused for good, and left with the connection's end.  That spares a copy, and what curl does
- * for each read.  Any other stream stays curl's: one that has had its share is paused, which makes curl keep what it
- * read last, and goes on with the next turn.
+ * than the share: curl is rid of it, but for the descriptor.  That spares a copy, what curl does for each read, and
+ * what its handle holds.  Any other stream stays curl's: one that has had its share is paused, which makes curl keep
+ * what it read last, and goes on with the next turn.
  *
  * A connection that was kept and turns out to be dead before a byte of the answer came is replaced by curl itself.
+ *
+ * Where all streams are ours, curl has nothing to do but a probe now and then.  What it needs to work on any call - the
+ * multi handle, with some forty kilobytes of tables - is made when a call begins, and goes when none has been with curl
+ * for a while.
  *
  * Names are looked up by threads of curl's, one for each call that is looking one up.  Such a thread cannot be stopped:
  * one that a call has given up on ends by itself, in as long as the resolver takes, and touches nothing of the net.
@@ -36,6 +40,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "net/http/answer_head.h"
 #include "net/http/chunks.h"
@@ -45,7 +50,6 @@
 #define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
 #define STREAM_SHARE ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at */
 #define STREAM_READ ((size_t)256 << 10)  /* the same, of one whose connection is read by us */
-#define BUFFER_SIZE ((size_t)64 << 10)   /* of one read of ours */
 #define MIN_ROOM ((size_t)8 << 10)       /* a shorter place for what is read is not worth while */
 #define BEHIND_ROOM ((size_t)4 << 10)    /* what is read beyond such a place */
 #define POST_BUFFER_SIZE (16L << 10)
@@ -53,13 +57,20 @@
 #define UPLOAD_BUFFER_SIZE (512L << 10)
 #define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream */
 
+/*
+ * How long no call has been with curl when the multi handle goes.  Soon after the streams the first probe comes: a
+ * handle that is gone then, and made anew, leaves but holes in the heap.
+ */
+#define IDLE_MS 2000
+#define KEPT_MS 118000 /* the same, when a connection may have been kept: curl uses none that was idle for longer */
+
 struct fy_call {
     struct fy_net_object object;
     struct fy_http *http;
     struct fy_node node; /* http->calls_new, calls or calls_doomed; unlinked while on_end runs */
     struct fy_call_events events;
     void *arg;
-    CURL *easy;
+    CURL *easy; /* NULL: curl has no part in it any more */
     struct curl_slist *headers;
     struct fy_client_tls tls;
     struct fy_answer_head head;
@@ -69,7 +80,8 @@ struct fy_call {
     bool is_raw;         /* const after the beginning: of a body in chunks, curl hands on the chunks as they are */
     bool is_chunked;     /* that is what came */
     bool is_pausing;     /* curl is being told to read its connection no more, though that stays open */
-    bool is_taken;       /* its connection is read by us */
+    bool is_taken;       /* its connection is ours */
+    bool may_be_kept;    /* const after the beginning: the connection, by curl, for other calls */
     struct fy_chunks chunks;
     struct fy_watch watch; /* of the connection, once it was taken */
     int err;             /* why a callback of ours refused to go on */
@@ -86,33 +98,6 @@ struct fy_call {
     size_t n_in_turn;          /* bytes that it brought in that */
     char error[CURL_ERROR_SIZE];
 };
-
-static void free_call(struct fy_call *call)
-{
-    if (!call)
-        return;
-    assert(!fy_node_is_linked(&call->node));
-    if (fy_node_is_linked(&call->pause_node))
-        fy_list_remove(&call->pause_node);
-    if (fy_node_is_linked(&call->rest_node))
-        fy_list_remove(&call->rest_node);
-    if (call->easy)
-        curl_easy_cleanup(call->easy);
-    fy_client_tls_release(&call->tls);
-    curl_slist_free_all(call->headers);
-    fy_answer_head_release(&call->head);
-    if (call->is_taken)
-        fy_watch_bury(call->http, &call->watch, call);
-    else
-        free(call);
-}
-
-/* Take it from curl, which closes its connection or keeps it. */
-static void leave_curl(struct fy_call *call)
-{
-    fy_watch_end(call->http, &call->watch);
-    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
-}
 
 /* ---- The head of an answer ---- */
 
@@ -327,6 +312,14 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     return fd;
 }
 
+/* A connection that is taken outlives curl's part in it. */
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    const struct fy_call *call = arg;
+
+    return call->is_taken ? 0 : close(fd);
+}
+
 /* The only way to learn which connection a call is on: CURLINFO_ACTIVESOCKET tells of those that are idle. */
 static void note_socket(CURL *easy, int fd, int what)
 {
@@ -339,8 +332,8 @@ static void note_socket(CURL *easy, int fd, int what)
         return; /* a handle of curl's own has none */
     if (what != CURL_POLL_REMOVE)
         call->fd = fd;
-    else if (call->fd == fd && !call->is_body_paused && !call->is_pausing) /* else it only reads it no more */
-        call->fd = -1;
+    else if (call->fd == fd && !call->is_body_paused && !call->is_pausing && !call->is_taken)
+        call->fd = -1; /* else it only reads it no more */
 }
 
 static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
@@ -393,6 +386,104 @@ static void on_curl_timer(void *arg)
     http->curl_is_due = true;
 }
 
+/* ---- Curl's handles ---- */
+
+static int make_multi(struct fy_http *http)
+{
+    http->multi = curl_multi_init();
+    if (!http->multi)
+        return FERRY_ERR_NOMEM;
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    return FERRY_OK;
+}
+
+/* With it go the connections that it keeps.  NULL is fine. */
+static void free_multi(struct fy_http *http)
+{
+    (void)curl_multi_cleanup(http->multi); /* no call is with it, which is all that could be wrong */
+    http->multi = NULL;
+    fy_timer_unset(&http->curl_timer);
+    http->curl_is_due = false;
+    http->curl_has_acted = false;
+}
+
+static void on_multi_timer(void *arg)
+{
+    free_multi(arg);
+}
+
+static int make_easy(struct fy_call *call)
+{
+    struct fy_http *http = call->http;
+
+    call->easy = curl_easy_init();
+    if (!call->easy)
+        return FERRY_ERR_NOMEM;
+    http->n_easies++;
+    fy_timer_unset(&http->multi_timer);
+    return http->multi ? FERRY_OK : make_multi(http);
+}
+
+static void free_easy(struct fy_call *call)
+{
+    struct fy_http *http = call->http;
+    uint64_t until_ns;
+
+    if (!call->easy)
+        return;
+    curl_easy_cleanup(call->easy);
+    call->easy = NULL;
+    if (call->may_be_kept)
+        http->kept_until_ns = fy_http_deadline_ns(http, KEPT_MS);
+    if (--http->n_easies > 0)
+        return;
+    until_ns = fy_http_deadline_ns(http, IDLE_MS);
+    fy_timer_set(&http->multi_timer, until_ns > http->kept_until_ns ? until_ns : http->kept_until_ns);
+}
+
+/* ---- Letting go of a call ---- */
+
+static void free_call(struct fy_call *call)
+{
+    if (!call)
+        return;
+    assert(!fy_node_is_linked(&call->node));
+    if (fy_node_is_linked(&call->pause_node))
+        fy_list_remove(&call->pause_node);
+    if (fy_node_is_linked(&call->rest_node))
+        fy_list_remove(&call->rest_node);
+    free_easy(call);
+    fy_client_tls_release(&call->tls);
+    curl_slist_free_all(call->headers);
+    fy_answer_head_release(&call->head);
+    if (call->is_taken)
+        fy_watch_bury(call->http, &call->watch, call);
+    else
+        free(call);
+}
+
+/* Take it from curl, which closes its connection or keeps it. */
+static void leave_curl(struct fy_call *call)
+{
+    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
+}
+
+/* Have done with its connection, whoever reads it. */
+static void leave(struct fy_call *call)
+{
+    if (!call->is_taken) {
+        leave_curl(call);
+        return;
+    }
+    fy_watch_end(call->http, &call->watch);
+    close(call->fd);
+    call->fd = -1;
+}
+
 /* ---- Beginning a call ---- */
 
 /* What a URL names, as curl reads it: the scheme, and the host without the brackets of an IPv6 address. */
@@ -401,18 +492,27 @@ struct target {
     char host[256];
 };
 
+/* Why a URL could not be read. */
+static int error_of_url(CURLUcode code)
+{
+    if (code == CURLUE_OK)
+        return FERRY_OK;
+    return code == CURLUE_OUT_OF_MEMORY ? FERRY_ERR_NOMEM : FERRY_ERR_URL;
+}
+
 static int read_host(CURLU *url, struct target *target)
 {
     char *host = NULL;
-    int err = FERRY_ERR_URL;
+    int err = error_of_url(curl_url_get(url, CURLUPART_HOST, &host, 0));
 
-    if (curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && strlen(host) < sizeof(target->host)) {
+    if (!err && strlen(host) >= sizeof(target->host))
+        err = FERRY_ERR_URL;
+    if (!err) {
         size_t is_bracketed = host[0] == '[';
 
         (void)snprintf(target->host, sizeof(target->host), "%s", host + is_bracketed);
         if (is_bracketed)
             target->host[strcspn(target->host, "%]")] = '\0';
-        err = FERRY_OK;
     }
     curl_free(host);
     return err;
@@ -422,15 +522,16 @@ static int read_url(const char *text, struct target *ret_target)
 {
     CURLU *url = curl_url();
     char *scheme = NULL;
-    int err = FERRY_ERR_URL;
+    int err;
 
     if (!url)
         return FERRY_ERR_NOMEM;
-    if (curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+    err = error_of_url(curl_url_set(url, CURLUPART_URL, text, 0));
+    if (!err)
+        err = error_of_url(curl_url_get(url, CURLUPART_SCHEME, &scheme, 0));
+    if (!err) {
         ret_target->is_https = strcmp(scheme, "https") == 0;
-        if (ret_target->is_https || strcmp(scheme, "http") == 0)
-            err = read_host(url, ret_target);
+        err = ret_target->is_https || strcmp(scheme, "http") == 0 ? read_host(url, ret_target) : FERRY_ERR_URL;
     }
     curl_free(scheme);
     curl_url_cleanup(url);
@@ -497,6 +598,7 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
 
     call->is_stream = spec->own_connection && !spec->read_body;
     call->is_raw = call->is_stream && !is_https;
+    call->may_be_kept = !spec->own_connection && !spec->is_last;
     fy_chunks_init(&call->chunks);
     (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->error);
@@ -513,12 +615,15 @@ static void set_plain_options(struct fy_call *call, const struct fy_call_spec *s
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, call);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)spec->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, spec->own_connection ? 1L : 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, spec->own_connection || spec->is_last ? 1L : 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, call->may_be_kept ? 0L : 1L);
     (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
                            spec->own_connection && !call->is_raw ? STREAM_BUFFER_SIZE : POST_BUFFER_SIZE);
     (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, HEAD_BUFFER_SIZE); /* unless there is a body */
-    if (call->is_raw)
+    if (call->is_raw) {
         (void)curl_easy_setopt(easy, CURLOPT_HTTP_TRANSFER_DECODING, 0L);
+        (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+        (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, call); /* which the connection does not outlive */
+    }
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->headers);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header_line);
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
@@ -592,8 +697,9 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     call->fd = -1;
     call->events = *events;
     call->arg = arg;
-    call->easy = curl_easy_init();
-    err = call->easy ? set_options(call, spec, target.is_https) : FERRY_ERR_NOMEM;
+    err = make_easy(call);
+    if (!err)
+        err = set_options(call, spec, target.is_https);
     if (!err && target.is_https)
         err = fy_client_tls_init(&call->tls, http, call->easy, target.host, spec->member);
     if (err) {
@@ -621,7 +727,7 @@ static void free_doomed(struct fy_http *http)
     for (struct fy_node *node; (node = fy_list_take_first(&http->calls_doomed));) {
         struct fy_call *call = fy_container(node, struct fy_call, node);
 
-        leave_curl(call);
+        leave(call);
         free_call(call);
     }
 }
@@ -679,7 +785,8 @@ static void format_detail(struct fy_call *call, CURLcode code, char *text, size_
 {
     long os_errno = 0;
 
-    (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (call->easy) /* else what there is to say was said as it was seen */
+        (void)curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os_errno);
     if (!os_errno)
         os_errno = call->socket_errno;
     if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
@@ -822,7 +929,7 @@ static void end_closed(struct fy_http *http)
 static void end_stream(struct fy_call *call, CURLcode code, int err)
 {
     call->err = err;
-    leave_curl(call);
+    leave(call);
     finish(call, code);
 }
 
@@ -843,7 +950,7 @@ static void place(struct fy_call *call, struct iovec to[2])
     if (!room || cap < MIN_ROOM)
         cap = 0;
     to[0] = (struct iovec){.iov_base = room, .iov_len = cap};
-    to[1] = (struct iovec){.iov_base = call->http->stream_buffer, .iov_len = cap > 0 ? BEHIND_ROOM : BUFFER_SIZE};
+    to[1] = (struct iovec){.iov_base = call->http->room, .iov_len = cap > 0 ? BEHIND_ROOM : FY_HTTP_ROOM};
 }
 
 /* Bytes came: hand them on. */
@@ -903,6 +1010,19 @@ static void read_stream(struct fy_watch *watch, uint32_t events)
     }
 }
 
+/*
+ * The connection is ours alone: what curl holds for it - its handle, what it knows of the connection, buffers, some
+ * twenty kilobytes - goes, for a stream may stand for months.
+ */
+static void take(struct fy_call *call)
+{
+    call->is_taken = true; /* first, so that the descriptor is neither closed nor forgotten */
+    leave_curl(call);
+    free_easy(call);
+    curl_slist_free_all(call->headers);
+    call->headers = NULL;
+}
+
 /* Curl has handed on all that it read, which is more than the head as a rule: from here on the connection is ours. */
 static void take_headed(struct fy_http *http)
 {
@@ -911,8 +1031,7 @@ static void take_headed(struct fy_http *http)
 
         if (call->is_canceled || call->fd < 0)
             continue;
-        stop_reading(call);
-        call->is_taken = true;
+        take(call);
         if (fy_watch_start(http, &call->watch, call->fd, EPOLLIN, read_stream) != FERRY_OK)
             end_stream(call, CURLE_OUT_OF_MEMORY, FERRY_ERR_NOMEM);
     }
@@ -955,34 +1074,16 @@ int fy_client_init(struct fy_http *http)
     fy_list_init(&http->calls_rested);
     fy_list_init(&http->calls_headed);
     fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return FERRY_ERR_NOMEM;
-    http->stream_buffer = malloc(BUFFER_SIZE);
-    if (!http->stream_buffer)
-        goto cleanup_curl;
-    http->multi = curl_multi_init();
-    if (!http->multi)
-        goto free_buffer;
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-    return FERRY_OK;
-
-free_buffer:
-    free(http->stream_buffer);
-cleanup_curl:
-    curl_global_cleanup();
-    return FERRY_ERR_NOMEM;
+    fy_timer_init(&http->multi_timer, &http->timers, on_multi_timer, http);
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
 void fy_client_release(struct fy_http *http)
 {
     assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
     free_doomed(http);
-    curl_multi_cleanup(http->multi);
-    free(http->stream_buffer);
+    assert(http->n_easies == 0);
+    fy_timer_unset(&http->multi_timer);
+    free_multi(http);
     curl_global_cleanup();
-    fy_timer_unset(&http->curl_timer);
 }

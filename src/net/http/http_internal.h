@@ -34,6 +34,8 @@ struct fy_watch {
     void *dead_memory;
 };
 
+#define FY_HTTP_ROOM ((size_t)64 << 10) /* so much is written or read at a time, where it has no place of its own */
+
 struct fy_http {
     struct fy_net net;
     struct fy_http_config cfg; /* with its defaults filled in; const after new */
@@ -55,7 +57,10 @@ struct fy_http {
     struct fy_spin spin; /* of the loop */
     struct fy_list dead; /* struct fy_watch.dead_node; freed when the turn ends */
 
-    CURLM *multi;
+    CURLM *multi;                /* NULL: no call has been with curl for a while */
+    struct fy_timer multi_timer; /* set while none is: then it goes */
+    size_t n_easies;             /* calls in which curl has a part */
+    uint64_t kept_until_ns;      /* until then it may hold a connection that is of use to another call */
     struct fy_timer curl_timer;
     bool curl_is_due;            /* its timeout passed */
     bool curl_has_acted;         /* it may have left messages */
@@ -68,12 +73,16 @@ struct fy_http {
     struct fy_list calls_full;   /* struct fy_call.rest_node: streams that have had their share of this turn */
     struct fy_list calls_rested; /* the same, of the turn before: they go on */
     struct fy_list calls_headed; /* the same: streams whose connection is to be taken over from curl */
-    uint8_t *stream_buffer;      /* what is read from any of those */
     uint64_t n_turns;
 
     struct fy_list outflows_ready;  /* struct fy_outflow.ready_node: with something to write, as far as is known */
     struct fy_list outflows_rested; /* the same: they have had their share of this turn */
-    uint8_t *room;                  /* FY_HTTP_ROOM bytes, for what outflows copy on the way to a write */
+
+    /*
+     * FY_HTTP_ROOM bytes: for what outflows copy on the way to a write, and for what is read from a stream.  Nothing is
+     * left in it by either, and no write is made while what was read is handed on.
+     */
+    uint8_t *room;
 
     struct fy_list listeners; /* struct fy_listener */
     uint64_t pass;            /* of the work on listeners: each is run once in a pass */
@@ -137,8 +146,6 @@ void fy_client_wake(struct fy_call *call);
 bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals);
 
 /* ---- outflow.c ---- */
-
-#define FY_HTTP_ROOM ((size_t)64 << 10)
 
 bool fy_outflows_have_work(const struct fy_http *http);
 void fy_outflows_work(struct fy_http *http);

@@ -1,0 +1,20 @@
+/*
+ * curl_heap.h - what libcurl allocates, counted, and failing when told to.
+ *
+ * It is a shared library, and so out of the failing heap's reach (heap.h); but it can be told where to allocate.
+ */
+#ifndef HARNESS_CURL_HEAP_H
+#define HARNESS_CURL_HEAP_H
+
+#include <stddef.h>
+
+void curl_heap_setup(void); /* while nobody uses curl */
+void curl_heap_teardown(void);
+
+size_t curl_heap_live(void); /* bytes */
+
+/* The nth allocation from here (0: the next) fails, once; -1: none. */
+void curl_heap_fail_at(long nth);
+int curl_heap_has_failed(void); /* since curl_heap_fail_at */
+
+#endif
