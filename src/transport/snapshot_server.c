@@ -176,7 +176,7 @@ static void on_change(void *arg)
         refuse_because(arrival, 500, "failed to save KV snapshot", err > 0 ? strerror(err) : ferry_strerror(err));
     } else if (fy_body_writer_is_stored(arrival->writer)) {
         hand_to_core(arrival);
-    } else if (arrival->stall.is_held && !fy_body_writer_is_full(arrival->writer)) {
+    } else if (arrival->req && arrival->stall.is_held && !fy_body_writer_is_full(arrival->writer)) {
         fy_stall_hold(&arrival->stall, false);
         fy_request_resume_body(arrival->req);
     }

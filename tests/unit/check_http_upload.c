@@ -500,6 +500,35 @@ START_TEST(a_client_of_one_that_ends_its_side_in_the_middle_is_gone)
 }
 END_TEST
 
+/* A body whose last byte fills what it is put into: its end waits as the rest of it would. */
+START_TEST(one_that_is_paused_at_its_last_byte_ends_after_the_pause)
+{
+    down.has_room = true;
+    down.pause_every = LONG;
+    upload(LONG, false);
+    HTTP_UNTIL(down.is_paused);
+    http_turn_for_ms(50);
+    ck_assert_int_eq(down.n_body_ends, 0);
+    resume();
+    ck_assert_int_eq(down.n_body_ends, 0); /* not from inside the call */
+    expect_whole(LONG);
+}
+END_TEST
+
+START_TEST(and_is_gone_if_its_client_resets_in_it)
+{
+    int fd;
+
+    down.has_room = true;
+    down.pause_every = 3000000;
+    fd = send_part(3000000, 3000000);
+    ck_assert(down.is_paused);
+    raw_reset(fd);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
 /* ---- Memory ------------------------------------------------------------------------------------------------------
  */
 
@@ -552,6 +581,8 @@ int main(void)
         a_long_body_is_read_to_where_it_is_to_lie, a_short_one_or_one_of_unknown_length_is_not,
         one_that_is_waits_when_it_is_paused, and_holds_its_client_back, and_sees_one_that_breaks_off,
         and_may_be_refused, and_ends_with_its_listener, its_answer_is_the_last_of_its_connection_and_says_so,
-        a_client_of_one_that_ends_its_side_in_the_middle_is_gone, no_failed_allocation_is_more_than_a_failed_call,
+        a_client_of_one_that_ends_its_side_in_the_middle_is_gone,
+        one_that_is_paused_at_its_last_byte_ends_after_the_pause, and_is_gone_if_its_client_resets_in_it,
+        no_failed_allocation_is_more_than_a_failed_call,
         NULL);
 }
