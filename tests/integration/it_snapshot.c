@@ -1654,6 +1654,7 @@ int main(void)
         a_receiver_that_takes_nothing_is_given_up, a_link_that_is_slow_but_moves_is_no_stall,
         a_slow_sink_is_nobodys_stall, removing_the_peer_cancels_what_is_under_way,
         a_source_that_is_stuck_counts_until_it_is_closed, a_sink_that_is_stuck_counts_until_it_has_ended,
-        a_sender_that_leaves_when_its_last_byte_waits_for_the_sink_leaves_nothing, a_paused_peer_is_sent_none, a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
+        a_sender_that_leaves_when_its_last_byte_waits_for_the_sink_leaves_nothing, a_paused_peer_is_sent_none,
+        a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,
         all_snapshots_together_keep_to_the_rate, heartbeats_keep_their_time_beside_a_snapshot_to_a_slow_disk, NULL);
 }
