@@ -30,6 +30,7 @@ static struct {
 /* The server's. */
 static struct {
     struct fy_request *req;
+    uint64_t announced;
     uint64_t at;
     bool is_right;
     uint64_t pause_every; /* 0: never */
@@ -157,6 +158,7 @@ static void on_request(void *arg, struct fy_request *req)
         .on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone, .on_room = on_room};
 
     down.req = req;
+    down.announced = fy_request_body_len(req);
     fy_request_set_events(req, &events, arg);
 }
 
@@ -199,6 +201,7 @@ static void expect_whole(uint64_t size)
     HTTP_UNTIL(up.n_ends > 0);
     ck_assert_int_eq(up.err, FERRY_OK);
     ck_assert_int_eq(up.status, 204);
+    ck_assert_uint_eq(down.announced, up.is_unknown ? FY_LEN_UNKNOWN : size);
     ck_assert_uint_eq(down.at, size);
     ck_assert(down.is_right);
     ck_assert_int_eq(down.n_body_ends, 1);

@@ -11,12 +11,13 @@
  * If it pauses at the last byte, the body ends when it resumes, as an event of its own: the watch is for room in the
  * socket then, which there is.
  *
+ * libmicrohttpd's idle timeout does not run while it is suspended: the handler has a deadline of its own (net.h).
+ *
  * libmicrohttpd waits for the body to the end of the connection.  So the answer is written past it, as one in the
  * middle of a body is, and the connection closed after it, which the answer says.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -27,14 +28,9 @@
 /* How much of the body is to come, as its head says; 0: it does not. */
 static uint64_t count_to_come(const struct fy_request *req)
 {
-    const char *text = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long len;
+    uint64_t len = fy_server_request_body_len(req);
 
-    if (!text || fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-        return 0;
-    errno = 0;
-    len = strtoull(text, NULL, 10); /* libmicrohttpd has checked it */
-    return errno || len < req->n_body ? 0 : len - req->n_body;
+    return len == FY_LEN_UNKNOWN || len < req->n_body ? 0 : len - req->n_body;
 }
 
 static bool has_room(const struct fy_request *req)

@@ -97,12 +97,7 @@ void *fy_request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 /* Could more of the body be to come than will be swallowed?  The head alone is known. */
 static bool is_body_too_long(const struct fy_request *req)
 {
-    const char *len = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
-
-    if (fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-        return true;
-    errno = 0;
-    return len && (strtoull(len, NULL, 10) > FY_MAX_SWALLOWED || errno == ERANGE);
+    return fy_server_request_body_len(req) > FY_MAX_SWALLOWED;
 }
 
 static enum MHD_Result queue_answer(struct fy_request *req)
@@ -277,6 +272,20 @@ const char *fy_server_request_remote(const struct fy_request *req)
 const char *fy_server_request_header(const struct fy_request *req, const char *name)
 {
     return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name); /* the first of several */
+}
+
+uint64_t fy_server_request_body_len(const struct fy_request *req)
+{
+    const char *text = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned long long len;
+
+    if (fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+        return FY_LEN_UNKNOWN;
+    if (!text)
+        return 0;
+    errno = 0;
+    len = strtoull(text, NULL, 10); /* libmicrohttpd has checked it */
+    return errno ? FY_LEN_UNKNOWN : len;
 }
 
 bool fy_server_request_is_from(const struct fy_request *req, uint64_t member)

@@ -175,6 +175,7 @@ const char *fy_server_request_path(const struct fy_request *req);
 const char *fy_server_request_query(const struct fy_request *req);
 const char *fy_server_request_remote(const struct fy_request *req);
 const char *fy_server_request_header(const struct fy_request *req, const char *name);
+uint64_t fy_server_request_body_len(const struct fy_request *req);
 bool fy_server_request_is_from(const struct fy_request *req, uint64_t member);
 void fy_server_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
