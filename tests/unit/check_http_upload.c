@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/certificates.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
+#include "net/tls/tls.h"
 
 #define SEED 5
 #define LONG ((uint64_t)20 << 20)
@@ -25,6 +27,8 @@ static struct {
     int status;
     int n_ends, err;
     char answer[128];
+    uint64_t n_answer;
+    bool is_answer_right; /* when it is of SEED */
 } up;
 
 /* The server's. */
@@ -81,6 +85,8 @@ static void on_answer(void *arg, const uint8_t *data, size_t len)
 {
     (void)arg;
     snprintf(up.answer, sizeof(up.answer), "%.*s", (int)len, (const char *)data);
+    up.is_answer_right &= body_matches(SEED, up.n_answer, data, len);
+    up.n_answer += len;
 }
 
 static void on_end(void *arg, int err, const char *detail)
@@ -616,6 +622,55 @@ START_TEST(and_longer_than_a_socket_takes_at_once)
 }
 END_TEST
 
+static struct fy_tls *new_tls(void)
+{
+    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
+    const struct certificate_spec spec = {.common_name = "both", .names = "IP:127.0.0.1"};
+    struct ferry_tls_config cfg = FERRY_TLS_CONFIG_INIT;
+    struct certificate ca, both;
+    struct fy_tls *tls;
+
+    certificates_setup();
+    ca = certificate_make(&ca_spec, NULL);
+    both = certificate_make(&spec, &ca);
+    cfg.ca_file = certificate_write("ca.pem", &ca, NULL);
+    cfg.cert_file = certificate_write("both.pem", &both, NULL);
+    cfg.key_file = certificate_write_key("both.key", &both);
+    certificate_release(&ca);
+    certificate_release(&both);
+    ck_assert_int_eq(fy_tls_new(&cfg, http_default_config()->log, &tls), FERRY_OK);
+    return tls;
+}
+
+/* A record at a time, and the session may have to wait in the middle of one. */
+START_TEST(and_all_of_that_in_tls)
+{
+    struct fy_http_config cfg = *http_default_config();
+    char detail[128];
+
+    fy_listener_close(listener);
+    http_teardown();
+    cfg.tls = new_tls();
+    http_setup_with(&cfg);
+    ck_assert_int_eq(
+        fy_net_listen(http_net, "https://127.0.0.1:0", on_request, NULL, &listener, detail, sizeof(detail)), FERRY_OK);
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+    body_bytes(SEED, 0, long_answer, sizeof(long_answer));
+    up.is_answer_right = true;
+    upload((uint64_t)1 << 30, false);
+    HTTP_UNTIL(up.n_ends > 0);
+    ck_assert_int_eq(up.status, 507);
+    ck_assert_uint_eq(up.n_answer, sizeof(long_answer));
+    ck_assert(up.is_answer_right);
+    fy_listener_close(listener);
+    http_teardown();
+    fy_tls_free(cfg.tls);
+    http_setup();
+    listener = http_listen(on_request, NULL);
+}
+END_TEST
+
 /* The end of the connection may be in order or a reset, but it comes, and the listener is of use after it. */
 static void expect_no_whole_answer(void (*meanwhile)(int fd))
 {
@@ -742,7 +797,7 @@ int main(void)
         a_client_of_one_that_ends_its_side_in_the_middle_is_gone,
         one_that_is_paused_at_its_last_byte_ends_after_the_pause, and_is_gone_if_its_client_resets_in_it,
         one_that_is_answered_at_its_last_byte_is_over_then, an_answer_may_be_long,
-        and_longer_than_a_socket_takes_at_once, a_client_that_does_not_take_it_is_let_go, one_that_resets_is_noticed,
-        a_listener_may_be_closed_meanwhile, without_memory_for_it_the_connection_ends,
+        and_longer_than_a_socket_takes_at_once, and_all_of_that_in_tls, a_client_that_does_not_take_it_is_let_go,
+        one_that_resets_is_noticed, a_listener_may_be_closed_meanwhile, without_memory_for_it_the_connection_ends,
         no_failed_allocation_is_more_than_a_failed_call, NULL);
 }
