@@ -375,10 +375,10 @@ struct ferry_config {
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
     uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time, at most 256; a sink's call that runs keeps the place of its
-                                      body */
+    unsigned max_snapshots_in;     /* received at one time, at most 256, in 4 MiB of memory each; a sink's call that
+                                      runs keeps the place of its body */
     unsigned max_snapshots_out;    /* accepted at one time, at most 256, all peers together, until their sources are
-                                      closed */
+                                      closed; one that is being sent takes 2.5 MiB */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
     unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
                                       seen within twice that */

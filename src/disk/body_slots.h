@@ -2,8 +2,8 @@
  * body_slots.h - the buffers between a disk worker and the loop: a few of one size, filled and emptied in order.
  *
  * They bound the memory of a snapshot on its way, whatever its length.  One thread's at a time.  They lie at addresses
- * that a disk can read and write without the kernel's help (FY_BODY_ALIGNMENT), and on large pages where there are any:
- * a transfer of many small ones takes the kernel and the disk longer.
+ * that a disk can read and write without the kernel's help (FY_BODY_ALIGNMENT), and those of a long body on large pages
+ * where there are any: a transfer of many small ones takes the kernel and the disk longer.
  */
 #ifndef FY_DISK_BODY_SLOTS_H
 #define FY_DISK_BODY_SLOTS_H
@@ -21,7 +21,9 @@
 #define FY_BODY_ALIGNMENT ((size_t)4 << 10) /* of a slot: no disk asks for more */
 
 struct fy_body_slots {
-    uint8_t *memory;  /* FY_BODY_N_SLOTS of slot_size */
+    uint8_t *memory; /* FY_BODY_N_SLOTS of slot_size */
+    void *mapping;   /* in which that is; NULL: it is a block of the heap */
+    size_t map_size;
     size_t slot_size; /* const after init; a multiple of FY_BODY_ALIGNMENT */
     size_t len[FY_BODY_N_SLOTS];
     unsigned first;  /* the oldest that is full */

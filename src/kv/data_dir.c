@@ -4,6 +4,8 @@
  * A log that is started under another number would make one member of two: so the first start writes the number down,
  * durably, before anything else is kept, and later ones compare it.
  */
+#include "config.h" /* syncfs */
+
 #include "kv/data_dir.h"
 
 #include <errno.h>
@@ -33,15 +35,35 @@ static int make_dir(const char *path, char *text, size_t size)
     return fail(text, size, "%s: %s", path, strerror(errno));
 }
 
-/* What was made in a directory is there after a power failure once the directory is on disk. */
-static int sync_dir(const char *path, char *text, size_t size)
+static int open_dir(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int rv = fd >= 0 && fsync(fd) == 0 ? 0 : fail(text, size, "%s: %s", path, strerror(errno));
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* fd, which is path's, is closed; -1: it could not be opened. */
+static int sync_by(int (*sync)(int fd), int fd, const char *path, char *text, size_t size)
+{
+    int rv = fd >= 0 && sync(fd) == 0 ? 0 : fail(text, size, "%s: %s", path, strerror(errno));
 
     if (fd >= 0)
         (void)close(fd); /* nothing was written to it */
     return rv;
+}
+
+/*
+ * What was made in a directory is there after a power failure once the directory is on disk.  A parent that may not be
+ * read cannot be opened for that; then all of the file system that it shares with path is written.
+ */
+static int sync_with_parent(const char *path, const char *parent_path, char *text, size_t size)
+{
+    int fd;
+
+    if (sync_by(fsync, open_dir(path), path, text, size) != 0)
+        return -1;
+    fd = open_dir(parent_path);
+    if (fd < 0 && errno == EACCES)
+        return sync_by(syncfs, open_dir(path), path, text, size);
+    return sync_by(fsync, fd, parent_path, text, size);
 }
 
 /* Whose it is, or has just become. */
@@ -90,7 +112,7 @@ int kv_data_dir_open(struct kv_data_dir *dir, const char *path, uint64_t id, uin
                                   : fail(text, size, "%s: %s", lock_path, strerror(err));
     }
     if (claim(dir->lock_fd, lock_path, id, cluster_id, text, size) == 0 && make_dir(dir->log_path, text, size) == 0 &&
-        sync_dir(path, text, size) == 0 && sync_dir(parent_path, text, size) == 0)
+        sync_with_parent(path, parent_path, text, size) == 0)
         return 0;
     kv_data_dir_close(dir);
     return -1;

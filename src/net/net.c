@@ -74,6 +74,11 @@ const char *fy_request_header(const struct fy_request *req, const char *name)
     return OPS(req)->request_header(req, name);
 }
 
+uint64_t fy_request_body_len(const struct fy_request *req)
+{
+    return OPS(req)->request_body_len ? OPS(req)->request_body_len(req) : FY_LEN_UNKNOWN;
+}
+
 bool fy_request_is_from(const struct fy_request *req, uint64_t member)
 {
     return !OPS(req)->request_is_from || OPS(req)->request_is_from(req, member);

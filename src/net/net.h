@@ -137,6 +137,9 @@ const char *fy_request_query(const struct fy_request *req);  /* without '?'; "" 
 const char *fy_request_remote(const struct fy_request *req); /* "127.0.0.1:40312" */
 const char *fy_request_header(const struct fy_request *req, const char *name); /* first value, or NULL */
 
+/* Of the whole body, as the head announces it.  FY_LEN_UNKNOWN: it comes in chunks, or the net cannot tell. */
+uint64_t fy_request_body_len(const struct fy_request *req);
+
 /* May a request of this connection speak for the member (0: it does not say for whom)?  The TLS policy decides. */
 bool fy_request_is_from(const struct fy_request *req, uint64_t member);
 #define FY_BODY_PIECE_MAX ((size_t)128 << 10)
@@ -150,6 +153,8 @@ struct fy_request_events {
     /*
      * Where the next bytes of the body may be put, and how many; NULL: nowhere now.  A net may put some there, and then
      * tells on_body of them, where they lie: they may be more than a piece.  NULL: it keeps to its own memory.
+     * A client that sends nothing is then not ended by the net's idle timeout: such a handler sees to its own deadline,
+     * as one that pauses does.
      */
     uint8_t *(*on_room)(void *arg, size_t *ret_len);
 };
@@ -248,6 +253,7 @@ struct fy_net_ops {
     const char *(*request_query)(const struct fy_request *req);
     const char *(*request_remote)(const struct fy_request *req);
     const char *(*request_header)(const struct fy_request *req, const char *name);
+    uint64_t (*request_body_len)(const struct fy_request *req);             /* NULL: it cannot tell */
     bool (*request_is_from)(const struct fy_request *req, uint64_t member); /* NULL: always */
     void (*request_set_events)(struct fy_request *req, const struct fy_request_events *events, void *arg);
     void (*request_pause_body)(struct fy_request *req);

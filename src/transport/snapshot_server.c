@@ -31,6 +31,8 @@
 #include "wire/decoder.h"
 #include "wire/message.h"
 
+static_assert(FY_LEN_UNKNOWN == FERRY_SIZE_UNKNOWN, "a length is handed on as it is");
+
 /* A snapshot that is coming in. */
 struct arrival {
     struct ferry_transport *t;
@@ -176,7 +178,7 @@ static void on_change(void *arg)
         refuse_because(arrival, 500, "failed to save KV snapshot", err > 0 ? strerror(err) : ferry_strerror(err));
     } else if (fy_body_writer_is_stored(arrival->writer)) {
         hand_to_core(arrival);
-    } else if (arrival->stall.is_held && !fy_body_writer_is_full(arrival->writer)) {
+    } else if (arrival->req && arrival->stall.is_held && !fy_body_writer_is_full(arrival->writer)) {
         fy_stall_hold(&arrival->stall, false);
         fy_request_resume_body(arrival->req);
     }
@@ -313,18 +315,6 @@ static void on_gone(void *arg)
     arrival_free(arrival, false);
 }
 
-static uint64_t announced_len(struct fy_request *req)
-{
-    const char *text = fy_request_header(req, "Content-Length");
-    unsigned long long len;
-
-    if (!text || fy_request_header(req, "Transfer-Encoding"))
-        return FERRY_SIZE_UNKNOWN;
-    errno = 0;
-    len = strtoull(text, NULL, 10); /* the net has checked it */
-    return errno ? FERRY_SIZE_UNKNOWN : len;
-}
-
 static void receive(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer)
 {
     static const struct fy_request_events events = {
@@ -342,7 +332,7 @@ static void receive(struct ferry_transport *t, struct fy_request *req, struct fy
     arrival->meter = peer ? &peer->snapshots_in : &t->stranger_snapshots;
     if (peer)
         fy_peer_ref(peer);
-    arrival->announced = announced_len(req);
+    arrival->announced = fy_request_body_len(req);
     fy_snapshot_meter_begin(arrival->meter, fy_net_now_ns(local->net), fy_net_unix_ms(local->net), 0,
                             arrival->announced);
     fy_decoder_init(&arrival->decoder, FY_CODEC_MESSAGE, local->id, 0,

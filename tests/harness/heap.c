@@ -1,5 +1,5 @@
 /*
- * heap - malloc and its family, wrapped by the linker.
+ * heap - malloc and its family, and mmap, wrapped by the linker.
  */
 #include "harness/heap.h"
 
@@ -9,18 +9,23 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_realloc(void *block, size_t size);
 int __real_posix_memalign(void **ret_block, size_t alignment, size_t size);
 void __real_free(void *block);
+void *__real_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t size);
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 int __wrap_posix_memalign(void **ret_block, size_t alignment, size_t size);
 void __wrap_free(void *block);
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t size);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t max_len);
 
@@ -79,6 +84,25 @@ void __wrap_free(void *block)
     if (block)
         atomic_fetch_sub(&live, 1);
     __real_free(block);
+}
+
+void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    void *mapping = MAP_FAILED;
+
+    if (must_fail(size))
+        errno = ENOMEM;
+    else
+        mapping = __real_mmap(at, size, protection, flags, fd, offset);
+    if (mapping != MAP_FAILED)
+        atomic_fetch_add(&live, 1);
+    return mapping;
+}
+
+int __wrap_munmap(void *at, size_t size)
+{
+    atomic_fetch_sub(&live, 1);
+    return __real_munmap(at, size);
 }
 
 char *__wrap_strndup(const char *text, size_t max_len)

@@ -1,5 +1,5 @@
 /*
- * heap.h - a heap that counts and can fail, for everything that is linked into a test.
+ * heap.h - a heap that counts and can fail, for everything that is linked into a test.  A mapping is a block of it.
  */
 #ifndef HARNESS_HEAP_H
 #define HARNESS_HEAP_H

@@ -54,4 +54,4 @@ endif
 
 # Every allocation of what is linked into a test goes by the failing heap.
 HEAP_WRAPS = -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc -Wl,--wrap=free \
-	-Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=posix_memalign
+	-Wl,--wrap=strdup -Wl,--wrap=strndup -Wl,--wrap=posix_memalign -Wl,--wrap=mmap -Wl,--wrap=munmap

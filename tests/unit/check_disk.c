@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -462,7 +463,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
     int err = FERRY_ERR_NOMEM;
 
     begin_without_workers();
-    body_init(&body, 1, 1);
+    body_init(&body, 1, 1 << 30); /* long enough for memory of its own */
     source = body_source(&body);
     for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
         heap_fail_at(nth);
@@ -480,7 +481,7 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
     err = FERRY_ERR_NOMEM;
     for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
         heap_fail_at(nth);
-        err = fy_body_writer_new(&disk, &sink, msg, 0, on_event, NULL, &writer);
+        err = fy_body_writer_new(&disk, &sink, msg, 1 << 30, on_event, NULL, &writer);
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
@@ -489,6 +490,52 @@ START_TEST(readers_and_writers_are_made_whole_or_not_at_all)
     let_it_run();
     vault_release(&vault);
     end_without_workers();
+}
+END_TEST
+
+/* Does the kernel know of advice for the memory at that address? */
+static bool is_advised(const void *at)
+{
+    FILE *file = fopen("/proc/self/smaps", "r");
+    bool is_there = false, is_advised = false;
+    uintptr_t begin, end;
+    char line[512];
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2)
+            is_there = begin <= (uintptr_t)at && (uintptr_t)at < end;
+        else if (is_there && strncmp(line, "VmFlags:", 8) == 0)
+            is_advised |= strstr(line, " hg") != NULL;
+    }
+    (void)fclose(file);
+    return is_advised;
+}
+
+/* The kernel may have been built without large pages. */
+static bool can_be_advised(void)
+{
+    return access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0;
+}
+
+START_TEST(a_long_body_alone_has_large_pages_and_the_heap_never)
+{
+    const size_t size = FY_BODY_N_SLOTS * FY_BODY_WRITE_SIZE;
+    const uint64_t sizes[] = {0, size - 1, FERRY_SIZE_UNKNOWN, size, (uint64_t)1 << 40};
+    struct fy_body_slots slots;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint8_t *memory;
+
+        ck_assert_int_eq(fy_body_slots_init(&slots, FY_BODY_WRITE_SIZE, sizes[i]), FERRY_OK);
+        memory = slots.memory;
+        ck_assert_uint_eq((uintptr_t)memory % FY_BODY_ALIGNMENT, 0);
+        memset(memory, 1, size);
+        ck_assert_int_eq(is_advised(memory), i >= 3 && can_be_advised());
+        ck_assert_int_eq(is_advised(memory + size - 1), i >= 3 && can_be_advised());
+        fy_body_slots_release(&slots);
+        ck_assert(!is_advised(memory)); /* whatever lies there now */
+    }
 }
 END_TEST
 
@@ -626,6 +673,6 @@ int main(void)
         a_reader_reads_ahead_as_far_as_its_slots_go, the_last_bytes_wait_for_the_end_to_be_seen,
         a_source_that_answers_nonsense_fails, a_file_that_cannot_be_read_says_why, a_writer_fills_up_and_has_room_again,
         a_writer_that_is_let_go_at_any_time_ends_once, a_body_is_aborted_before_its_failure_is_told,
-        readers_and_writers_are_made_whole_or_not_at_all, a_directory_takes_pieces_of_any_size_from_anywhere,
-        a_stored_body_passes_the_cache_by_but_for_its_end, NULL);
+        readers_and_writers_are_made_whole_or_not_at_all, a_long_body_alone_has_large_pages_and_the_heap_never,
+        a_directory_takes_pieces_of_any_size_from_anywhere, a_stored_body_passes_the_cache_by_but_for_its_end, NULL);
 }

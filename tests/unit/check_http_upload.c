@@ -5,11 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "harness/certificates.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
 #include "harness/snapshots.h"
+#include "net/tls/tls.h"
 
 #define SEED 5
 #define LONG ((uint64_t)20 << 20)
@@ -25,11 +27,14 @@ static struct {
     int status;
     int n_ends, err;
     char answer[128];
+    uint64_t n_answer;
+    bool is_answer_right; /* when it is of SEED */
 } up;
 
 /* The server's. */
 static struct {
     struct fy_request *req;
+    uint64_t announced;
     uint64_t at;
     bool is_right;
     uint64_t pause_every; /* 0: never */
@@ -39,12 +44,15 @@ static struct {
     bool came_while_paused;
     uint64_t refuse_at; /* UINT64_MAX: never */
     uint64_t close_at;  /* the listener; the same */
+    size_t answer_len;  /* of a refusal: so many bytes of SEED; 0: a word */
+    bool must_fail;     /* the first allocation for it */
     bool has_room;      /* says where bytes may lie */
     uint64_t n_in_room; /* bytes that came to lie there */
     int n_body_ends, n_gone;
 } down;
 
 static uint8_t room[300000];
+static uint8_t long_answer[8 << 20];
 
 static struct fy_listener *listener;
 
@@ -77,6 +85,8 @@ static void on_answer(void *arg, const uint8_t *data, size_t len)
 {
     (void)arg;
     snprintf(up.answer, sizeof(up.answer), "%.*s", (int)len, (const char *)data);
+    up.is_answer_right &= body_matches(SEED, up.n_answer, data, len);
+    up.n_answer += len;
 }
 
 static void on_end(void *arg, int err, const char *detail)
@@ -86,6 +96,19 @@ static void on_end(void *arg, int err, const char *detail)
     up.call = NULL;
     up.n_ends++;
     up.err = err;
+}
+
+static void refuse(void)
+{
+    struct fy_request *req = down.req;
+
+    down.req = NULL;
+    heap_fail_at(down.must_fail ? 0 : -1);
+    if (down.answer_len > 0)
+        fy_request_reply(req, 507, NULL, 0, long_answer, down.answer_len);
+    else
+        fy_request_reply(req, 507, NULL, 0, "full\n", 5);
+    heap_fail_at(-1);
 }
 
 static void on_body(void *arg, const uint8_t *data, size_t len)
@@ -103,8 +126,7 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
         listener = NULL;
         fy_listener_close(closed);
     } else if (down.at >= down.refuse_at) {
-        fy_request_reply(down.req, 507, NULL, 0, "full\n", 5);
-        down.req = NULL;
+        refuse();
     } else if (down.pause_every && down.n_since_pause >= down.pause_every) {
         down.is_paused = true;
         down.n_since_pause = 0;
@@ -142,6 +164,7 @@ static void on_request(void *arg, struct fy_request *req)
         .on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone, .on_room = on_room};
 
     down.req = req;
+    down.announced = fy_request_body_len(req);
     fy_request_set_events(req, &events, arg);
 }
 
@@ -184,6 +207,7 @@ static void expect_whole(uint64_t size)
     HTTP_UNTIL(up.n_ends > 0);
     ck_assert_int_eq(up.err, FERRY_OK);
     ck_assert_int_eq(up.status, 204);
+    ck_assert_uint_eq(down.announced, up.is_unknown ? FY_LEN_UNKNOWN : size);
     ck_assert_uint_eq(down.at, size);
     ck_assert(down.is_right);
     ck_assert_int_eq(down.n_body_ends, 1);
@@ -346,8 +370,7 @@ static void refuse_in_the_middle(void)
         upload((uint64_t)1 << 30, false);
         if (is_paused) {
             HTTP_UNTIL(down.is_paused);
-            fy_request_reply(down.req, 507, NULL, 0, "full\n", 5);
-            down.req = NULL;
+            refuse();
         }
         HTTP_UNTIL(up.n_ends > 0);
         ck_assert_int_eq(up.status, 507);
@@ -500,6 +523,225 @@ START_TEST(a_client_of_one_that_ends_its_side_in_the_middle_is_gone)
 }
 END_TEST
 
+/* A body whose last byte fills what it is put into: its end waits as the rest of it would. */
+START_TEST(one_that_is_paused_at_its_last_byte_ends_after_the_pause)
+{
+    down.has_room = true;
+    down.pause_every = LONG;
+    upload(LONG, false);
+    HTTP_UNTIL(down.is_paused);
+    http_turn_for_ms(50);
+    ck_assert_int_eq(down.n_body_ends, 0);
+    resume();
+    ck_assert_int_eq(down.n_body_ends, 0); /* not from inside the call */
+    expect_whole(LONG);
+}
+END_TEST
+
+START_TEST(and_is_gone_if_its_client_resets_in_it)
+{
+    int fd;
+
+    down.has_room = true;
+    down.pause_every = 3000000;
+    fd = send_part(3000000, 3000000);
+    ck_assert(down.is_paused);
+    raw_reset(fd);
+    HTTP_UNTIL(down.n_gone == 1);
+    ck_assert_int_eq(down.n_body_ends, 0);
+}
+END_TEST
+
+START_TEST(one_that_is_answered_at_its_last_byte_is_over_then)
+{
+    struct raw_input input = {.len = 0};
+    int fd;
+
+    down.has_room = true;
+    down.refuse_at = 3000000;
+    fd = send_part(3000000, 3000000);
+    raw_receive(fd, &input); /* no more turns: nothing of the client's is waited for */
+    ck_assert_str_eq(input.text,
+                     "HTTP/1.1 507 Insufficient Storage\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfull\n");
+    ck_assert(input.is_closed);
+    close(fd);
+}
+END_TEST
+
+/* ---- Long answers to them -----------------------------------------------------------------------------------------
+ */
+
+/* Read an answer of len bytes of SEED to the connection's end. */
+static void expect_long_answer(int fd, size_t len)
+{
+    static struct raw_input input;
+    const char *body = NULL;
+    uint64_t at = 0;
+    char announced[64];
+
+    memset(&input, 0, sizeof(input));
+    HTTP_UNTIL((raw_receive(fd, &input), body = strstr(input.text, "\r\n\r\n")) != NULL);
+    (void)snprintf(announced, sizeof(announced), "Content-Length: %zu\r\n", len);
+    ck_assert_ptr_nonnull(strstr(input.text, announced));
+    body += 4;
+    for (size_t n = input.len - (size_t)(body - input.text);; n = input.len, body = input.text) {
+        ck_assert(body_matches(SEED, at, body, n));
+        at += n;
+        if (at >= len || input.is_closed)
+            break;
+        input.len = 0;
+        HTTP_UNTIL((raw_receive(fd, &input), input.len > 0 || input.is_closed));
+    }
+    ck_assert_uint_eq(at, len);
+    close(fd);
+}
+
+/* The same length in both ways that a body comes, and an answer at its last byte, which leaves nothing to come. */
+static void answer_at_length(size_t len)
+{
+    down.answer_len = len;
+    body_bytes(SEED, 0, long_answer, len);
+    for (int i = 0; i < 3; i++) {
+        down.at = 0;
+        down.has_room = i > 0;
+        down.refuse_at = i == 2 ? 3000000 : 1800000;
+        expect_long_answer(send_part(3000000, down.refuse_at), len);
+    }
+    ck_assert_int_eq(down.n_gone, 0);
+}
+
+START_TEST(an_answer_may_be_long)
+{
+    answer_at_length(64 << 10);
+}
+END_TEST
+
+START_TEST(and_longer_than_a_socket_takes_at_once)
+{
+    answer_at_length(sizeof(long_answer));
+}
+END_TEST
+
+static struct fy_tls *new_tls(void)
+{
+    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
+    const struct certificate_spec spec = {.common_name = "both", .names = "IP:127.0.0.1"};
+    struct ferry_tls_config cfg = FERRY_TLS_CONFIG_INIT;
+    struct certificate ca, both;
+    struct fy_tls *tls;
+
+    certificates_setup();
+    ca = certificate_make(&ca_spec, NULL);
+    both = certificate_make(&spec, &ca);
+    cfg.ca_file = certificate_write("ca.pem", &ca, NULL);
+    cfg.cert_file = certificate_write("both.pem", &both, NULL);
+    cfg.key_file = certificate_write_key("both.key", &both);
+    certificate_release(&ca);
+    certificate_release(&both);
+    ck_assert_int_eq(fy_tls_new(&cfg, http_default_config()->log, &tls), FERRY_OK);
+    return tls;
+}
+
+/* A record at a time, and the session may have to wait in the middle of one. */
+START_TEST(and_all_of_that_in_tls)
+{
+    struct fy_http_config cfg = *http_default_config();
+    char detail[128];
+
+    fy_listener_close(listener);
+    http_teardown();
+    cfg.tls = new_tls();
+    http_setup_with(&cfg);
+    ck_assert_int_eq(
+        fy_net_listen(http_net, "https://127.0.0.1:0", on_request, NULL, &listener, detail, sizeof(detail)), FERRY_OK);
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+    body_bytes(SEED, 0, long_answer, sizeof(long_answer));
+    up.is_answer_right = true;
+    upload((uint64_t)1 << 30, false);
+    HTTP_UNTIL(up.n_ends > 0);
+    ck_assert_int_eq(up.status, 507);
+    ck_assert_uint_eq(up.n_answer, sizeof(long_answer));
+    ck_assert(up.is_answer_right);
+    fy_listener_close(listener);
+    http_teardown();
+    fy_tls_free(cfg.tls);
+    http_setup();
+    listener = http_listen(on_request, NULL);
+}
+END_TEST
+
+/* The end of the connection may be in order or a reset, but it comes, and the listener is of use after it. */
+static void expect_no_whole_answer(void (*meanwhile)(int fd))
+{
+    struct raw_input input = {.len = 0};
+    int fd = send_part(3000000, down.refuse_at);
+
+    if (meanwhile)
+        meanwhile(fd);
+    HTTP_UNTIL((input.len = 0, is_closed(fd, &input)));
+    close(fd);
+    down.refuse_at = UINT64_MAX;
+    down.at = 0;
+    upload(LONG, false);
+    expect_whole(LONG);
+}
+
+static void take_nothing(int fd)
+{
+    (void)fd;
+    http_turn_for_ms(2000); /* twice the idle timeout */
+}
+
+START_TEST(a_client_that_does_not_take_it_is_let_go)
+{
+    down.has_room = true;
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+    expect_no_whole_answer(take_nothing);
+}
+END_TEST
+
+START_TEST(one_that_resets_is_noticed)
+{
+    int fd;
+
+    down.has_room = true;
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+    fd = send_part(3000000, down.refuse_at);
+    raw_reset(fd);
+    http_turn_for_ms(50);
+    down.refuse_at = UINT64_MAX;
+    down.at = 0;
+    upload(LONG, false);
+    expect_whole(LONG);
+}
+END_TEST
+
+START_TEST(a_listener_may_be_closed_meanwhile)
+{
+    int fd;
+
+    down.has_room = true;
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+    fd = send_part(3000000, down.refuse_at);
+    fy_listener_close(listener);
+    listener = NULL;
+    close(fd);
+}
+END_TEST
+
+START_TEST(without_memory_for_it_the_connection_ends)
+{
+    down.has_room = true;
+    down.refuse_at = 1800000;
+    down.must_fail = true;
+    expect_no_whole_answer(NULL);
+}
+END_TEST
+
 /* ---- Memory ------------------------------------------------------------------------------------------------------
  */
 
@@ -552,6 +794,10 @@ int main(void)
         a_long_body_is_read_to_where_it_is_to_lie, a_short_one_or_one_of_unknown_length_is_not,
         one_that_is_waits_when_it_is_paused, and_holds_its_client_back, and_sees_one_that_breaks_off,
         and_may_be_refused, and_ends_with_its_listener, its_answer_is_the_last_of_its_connection_and_says_so,
-        a_client_of_one_that_ends_its_side_in_the_middle_is_gone, no_failed_allocation_is_more_than_a_failed_call,
-        NULL);
+        a_client_of_one_that_ends_its_side_in_the_middle_is_gone,
+        one_that_is_paused_at_its_last_byte_ends_after_the_pause, and_is_gone_if_its_client_resets_in_it,
+        one_that_is_answered_at_its_last_byte_is_over_then, an_answer_may_be_long,
+        and_longer_than_a_socket_takes_at_once, and_all_of_that_in_tls, a_client_that_does_not_take_it_is_let_go,
+        one_that_resets_is_noticed, a_listener_may_be_closed_meanwhile, without_memory_for_it_the_connection_ends,
+        no_failed_allocation_is_more_than_a_failed_call, NULL);
 }

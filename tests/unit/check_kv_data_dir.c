@@ -1,8 +1,10 @@
 /*
  * check_kv_data_dir - a member's directory: whose it is, and that a power failure takes nothing of it.
  *
- * fsync is ours here, and writes down what it was asked for.
+ * fsync and syncfs are ours here, and write down what they were asked for.
  */
+#include "config.h" /* syncfs */
+
 #include "kv/data_dir.h"
 
 #include <stdbool.h>
@@ -20,12 +22,19 @@ static struct kv_data_dir data_dir;
 static char parent[RIG_DIR_SIZE], path[RIG_DIR_SIZE + 16], text[512];
 static struct stat synced[MAX_SYNCED];
 static size_t n_synced;
+static unsigned n_synced_wholly; /* file systems */
 
 int fsync(int fd)
 {
     ck_assert_uint_lt(n_synced, MAX_SYNCED);
     ck_assert_int_eq(fstat(fd, &synced[n_synced++]), 0);
     return (int)syscall(SYS_fsync, fd);
+}
+
+int syncfs(int fd)
+{
+    n_synced_wholly++;
+    return (int)syscall(SYS_syncfs, fd);
 }
 
 static bool was_synced(const char *name)
@@ -49,6 +58,7 @@ static void setup(void)
     rig_make_dir(parent);
     (void)snprintf(path, sizeof(path), "%s/data", parent);
     n_synced = 0;
+    n_synced_wholly = 0;
 }
 
 START_TEST(all_that_the_first_start_makes_is_on_disk)
@@ -60,7 +70,28 @@ START_TEST(all_that_the_first_start_makes_is_on_disk)
     ck_assert(was_synced(lock));
     ck_assert(was_synced(path));   /* which has the lock and the log */
     ck_assert(was_synced(parent)); /* which has the directory */
+    ck_assert_uint_eq(n_synced_wholly, 0);
     kv_data_dir_close(&data_dir);
+}
+END_TEST
+
+START_TEST(a_parent_may_be_closed_to_readers)
+{
+    const uid_t nobody = 65534;
+    bool is_root = geteuid() == 0; /* to whom nothing is closed */
+
+    ck_assert(chmod(parent, 0311) == 0 && chdir(parent) == 0);
+    (void)snprintf(path, sizeof(path), "data"); /* what is above may be closed to nobody */
+    if (is_root)
+        ck_assert(chown(parent, nobody, (gid_t)-1) == 0 && seteuid(nobody) == 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        ck_assert_msg(open_as(1) == 0, "%s", text);
+        ck_assert_uint_eq(n_synced_wholly, i);
+        kv_data_dir_close(&data_dir);
+    }
+    if (is_root)
+        ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(chmod(parent, 0700), 0);
 }
 END_TEST
 
@@ -82,5 +113,5 @@ END_TEST
 int main(void)
 {
     return rig_main("kv_data_dir", setup, NULL, all_that_the_first_start_makes_is_on_disk,
-                    a_directory_belongs_to_one_member_and_one_process, NULL);
+                    a_parent_may_be_closed_to_readers, a_directory_belongs_to_one_member_and_one_process, NULL);
 }

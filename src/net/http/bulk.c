@@ -8,13 +8,16 @@
  *
  * Normal path: the connection's own watch tells that there are bytes; once a turn as many are read as have come and
  * find room; the last one ends the body.  While the handler has paused, nothing is watched for but the client's end.
+ * If it pauses at the last byte, the body ends when it resumes, as an event of its own: the watch is for room in the
+ * socket then, which there is.
+ *
+ * libmicrohttpd's idle timeout does not run while it is suspended: the handler has a deadline of its own (net.h).
  *
  * libmicrohttpd waits for the body to the end of the connection.  So the answer is written past it, as one in the
  * middle of a body is, and the connection closed after it, which the answer says.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -25,14 +28,9 @@
 /* How much of the body is to come, as its head says; 0: it does not. */
 static uint64_t count_to_come(const struct fy_request *req)
 {
-    const char *text = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    unsigned long long len;
+    uint64_t len = fy_server_request_body_len(req);
 
-    if (!text || fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-        return 0;
-    errno = 0;
-    len = strtoull(text, NULL, 10); /* libmicrohttpd has checked it */
-    return errno || len < req->n_body ? 0 : len - req->n_body;
+    return len == FY_LEN_UNKNOWN || len < req->n_body ? 0 : len - req->n_body;
 }
 
 static bool has_room(const struct fy_request *req)
@@ -55,12 +53,19 @@ static bool is_reading(const struct fy_request *req)
     return req->is_bulk && req->is_live && !req->is_paused && !req->is_whole;
 }
 
+static uint32_t events_of(const struct fy_request *req)
+{
+    if (!is_reading(req))
+        return FY_CONN_EVENTS;
+    return req->n_to_come > 0 ? EPOLLIN : EPOLLOUT;
+}
+
 void fy_bulk_watch(struct fy_request *req)
 {
     struct fy_conn *conn = req->conn;
 
     if (req->is_bulk)
-        fy_watch_change(conn->listener->http, &conn->watch, is_reading(req) ? EPOLLIN : FY_CONN_EVENTS);
+        fy_watch_change(conn->listener->http, &conn->watch, events_of(req));
 }
 
 void fy_bulk_begin(struct fy_request *req)
@@ -68,6 +73,14 @@ void fy_bulk_begin(struct fy_request *req)
     req->is_bulk = true;
     req->n_to_come = count_to_come(req);
     fy_bulk_watch(req);
+}
+
+static void end_body(struct fy_request *req)
+{
+    req->is_whole = true;
+    fy_bulk_watch(req);
+    if (req->events.on_body_end)
+        req->events.on_body_end(req->arg);
 }
 
 static void read_piece(struct fy_request *req)
@@ -87,13 +100,8 @@ static void read_piece(struct fy_request *req)
     req->n_to_come -= (size_t)n;
     fy_conn_body_moved(req->conn, (size_t)n);
     req->events.on_body(req->arg, at, (size_t)n);
-    if (!req->is_live || req->n_to_come > 0)
-        return;
-    req->is_whole = true;
-    req->is_paused = false;
-    fy_bulk_watch(req);
-    if (req->events.on_body_end)
-        req->events.on_body_end(req->arg);
+    if (req->n_to_come == 0 && is_reading(req))
+        end_body(req);
 }
 
 bool fy_bulk_take_event(struct fy_conn *conn)
@@ -103,7 +111,10 @@ bool fy_bulk_take_event(struct fy_conn *conn)
     if (!conn->req || !is_reading(conn->req))
         return false;
     fy_listener_enter(listener);
-    read_piece(conn->req);
+    if (conn->req->n_to_come > 0)
+        read_piece(conn->req);
+    else
+        end_body(conn->req);
     fy_listener_leave(listener);
     return true;
 }

@@ -383,6 +383,7 @@ const struct fy_net_ops fy_http_ops = {
     .request_query = fy_server_request_query,
     .request_remote = fy_server_request_remote,
     .request_header = fy_server_request_header,
+    .request_body_len = fy_server_request_body_len,
     .request_is_from = fy_server_request_is_from,
     .request_set_events = fy_server_request_set_events,
     .request_pause_body = fy_server_request_pause_body,

@@ -15,6 +15,7 @@ libferry_core_la_SOURCES += \
 	src/net/http/http_internal.h \
 	src/net/http/linger.c \
 	src/net/http/outflow.c \
+	src/net/http/past.c \
 	src/net/http/request.c \
 	src/net/http/server.c \
 	src/net/http/server.h \

@@ -11,15 +11,14 @@
  * A body that turns out too long when it is too late for that ends the connection without the answer.
  *
  * In the middle of a body libmicrohttpd takes no answer at all.  When too much of the body is to come, the answer is
- * written to the socket past it, and the connection closed as softly.  So is the answer to a body that was read past it
- * (bulk.c).
+ * written to the socket past it (past.c), and the connection closed as softly.  So is the answer to a body that was
+ * read past it (bulk.c).
  *
  * A suspended connection is not watched by libmicrohttpd.  The connection's own watch tells of a reset while a request
  * waits for its reply; a client that only closed its sending side may still read, and is answered.
  */
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -98,12 +97,7 @@ void *fy_request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 /* Could more of the body be to come than will be swallowed?  The head alone is known. */
 static bool is_body_too_long(const struct fy_request *req)
 {
-    const char *len = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
-
-    if (fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
-        return true;
-    errno = 0;
-    return len && (strtoull(len, NULL, 10) > FY_MAX_SWALLOWED || errno == ERANGE);
+    return fy_server_request_body_len(req) > FY_MAX_SWALLOWED;
 }
 
 static enum MHD_Result queue_answer(struct fy_request *req)
@@ -247,6 +241,7 @@ void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **reque
         (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->http->cfg.idle_timeout_s);
     if (req->response)
         MHD_destroy_response(req->response);
+    fy_past_release(req);
     fy_outflow_free(req->out);
     free(req);
     fy_conn_await_head(conn);
@@ -277,6 +272,20 @@ const char *fy_server_request_remote(const struct fy_request *req)
 const char *fy_server_request_header(const struct fy_request *req, const char *name)
 {
     return MHD_lookup_connection_value(req->mhd, MHD_HEADER_KIND, name); /* the first of several */
+}
+
+uint64_t fy_server_request_body_len(const struct fy_request *req)
+{
+    const char *text = fy_server_request_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    unsigned long long len;
+
+    if (fy_server_request_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING))
+        return FY_LEN_UNKNOWN;
+    if (!text)
+        return 0;
+    errno = 0;
+    len = strtoull(text, NULL, 10); /* libmicrohttpd has checked it */
+    return errno ? FY_LEN_UNKNOWN : len;
 }
 
 bool fy_server_request_is_from(const struct fy_request *req, uint64_t member)
@@ -325,39 +334,6 @@ static bool must_answer_past(const struct fy_request *req)
     return req->is_past_head && !req->is_whole && is_body_too_long(req);
 }
 
-/* In the middle of a body libmicrohttpd has nothing on its way out, so that neither socket nor session is in its use.
- */
-static bool send_past(const struct fy_request *req, const char *text, size_t len)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-
-    if (info && info->tls_session)
-        return gnutls_record_send(info->tls_session, text, len) == (ssize_t)len;
-    return send(req->conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len;
-}
-
-/* Write a whole answer past libmicrohttpd.  False: it did not fit, or the client is gone. */
-static bool answer_past(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
-                        const void *body, size_t body_len)
-{
-    char text[2048];
-    size_t len = (size_t)snprintf(text, sizeof(text), "HTTP/1.1 %d %s\r\nConnection: close\r\n", status,
-                                  MHD_get_reason_phrase_for((unsigned)status));
-
-    if (status != MHD_HTTP_NO_CONTENT && len < sizeof(text)) /* which has no body, and so no length of one */
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "Content-Length: %zu\r\n", body_len);
-    for (size_t i = 0; i < n_headers && len < sizeof(text); i++)
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s: %s\r\n", headers[i].name, headers[i].value);
-    if (len >= sizeof(text) || sizeof(text) - len < 2 + body_len)
-        return false;
-    memcpy(text + len, "\r\n", 2);
-    len += 2;
-    if (body_len > 0)
-        memcpy(text + len, body, body_len);
-    len += body_len;
-    return send_past(req, text, len);
-}
-
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
                              const void *body, size_t body_len)
 {
@@ -365,12 +341,8 @@ void fy_server_request_reply(struct fy_request *req, int status, const struct fy
     req->is_live = false;
     req->is_paused = false;
     if (req->is_bulk || must_answer_past(req)) {
-        req->is_broken = true; /* what of the body still comes ends the connection */
-        req->must_linger = answer_past(req, status, headers, n_headers, body, body_len) && !req->is_whole;
         fy_bulk_watch(req);
-        if (!req->must_linger)
-            fy_conn_break(req->conn, false);
-        fy_request_resume(req);
+        fy_past_answer(req, status, headers, n_headers, body, body_len);
         return;
     }
     req->status = (unsigned)status;

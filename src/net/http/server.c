@@ -6,9 +6,9 @@
  * when it has pending work, or when one of its timeouts is due.
  *
  * Limits on a client, beside those of conn.c: a head has to fit into the connection's memory; between requests, in a
- * body and in a reply libmicrohttpd ends what makes no progress.  That memory also bounds what libmicrohttpd writes of
- * an outflow at a time.  It is mapped per connection, so what is not used costs nothing: an idle stream touches three
- * pages of it.
+ * body and in a reply libmicrohttpd ends what makes no progress; but not in a body that bulk.c reads, nor in one that
+ * its handler has paused: there the handler does.  That memory also bounds what libmicrohttpd writes of an outflow at a
+ * time.  It is mapped per connection, so what is not used costs nothing: an idle stream touches three pages of it.
  *
  * Closing: what users still hold is told first, then every suspended connection is resumed, for libmicrohttpd cannot be
  * stopped otherwise; and it cannot be stopped from inside its own callbacks, nor from those of an outflow that is being

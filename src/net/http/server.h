@@ -1,5 +1,6 @@
 /*
- * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, unparsed.c and outflow.c.
+ * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, past.c, unparsed.c and
+ * outflow.c.
  *
  * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
  * Connection, request and outflow live as long as libmicrohttpd knows their counterparts; whether the user of net.h
@@ -19,7 +20,7 @@
 /* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
 #define FY_MAX_SWALLOWED ((size_t)256 << 10)
 
-/* What a connection's own watch is for, unless bulk.c reads. */
+/* What a connection's own watch is for, unless bulk.c reads or past.c writes. */
 #define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 struct fy_listener {
@@ -87,6 +88,14 @@ struct fy_conn {
     char remote[64];
 };
 
+/* An answer that is written past libmicrohttpd. */
+struct fy_past {
+    char *text; /* NULL: there is none, or no more of it */
+    size_t len;
+    size_t at;
+    struct fy_timer timer; /* the client takes nothing of it */
+};
+
 struct fy_request {
     struct fy_net_object object;
     struct fy_conn *conn;
@@ -110,6 +119,7 @@ struct fy_request {
     uint64_t n_to_come;            /* of a bulk */
     struct MHD_Response *response; /* until it is queued */
     unsigned status;
+    struct fy_past past;
     struct fy_outflow *out;
     char path[]; /* '\0' query '\0' */
 };
@@ -121,8 +131,6 @@ void fy_listener_enter(struct fy_listener *listener);
 void fy_listener_leave(struct fy_listener *listener);
 
 /* ---- conn.c ---- */
-
-#define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* what a connection's watch looks for */
 
 void fy_conns_init(struct fy_listener *listener);    /* cannot fail */
 void fy_conns_release(struct fy_listener *listener); /* no connection is left */
@@ -167,6 +175,7 @@ const char *fy_server_request_path(const struct fy_request *req);
 const char *fy_server_request_query(const struct fy_request *req);
 const char *fy_server_request_remote(const struct fy_request *req);
 const char *fy_server_request_header(const struct fy_request *req, const char *name);
+uint64_t fy_server_request_body_len(const struct fy_request *req);
 bool fy_server_request_is_from(const struct fy_request *req, uint64_t member);
 void fy_server_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg);
 void fy_server_request_reply(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
@@ -181,6 +190,14 @@ bool fy_bulk_is_due(const struct fy_request *req); /* is the rest of its body be
 void fy_bulk_begin(struct fy_request *req);        /* which holds none of it, and is suspended */
 void fy_bulk_watch(struct fy_request *req);        /* whether it reads may have changed; also for one that is none */
 bool fy_bulk_take_event(struct fy_conn *conn);     /* true: it was for a bulk */
+
+/* ---- past.c ---- */
+
+/* Answer a request that the handler has let go, in the middle of its body or after a bulk, and end its connection. */
+void fy_past_answer(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                    const void *body, size_t body_len);
+bool fy_past_take_event(struct fy_conn *conn); /* true: it was for such an answer */
+void fy_past_release(struct fy_request *req);  /* also of one that was not answered so */
 
 /* ---- outflow.c ---- */
 
