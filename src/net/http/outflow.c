@@ -8,8 +8,8 @@
  * It is full when the kernel holds 64 KiB that it could not send yet: more would only go cold there.  At the end the
  * connection is resumed, and libmicrohttpd writes the last chunk.
  *
- * What the socket did not take stays with the source.  But the head of a chunk has promised it: the next write goes on
- * with the same chunk, and an outflow that ends before that is no clean end.
+ * What the socket did not take stays with the source.  But once the head of a chunk has promised it, the next write goes
+ * on with the same chunk, and an outflow that ends before that is no clean end (chunk_writer.c).
  *
  * Over TLS, to a client of HTTP/1.0, which gets no chunks, and when there was no memory for the watch, libmicrohttpd
  * writes: it asks for bytes when the last ones have gone to the socket, and is suspended while there are none.
@@ -26,13 +26,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/http/chunk_writer.h"
 #include "net/http/server.h"
 
 #define MIN_TRIMMED 16384 /* bytes written to a buffer that make giving it back worth while */
@@ -41,8 +41,6 @@
 #define MAX_SHARE ((size_t)256 << 10) /* of one outflow in one turn: heartbeats of others never wait behind more */
 #define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
 #define MAX_RUNS 64
-#define LINE_END "\r\n"
-#define LINE_END_LEN 2
 
 struct fy_outflow {
     struct fy_net_object object;
@@ -57,11 +55,7 @@ struct fy_outflow {
     bool is_past;              /* chunks are written past libmicrohttpd */
     bool is_blocked;           /* the socket's buffer is full */
     struct fy_node ready_node; /* http->outflows_ready or outflows_rested */
-    char head[20];             /* of the chunk that is being written */
-    size_t head_len;
-    size_t head_off;   /* so much of it is sent */
-    size_t chunk_left; /* bytes of the chunk still to be sent, without its head and its line's end */
-    size_t tail_left;  /* of the line's end; 0: no chunk has been begun */
+    struct fy_chunk_writer chunk;
 
     bool is_live;    /* its user holds it */
     bool is_ended;   /* the body is complete */
@@ -118,11 +112,6 @@ void fy_outflow_on_unsent_timer(void *arg)
 
 /* ---- Past libmicrohttpd ---- */
 
-static bool is_in_chunk(const struct fy_outflow *out)
-{
-    return out->tail_left > 0;
-}
-
 static void be_ready(struct fy_outflow *out)
 {
     if (!out->is_blocked && !fy_node_is_linked(&out->ready_node))
@@ -142,28 +131,6 @@ static void go_past(struct fy_outflow *out)
     be_ready(out);
 }
 
-static void begin_chunk(struct fy_outflow *out, size_t len)
-{
-    out->head_len = (size_t)snprintf(out->head, sizeof(out->head), "%zx" LINE_END, len);
-    out->head_off = 0;
-    out->chunk_left = len;
-    out->tail_left = LINE_END_LEN;
-}
-
-/* What is to be written next: iov[0] is left for the head, and runs begin behind it.  The number of all. */
-static size_t complete(const struct fy_outflow *out, const struct fy_gather *g, struct iovec *iov)
-{
-    static const char line_end[] = LINE_END;
-    size_t n = 1 + g->n_runs;
-
-    iov[0] = (struct iovec){.iov_base = (void *)(uintptr_t)(out->head + out->head_off),
-                            .iov_len = out->head_len - out->head_off};
-    if (g->len == out->chunk_left)
-        iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)(line_end + LINE_END_LEN - out->tail_left),
-                                  .iov_len = out->tail_left};
-    return n;
-}
-
 static size_t sum(const struct iovec *iov, size_t n)
 {
     size_t len = 0;
@@ -173,20 +140,13 @@ static size_t sum(const struct iovec *iov, size_t n)
     return len;
 }
 
-/* The socket took n bytes. */
-static void account(struct fy_outflow *out, const struct fy_gather *g, size_t n)
+/* The socket took n bytes of what was framed. */
+static void account(struct fy_outflow *out, size_t n)
 {
-    size_t head = out->head_len - out->head_off;
-    size_t body;
+    size_t n_body = fy_chunk_writer_sent(&out->chunk, n);
 
-    head = head < n ? head : n;
-    out->head_off += head;
-    n -= head;
-    body = g->len < n ? g->len : n;
-    out->chunk_left -= body;
-    out->tail_left -= n - body;
-    if (body > 0)
-        out->source.sent(out->arg, body);
+    if (n_body > 0)
+        out->source.sent(out->arg, n_body);
 }
 
 /* Write a chunk of at most max_len bytes, or more of the one that was begun.  0: that is all for now. */
@@ -196,20 +156,16 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
     struct iovec iov[1 + MAX_RUNS + 1];
     struct msghdr msg = {.msg_iov = iov};
     struct fy_gather g = fy_gather_runs(iov + 1, MAX_RUNS, http->room, FY_HTTP_ROOM,
-                                        is_in_chunk(out) ? out->chunk_left : max_len);
+                                        fy_chunk_writer_take(&out->chunk, max_len));
     ssize_t n;
 
     if (g.max_len > 0)
         out->source.gather(out->arg, &g);
     if (!out->is_live)
         return 0;
-    if (!is_in_chunk(out)) {
-        if (g.len == 0)
-            return 0;
-        begin_chunk(out, g.len);
-    }
-    assert(g.len > 0 || out->chunk_left == 0);
-    msg.msg_iovlen = complete(out, &g, iov);
+    if (g.len == 0 && !fy_chunk_writer_is_in_chunk(&out->chunk))
+        return 0;
+    msg.msg_iovlen = fy_chunk_writer_frame(&out->chunk, iov, g.n_runs, g.len);
     do {
         n = sendmsg(out->req->conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
     } while (n < 0 && errno == EINTR);
@@ -220,7 +176,7 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
     out->is_blocked = n < 0 || (size_t)n < sum(iov, msg.msg_iovlen);
     if (n > 0) {
         forget_unsent(out);
-        account(out, &g, (size_t)n);
+        account(out, (size_t)n);
     }
     if (!out->is_blocked)
         return (size_t)n;
@@ -294,8 +250,9 @@ static void trim(struct fy_outflow *out, char *buf, size_t cap)
 
 static ssize_t end_of(const struct fy_outflow *out)
 {
-    return out->is_ended && !out->req->is_broken && !is_in_chunk(out) ? MHD_CONTENT_READER_END_OF_STREAM
-                                                                      : MHD_CONTENT_READER_END_WITH_ERROR;
+    bool is_clean = out->is_ended && !out->req->is_broken && !fy_chunk_writer_is_in_chunk(&out->chunk);
+
+    return is_clean ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static bool can_go_past(const struct fy_outflow *out)
