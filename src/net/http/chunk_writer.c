@@ -41,8 +41,8 @@ size_t fy_chunk_writer_frame(struct fy_chunk_writer *writer, struct iovec *iov, 
     if (!fy_chunk_writer_is_in_chunk(writer))
         begin_chunk(writer, len);
     assert(len <= writer->left && (len > 0 || writer->left == 0)); /* what was promised does not become less */
-    iov[0] = (struct iovec){.iov_base = writer->head + writer->head_off,
-                            .iov_len = writer->head_len - writer->head_off};
+    iov[0] =
+        (struct iovec){.iov_base = writer->head + writer->head_off, .iov_len = writer->head_len - writer->head_off};
     if (len == writer->left)
         iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)(line_end + LINE_END_LEN - writer->tail_left),
                                   .iov_len = writer->tail_left};

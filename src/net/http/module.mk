@@ -2,6 +2,7 @@
 
 libferry_core_la_SOURCES += \
 	src/net/http/bulk.c \
+	src/net/http/bypass.c \
 	src/net/http/chunk_writer.c \
 	src/net/http/chunk_writer.h \
 	src/net/http/chunks.c \
