@@ -102,17 +102,24 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
     return 0;
 }
 
-/* Write what there is.  true: its share is used up, and there may be more. */
+/* Write what there is.  true: its share of this turn is used up, and there may be more. */
 static bool write_share(struct fy_outflow *out)
 {
-    size_t left = MAX_SHARE, n;
+    struct fy_bypass *bypass = &out->bypass;
+    uint64_t turn = http_of(out)->n_turns;
 
-    while ((n = write_some(out, left)) > 0) {
-        if (n >= left)
-            return true;
-        left -= n;
+    if (bypass->turn != turn) {
+        bypass->turn = turn;
+        bypass->n_in_turn = 0;
     }
-    return false;
+    while (bypass->n_in_turn < MAX_SHARE) {
+        size_t n = write_some(out, MAX_SHARE - bypass->n_in_turn);
+
+        if (n == 0)
+            return false;
+        bypass->n_in_turn += n;
+    }
+    return true;
 }
 
 void fy_bypass_on_writable(struct fy_outflow *out)
