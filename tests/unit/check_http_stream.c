@@ -27,6 +27,7 @@ struct flow {
     int err;
     bool ends_at_last;                  /* after the last ready byte, from inside read */
     void (*in_read)(struct flow *flow); /* NULL: nothing */
+    void (*in_sent)(struct flow *flow);
     void (*in_gone)(struct flow *flow);
 };
 
@@ -58,6 +59,7 @@ static void gather(void *arg, struct fy_gather *g)
     uint64_t n = f->n_ready - f->n_read;
     size_t at = 0;
 
+    ck_assert_ptr_nonnull(f->out);
     f->n_reads++;
     f->largest_cap = g->max_len > f->largest_cap ? g->max_len : f->largest_cap;
     if (f->in_read)
@@ -90,6 +92,8 @@ static void on_sent(void *arg, size_t n)
     ck_assert_ptr_nonnull(f->out);
     f->n_read += n;
     ck_assert_uint_le(f->n_read, f->n_ready);
+    if (f->in_sent)
+        f->in_sent(f);
 }
 
 static void on_gone(void *arg, int err)
@@ -666,6 +670,59 @@ START_TEST(a_broken_outflow_is_seen_as_one)
 }
 END_TEST
 
+static void end_in_sent(struct flow *f)
+{
+    fy_outflow_end(f->out);
+    f->out = NULL;
+}
+
+/* It is asked for nothing more; gather looks. */
+START_TEST(an_outflow_may_end_when_bytes_are_sent)
+{
+    dial();
+    flow.in_sent = end_in_sent;
+    flow.max_piece = 700;
+    ready(&flow, 1000);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, 700);
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+START_TEST(what_was_sent_when_an_outflow_ended_arrives_by_libmicrohttpd_too)
+{
+    const char *body;
+
+    dial_raw("1.0");
+    flow.in_sent = end_in_sent;
+    ready(&flow, 100);
+    HTTP_UNTIL(is_closed());
+    body = strstr(input.text, "\r\n\r\n") + 4;
+    ck_assert_uint_eq(flow.n_read, 100);
+    ck_assert_uint_eq(input.len - (size_t)(body - input.text), 100);
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+static void close_in_sent(struct flow *f)
+{
+    (void)f;
+    fy_listener_close(listener);
+    listener = NULL;
+}
+
+START_TEST(a_listener_may_be_closed_when_bytes_are_sent)
+{
+    dial();
+    flow.in_sent = close_in_sent;
+    ready(&flow, 1000);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(flow.n_gone, 1);
+    ck_assert_ptr_null(listener);
+}
+END_TEST
+
 static void abort_in_read(struct flow *f)
 {
     if (f->n_read > 0) {
@@ -936,7 +993,8 @@ int main(void)
         a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection, a_clean_end_is_seen_as_one,
         an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
         an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,
-        an_outflow_may_be_broken_from_inside_read,
+        an_outflow_may_be_broken_from_inside_read, an_outflow_may_end_when_bytes_are_sent,
+        what_was_sent_when_an_outflow_ended_arrives_by_libmicrohttpd_too, a_listener_may_be_closed_when_bytes_are_sent,
         a_connection_serves_again_after_a_clean_end, an_idle_reader_that_closes_is_noticed_at_once,
         an_idle_reader_that_resets_is_noticed_at_once, a_reader_that_is_gone_before_its_request_was_seen_is_noticed,
         a_reader_that_leaves_in_the_middle_of_a_flood_is_noticed, a_reader_that_takes_nothing_is_cut_in_time,

@@ -146,7 +146,7 @@ struct served {
     uint64_t gone_ns;
     size_t to_send;  /* what the outflow's source has ready */
     size_t was_read; /* and what of it was taken */
-    enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_GONE } twist;
+    enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_SENT, ABORT_AT_SENT, END_AT_GONE } twist;
 };
 
 static struct served served[MAX_SERVED];
@@ -191,6 +191,13 @@ static void source_sent(void *arg, size_t n)
 
     must(it->out != NULL);
     it->was_read += n;
+    if (it->twist == END_AT_SENT || it->twist == ABORT_AT_SENT) {
+        if (it->twist == END_AT_SENT)
+            fy_outflow_end(it->out);
+        else
+            fy_outflow_abort(it->out);
+        it->out = NULL;
+    }
 }
 
 static void source_on_gone(void *arg, int err)
@@ -564,6 +571,28 @@ START_TEST(a_source_may_end_its_outflow_from_inside_read)
     it = stream(&clients[1]);
     it->twist = ABORT_AT_READ;
     send_more(it, 5000);
+    run_out();
+    ck_assert_ptr_null(it->out);
+    ck_assert(clients[1].has_ended && clients[1].err == FERRY_ERR_RESET);
+    ck_assert(!served[0].is_gone && !served[1].is_gone);
+}
+END_TEST
+
+START_TEST(a_source_may_end_its_outflow_when_bytes_are_sent)
+{
+    struct served *it = stream(&clients[0]);
+
+    it->twist = END_AT_SENT;
+    send_more(it, 50000); /* more than is gathered at once */
+    run_out();
+    ck_assert_ptr_null(it->out);
+    ck_assert(clients[0].has_ended && clients[0].err == FERRY_OK);
+    ck_assert_uint_eq(clients[0].n_bytes, it->was_read);
+    ck_assert_uint_lt(it->was_read, 50000);
+
+    it = stream(&clients[1]);
+    it->twist = ABORT_AT_SENT;
+    send_more(it, 50000);
     run_out();
     ck_assert_ptr_null(it->out);
     ck_assert(clients[1].has_ended && clients[1].err == FERRY_ERR_RESET);
@@ -1328,7 +1357,7 @@ int main(void)
         a_request_that_waits_may_be_answered_at_any_later_time, an_aborted_request_ends_without_an_answer,
         a_posted_body_comes_in_order_and_in_pieces, an_answer_may_come_before_the_body_was_read,
         a_stream_flows_until_it_is_ended, bytes_can_come_one_at_a_time, an_aborted_stream_is_a_reset,
-        a_source_may_end_its_outflow_from_inside_read,
+        a_source_may_end_its_outflow_from_inside_read, a_source_may_end_its_outflow_when_bytes_are_sent,
         a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later,
         a_call_may_be_cancelled_from_any_of_its_events, a_call_may_be_cancelled_while_it_dials,
         connections_overtake_each_other, a_port_that_nobody_listens_on_refuses, urls_that_are_none_are_refused_at_once,

@@ -95,6 +95,8 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
         fy_outflow_forget_unsent(out);
         account(out, (size_t)n);
     }
+    if (!out->is_live)
+        return 0;
     if (!out->bypass.is_blocked)
         return (size_t)n;
     if (!fy_node_is_linked(&out->unsent_node))

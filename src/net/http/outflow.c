@@ -128,13 +128,14 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     out->is_reading = true;
     len = fy_outflow_source_read(&out->source, out->arg, (uint8_t *)buf, cap);
     out->is_reading = false;
-    if (!out->is_live)
-        return end_of(out);
     if (len > 0) {
         out->n_touched = len > out->n_touched ? len : out->n_touched;
-        fy_outflow_note_unsent(out);
-        return (ssize_t)len;
+        if (out->is_live)
+            fy_outflow_note_unsent(out);
+        return (ssize_t)len; /* they count as sent, also when that was the outflow's end */
     }
+    if (!out->is_live)
+        return end_of(out);
     trim(out, buf, cap);
     fy_request_suspend(req);
     if (out->was_woken)

@@ -105,13 +105,15 @@ static void pump_outflow(struct fy_sim_conn *conn)
         }
         assert(conn->ends[FY_SIM_SERVER].is_held);
         len = g.len < cap ? g.len : cap;
-        conn->server.source.sent(conn->server.source_arg, len);
         fy_sim_trace(sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_READ, conn->number, len);
         if (fy_sim_pipe_write(pipe, sim->scratch, len) != FERRY_OK) {
             fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
             lose(conn, FERRY_ERR_RESET);
             return;
         }
+        conn->server.source.sent(conn->server.source_arg, len);
+        if (!conn->ends[FY_SIM_SERVER].is_held) /* ended or aborted from inside sent */
+            return;
     }
     if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&conn->server.write_timeout))
         fy_timer_set(&conn->server.write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);
