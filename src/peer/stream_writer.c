@@ -71,7 +71,7 @@ static void on_heartbeat(void *arg)
     struct fy_stream_writer *w = arg;
 
     fy_stream_writer_beat(w);
-    /* As good a place as any that comes again. */
+    /* As good a place as any that comes again; while nobody reads from us, stream_reader.c has another. */
     fy_shelf_trim(&w->peer->local->shelf, fy_net_now_ns(w->peer->local->net));
     await_heartbeat(w);
 }
