@@ -146,6 +146,8 @@ struct served {
     uint64_t gone_ns;
     size_t to_send;  /* what the outflow's source has ready */
     size_t was_read; /* and what of it was taken */
+    const uint8_t *lent; /* where it lies; NULL: it is copied */
+    size_t n_lent;       /* of the runs that were gathered */
     enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_SENT, ABORT_AT_SENT, END_AT_GONE } twist;
 };
 
@@ -178,6 +180,11 @@ static void source_gather(void *arg, struct fy_gather *g)
         else
             fy_outflow_abort(it->out);
         it->out = NULL;
+        return;
+    }
+    if (it->lent) {
+        (void)fy_gather_add(g, it->lent + it->was_read, it->to_send - it->was_read);
+        it->n_lent += g->n_runs;
         return;
     }
     for (size_t i = it->was_read; i < it->to_send; i++)
@@ -805,6 +812,24 @@ START_TEST(what_is_sent_over_a_cut_link_arrives_after_it)
 }
 END_TEST
 
+START_TEST(bad_weather_has_sources_lend_at_times)
+{
+    const struct ferry_sim_weather weather = {.min_delay_ns = 1, .max_delay_ns = 1, .pieces_ppm = 500000};
+    static uint8_t bytes[200000];
+    struct served *it = stream(&clients[0]);
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = pattern(i);
+    it->lent = bytes;
+    fy_sim_set_weather(sim, &weather);
+    send_more(it, sizeof(bytes));
+    run_out();
+    ck_assert_uint_eq(clients[0].n_bytes, sizeof(bytes));
+    ck_assert(is_pattern(clients[0].bytes, clients[0].n_bytes));
+    ck_assert_uint_gt(it->n_lent, 0);
+}
+END_TEST
+
 START_TEST(a_source_is_read_no_further_than_the_window_and_times_out)
 {
     struct served *it = stream(&clients[0]);
@@ -1363,7 +1388,8 @@ int main(void)
         connections_overtake_each_other, a_port_that_nobody_listens_on_refuses, urls_that_are_none_are_refused_at_once,
         a_listener_binds_its_own_host_and_a_free_port, closing_a_listener_ends_what_came_by_it,
         a_dial_over_a_cut_link_times_out, a_dial_that_waits_at_a_cut_goes_on_after_it,
-        what_is_sent_over_a_cut_link_arrives_after_it, a_source_is_read_no_further_than_the_window_and_times_out,
+        what_is_sent_over_a_cut_link_arrives_after_it, bad_weather_has_sources_lend_at_times,
+        a_source_is_read_no_further_than_the_window_and_times_out,
         a_full_window_that_empties_in_time_goes_on, a_window_that_is_full_all_the_time_but_moves_goes_on,
         without_acknowledgements_the_window_fills_though_the_bytes_arrive, a_slow_link_is_slow_in_its_direction_alone,
         a_reset_connection_tells_both_ends_even_over_a_cut, a_half_open_connection_is_noticed_by_the_next_write,
