@@ -12,7 +12,6 @@
  *
  * A source may do anything in gather and in sent, and end its own outflow: whatever follows looks first.
  */
-#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
