@@ -361,7 +361,8 @@ struct ferry_config {
     size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
     size_t max_queue_bytes;       /* the same queues, in bytes of memory; an empty one takes any one message */
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
-    size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message */
+    size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message; of what
+                                     is freed again, at most 16 MiB are kept for the next messages */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
     size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one

@@ -194,7 +194,10 @@ struct fy_outflow_source {
      * May call fy_outflow_end or _abort for its own outflow, and then adds nothing.
      */
     void (*gather)(void *arg, struct fy_gather *g);
-    /* The first n of the bytes that were gathered just now are on their way, n > 0: the others are asked for again. */
+    /*
+     * The first n of the bytes that were gathered just now are on their way, n > 0: the others are asked for again.
+     * May end or abort its own outflow as well; what is on its way arrives before an end.
+     */
     void (*sent)(void *arg, size_t n);
     /*
      * The connection is gone: FERRY_ERR_EOF or _RESET, or _TIMEOUT when bytes that were gathered were not taken within

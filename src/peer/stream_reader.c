@@ -293,13 +293,23 @@ static uint8_t *room(void *arg, size_t *ret_cap)
 
 static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end, .room = room};
 
+/*
+ * Let go of memory that is kept and not needed: what long frames came in, and what messages that we send were in.  Our
+ * writers see to the latter as well, but while the peer does not read from us nothing of theirs comes again.
+ */
+static void trim(struct fy_stream_reader *r)
+{
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_decoder_trim(&r->decoder);
+    fy_shelf_trim(&r->peer->local->shelf, now_ns(r));
+}
+
 static void on_watch(void *arg)
 {
     struct fy_stream_reader *r = arg;
     uint64_t due_ns = r->last_progress_ns + r->peer->local->read_timeout_ns;
 
-    if (r->state == FERRY_READER_ACTIVE)
-        fy_decoder_trim(&r->decoder);
+    trim(r);
     if (r->state == FERRY_READER_ACTIVE && due_ns > now_ns(r))
         fy_timer_set(&r->watch, due_ns);
     else if (r->state == FERRY_READER_ACTIVE)
@@ -346,6 +356,7 @@ static void dial(void *arg)
     };
     int err;
 
+    trim(r);
     headers[n_headers++] = (struct fy_header){FY_HEADER_RAFT_TO, peer_id.text};
     spec.n_headers = n_headers;
     fy_url_picker_pick(&r->peer->picker, &r->url);

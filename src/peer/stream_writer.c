@@ -20,11 +20,15 @@
 #include "peer/local.h"
 #include "peer/peer.h"
 
-/* What is in the encoder, and for other threads since when it waits. */
-static void set_current(struct fy_stream_writer *w, struct fy_outgoing *msg)
+/* For other threads: since when the oldest message waits that was taken from the channel. */
+static void note_oldest(struct fy_stream_writer *w)
 {
-    w->current = msg;
-    atomic_store_explicit(&w->oldest_ns, msg ? msg->queued_ns : 0, memory_order_relaxed);
+    struct fy_node *node = fy_list_first(&w->taken);
+    const struct fy_outgoing *oldest = node ? fy_container(node, struct fy_outgoing, node) : NULL;
+
+    if (w->current) /* begun; the others were only shown */
+        oldest = w->current;
+    atomic_store_explicit(&w->oldest_ns, oldest ? oldest->queued_ns : 0, memory_order_relaxed);
 }
 
 static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
@@ -35,8 +39,9 @@ static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     fy_list_init(&dropped);
     if (w->current)
         fy_list_append(&dropped, &w->current->node);
-    set_current(w, NULL);
+    w->current = NULL;
     fy_list_splice(&dropped, &w->taken);
+    note_oldest(w);
     fy_channel_close(&w->channel, &dropped);
     fy_peer_dropped_all(w->peer, &dropped, reason, &n, &n_bytes);
     fy_channel_give_back(&w->channel, n, n_bytes);
@@ -66,7 +71,7 @@ static void on_heartbeat(void *arg)
     struct fy_stream_writer *w = arg;
 
     fy_stream_writer_beat(w);
-    /* As good a place as any that comes again. */
+    /* As good a place as any that comes again; while nobody reads from us, stream_reader.c has another. */
     fy_shelf_trim(&w->peer->local->shelf, fy_net_now_ns(w->peer->local->net));
     await_heartbeat(w);
 }
@@ -82,10 +87,9 @@ static struct fy_node *next_message(struct fy_stream_writer *w, const struct fy_
     return node ? fy_list_next(&w->taken, node) : fy_list_first(&w->taken);
 }
 
-/* Show frames to the net: what is left of the present one, then a heartbeat if one is due, then messages. */
-static void gather_frames(void *arg, struct fy_gather *g)
+/* Show what is left of the present frame, then a heartbeat if one is due, then messages. */
+static void show_frames(struct fy_stream_writer *w, struct fy_gather *g)
 {
-    struct fy_stream_writer *w = arg;
     bool heartbeat_due = w->heartbeat_due;
     struct fy_node *node = NULL;
 
@@ -106,7 +110,15 @@ static void gather_frames(void *arg, struct fy_gather *g)
     }
 }
 
-/* Put the next frame into the encoder, in the order in which gather_frames has shown them. */
+static void gather_frames(void *arg, struct fy_gather *g)
+{
+    struct fy_stream_writer *w = arg;
+
+    show_frames(w, g);
+    note_oldest(w);
+}
+
+/* Put the next frame into the encoder, in the order in which show_frames has shown them. */
 static void begin_frame(struct fy_stream_writer *w)
 {
     struct fy_node *node;
@@ -119,7 +131,7 @@ static void begin_frame(struct fy_stream_writer *w)
     }
     node = fy_list_take_first(&w->taken);
     assert(node); /* no more is sent than was shown */
-    set_current(w, fy_container(node, struct fy_outgoing, node));
+    w->current = fy_container(node, struct fy_outgoing, node);
     fy_encoder_start(&w->encoder, w->current);
     w->frame_len = fy_encoder_left(&w->encoder);
 }
@@ -148,9 +160,10 @@ static void frames_sent(void *arg, size_t len)
             n_memory += w->current->memory;
             n_bytes += w->frame_len;
             fy_list_append(&done, &w->current->node);
-            set_current(w, NULL);
+            w->current = NULL;
         }
     }
+    note_oldest(w);
     if (n == 0)
         return;
     fy_peer_free_messages(w->peer, &done, n_memory);

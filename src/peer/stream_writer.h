@@ -25,7 +25,7 @@ struct fy_stream_writer {
     struct fy_channel channel;       /* senders put here, from any thread */
     atomic_bool is_attached;         /* out != NULL, for other threads to read, as all up to heartbeats */
     atomic_uint_fast64_t since_ms;   /* Unix time of the attachment; 0 while there is none */
-    atomic_uint_fast64_t oldest_ns;  /* when current was queued; 0: there is none */
+    atomic_uint_fast64_t oldest_ns;  /* when the oldest of current and taken was queued; 0: none */
     atomic_uint_fast64_t heartbeats; /* link heartbeats sent */
 
     /* the loop's */

@@ -4,6 +4,8 @@
 # A mutant is one source file with one line changed, compiled alone and linked with the simulation's test in front of the
 # library, so that it takes the place of the real one.  A change that no longer fits its file fails, as does a mutant that
 # lives through all of its seeds; the same test linked with the unchanged file has to pass them.
+# What only sockets have is no matter of seeds: check_chunk_writer and check_http_stream are the judges of promises in
+# chunks and of shares of a turn.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 [ -z "$sanitize" ] || skip_all "the plain build does it"

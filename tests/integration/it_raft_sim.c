@@ -479,8 +479,14 @@ static void on_barrier(struct raft_barrier *req, int status)
 static void write_barrier(struct member *leader)
 {
     struct raft_barrier *req = calloc(1, sizeof(*req));
+    int err;
 
-    must(req && raft_barrier(&leader->raft, req, on_barrier) == 0);
+    must(req);
+    err = raft_barrier(&leader->raft, req, on_barrier);
+    if (err == 0)
+        return;
+    must(err == RAFT_NOTLEADER && leader->raft.transfer); /* it was told to hand over before it was seen to lead */
+    free(req);
 }
 
 static void on_transferred(struct raft_transfer *req)

@@ -2,10 +2,10 @@
  * check_http_stream - endless answers and long bodies, mostly from our own server to our own client.
  */
 #include <errno.h>
+#include <linux/sockios.h> /* SIOCOUTQNSD */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/sockios.h> /* SIOCOUTQNSD */
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -27,6 +27,7 @@ struct flow {
     int err;
     bool ends_at_last;                  /* after the last ready byte, from inside read */
     void (*in_read)(struct flow *flow); /* NULL: nothing */
+    void (*in_sent)(struct flow *flow);
     void (*in_gone)(struct flow *flow);
 };
 
@@ -58,6 +59,7 @@ static void gather(void *arg, struct fy_gather *g)
     uint64_t n = f->n_ready - f->n_read;
     size_t at = 0;
 
+    ck_assert_ptr_nonnull(f->out);
     f->n_reads++;
     f->largest_cap = g->max_len > f->largest_cap ? g->max_len : f->largest_cap;
     if (f->in_read)
@@ -90,6 +92,8 @@ static void on_sent(void *arg, size_t n)
     ck_assert_ptr_nonnull(f->out);
     f->n_read += n;
     ck_assert_uint_le(f->n_read, f->n_ready);
+    if (f->in_sent)
+        f->in_sent(f);
 }
 
 static void on_gone(void *arg, int err)
@@ -437,6 +441,36 @@ static int served_fd(void)
     ck_abort_msg("there is no other end");
 }
 
+/* Leave the outflow no room in its socket, not even for a first byte. */
+static void fill_the_socket(struct flow *f)
+{
+    static const char filling[65536];
+
+    ck_assert_uint_eq(f->n_read, 0);
+    while (send(served_fd(), filling, sizeof(filling), MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static bool is_wire_at_its_end(void)
+{
+    return receive_wire() || (wire.len > 5 && memcmp(wire.data + wire.len - 5, "0\r\n\r\n", 5) == 0);
+}
+
+START_TEST(an_end_before_a_chunk_was_announced_is_clean)
+{
+    dial_raw("1.1");
+    wire = (struct seen_bytes){.len = 0};
+    flow.in_read = fill_the_socket;
+    ready(&flow, 1000);
+    HTTP_UNTIL(flow.n_reads > 1);
+    fy_outflow_end(flow.out);
+    HTTP_UNTIL(is_wire_at_its_end());
+    ck_assert(!receive_wire());
+    ck_assert_int_eq(flow.n_gone, 0);
+    free(wire.data);
+}
+END_TEST
+
 START_TEST(the_kernel_holds_little_of_what_is_not_read)
 {
     int n_unsent = 0;
@@ -448,18 +482,67 @@ START_TEST(the_kernel_holds_little_of_what_is_not_read)
 }
 END_TEST
 
+/* Read as fast as it is written: only the share ends a turn's writes. */
+static void drain(struct flow *f)
+{
+    (void)f;
+    (void)receive_wire();
+}
+
+static uint64_t n_written_in_a_turn(void)
+{
+    uint64_t n_before = flow.n_read;
+
+    drain(&flow);
+    fy_http_run_once(http_net, 0);
+    return flow.n_read - n_before;
+}
+
 START_TEST(a_turn_writes_a_share_of_a_stream)
 {
-    uint64_t n_before;
+    uint64_t most = 0;
 
     dial_raw("1.1");
+    flow.max_piece = 16 << 10;
+    flow.in_read = drain;
     ready(&flow, UINT64_C(1) << 40);
     for (int i = 0; i < 20; i++) {
-        n_before = flow.n_read;
-        fy_http_run_once(http_net, 0);
-        ck_assert_uint_le(flow.n_read - n_before, 256 << 10);
+        uint64_t n = n_written_in_a_turn();
+
+        ck_assert_uint_le(n, 256 << 10);
+        most = n > most ? n : most;
     }
-    ck_assert_uint_gt(flow.n_read, 0);
+    ck_assert_uint_gt(most, 192 << 10);
+    free(wire.data);
+}
+END_TEST
+
+/* Have nothing for this time, and a piece for the next, which comes in another round of the same turn. */
+static void have_a_piece_each_round(struct flow *f)
+{
+    drain(f);
+    f->max_piece = 16 << 10;
+    if (f->n_read == f->n_ready) {
+        f->max_piece = 0;
+        ready(f, 96 << 10);
+    }
+}
+
+START_TEST(a_stream_that_is_woken_again_has_one_share_in_a_turn)
+{
+    uint64_t most = 0;
+
+    dial_raw("1.1");
+    flow.in_read = have_a_piece_each_round;
+    ready(&flow, 1);
+    for (int i = 0; i < 20; i++) {
+        uint64_t n = n_written_in_a_turn();
+
+        ck_assert_uint_le(n, 256 << 10);
+        most = n > most ? n : most;
+    }
+    ck_assert_uint_gt(most, 96 << 10); /* there were several rounds */
+    free(wire.data);
 }
 END_TEST
 
@@ -584,6 +667,59 @@ START_TEST(a_broken_outflow_is_seen_as_one)
     ck_assert_msg(seen.err == FERRY_ERR_RESET || seen.err == FERRY_ERR_EOF, "%s", seen.detail);
     ck_assert_int_eq(flow.n_gone, 0);
     fy_outflow_abort(NULL);
+}
+END_TEST
+
+static void end_in_sent(struct flow *f)
+{
+    fy_outflow_end(f->out);
+    f->out = NULL;
+}
+
+/* It is asked for nothing more; gather looks. */
+START_TEST(an_outflow_may_end_when_bytes_are_sent)
+{
+    dial();
+    flow.in_sent = end_in_sent;
+    flow.max_piece = 700;
+    ready(&flow, 1000);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+    ck_assert_uint_eq(seen.body.len, 700);
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+START_TEST(what_was_sent_when_an_outflow_ended_arrives_by_libmicrohttpd_too)
+{
+    const char *body;
+
+    dial_raw("1.0");
+    flow.in_sent = end_in_sent;
+    ready(&flow, 100);
+    HTTP_UNTIL(is_closed());
+    body = strstr(input.text, "\r\n\r\n") + 4;
+    ck_assert_uint_eq(flow.n_read, 100);
+    ck_assert_uint_eq(input.len - (size_t)(body - input.text), 100);
+    ck_assert_int_eq(flow.n_gone, 0);
+}
+END_TEST
+
+static void close_in_sent(struct flow *f)
+{
+    (void)f;
+    fy_listener_close(listener);
+    listener = NULL;
+}
+
+START_TEST(a_listener_may_be_closed_when_bytes_are_sent)
+{
+    dial();
+    flow.in_sent = close_in_sent;
+    ready(&flow, 1000);
+    HTTP_UNTIL(!seen.call);
+    ck_assert_int_eq(flow.n_gone, 1);
+    ck_assert_ptr_null(listener);
 }
 END_TEST
 
@@ -848,18 +984,19 @@ int main(void)
     return rig_main(
         "http_stream", setup, teardown, the_vitals_of_a_stream_are_known_at_both_ends,
         the_head_goes_out_at_once_without_a_body_byte, a_plain_client_sees_chunks,
-        a_client_that_asks_no_more_gets_chunks_as_well, each_wake_is_answered_at_once,
-        sixteen_megabytes_arrive_whole, thousands_of_small_chunks_arrive_whole, a_wake_from_inside_read_is_not_lost,
-        nothing_is_read_without_a_wake, a_stream_stays_whole_though_its_memory_is_given_back,
-        what_did_not_fit_goes_on_in_its_chunk,
-        an_end_in_the_middle_of_a_chunk_is_not_clean, the_kernel_holds_little_of_what_is_not_read,
-        a_turn_writes_a_share_of_a_stream,
-        ping_and_pong_over_two_streams, a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection,
-        a_clean_end_is_seen_as_one, an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
+        a_client_that_asks_no_more_gets_chunks_as_well, each_wake_is_answered_at_once, sixteen_megabytes_arrive_whole,
+        thousands_of_small_chunks_arrive_whole, a_wake_from_inside_read_is_not_lost, nothing_is_read_without_a_wake,
+        a_stream_stays_whole_though_its_memory_is_given_back, what_did_not_fit_goes_on_in_its_chunk,
+        an_end_in_the_middle_of_a_chunk_is_not_clean, an_end_before_a_chunk_was_announced_is_clean,
+        the_kernel_holds_little_of_what_is_not_read, a_turn_writes_a_share_of_a_stream,
+        a_stream_that_is_woken_again_has_one_share_in_a_turn, ping_and_pong_over_two_streams,
+        a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection, a_clean_end_is_seen_as_one,
+        an_end_from_inside_read_is_clean, an_outflow_may_end_before_its_first_byte,
         an_ended_outflow_sends_what_was_read_first, a_broken_outflow_is_seen_as_one,
-        an_outflow_may_be_broken_from_inside_read, a_connection_serves_again_after_a_clean_end,
-        an_idle_reader_that_closes_is_noticed_at_once, an_idle_reader_that_resets_is_noticed_at_once,
-        a_reader_that_is_gone_before_its_request_was_seen_is_noticed,
+        an_outflow_may_be_broken_from_inside_read, an_outflow_may_end_when_bytes_are_sent,
+        what_was_sent_when_an_outflow_ended_arrives_by_libmicrohttpd_too, a_listener_may_be_closed_when_bytes_are_sent,
+        a_connection_serves_again_after_a_clean_end, an_idle_reader_that_closes_is_noticed_at_once,
+        an_idle_reader_that_resets_is_noticed_at_once, a_reader_that_is_gone_before_its_request_was_seen_is_noticed,
         a_reader_that_leaves_in_the_middle_of_a_flood_is_noticed, a_reader_that_takes_nothing_is_cut_in_time,
         an_idle_outflow_is_never_cut, a_reader_that_is_slow_but_steady_is_not_cut,
         a_listener_may_be_closed_from_on_gone, a_listener_may_be_closed_from_read, closing_tells_outflows_idle_and_busy,

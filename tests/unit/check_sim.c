@@ -146,7 +146,9 @@ struct served {
     uint64_t gone_ns;
     size_t to_send;  /* what the outflow's source has ready */
     size_t was_read; /* and what of it was taken */
-    enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_GONE } twist;
+    const uint8_t *lent; /* where it lies; NULL: it is copied */
+    size_t n_lent;       /* of the runs that were gathered */
+    enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_SENT, ABORT_AT_SENT, END_AT_GONE } twist;
 };
 
 static struct served served[MAX_SERVED];
@@ -180,6 +182,11 @@ static void source_gather(void *arg, struct fy_gather *g)
         it->out = NULL;
         return;
     }
+    if (it->lent) {
+        (void)fy_gather_add(g, it->lent + it->was_read, it->to_send - it->was_read);
+        it->n_lent += g->n_runs;
+        return;
+    }
     for (size_t i = it->was_read; i < it->to_send; i++)
         if (fy_gather_add(g, &(uint8_t){pattern(i)}, 1) == 0)
             return;
@@ -191,6 +198,13 @@ static void source_sent(void *arg, size_t n)
 
     must(it->out != NULL);
     it->was_read += n;
+    if (it->twist == END_AT_SENT || it->twist == ABORT_AT_SENT) {
+        if (it->twist == END_AT_SENT)
+            fy_outflow_end(it->out);
+        else
+            fy_outflow_abort(it->out);
+        it->out = NULL;
+    }
 }
 
 static void source_on_gone(void *arg, int err)
@@ -571,6 +585,28 @@ START_TEST(a_source_may_end_its_outflow_from_inside_read)
 }
 END_TEST
 
+START_TEST(a_source_may_end_its_outflow_when_bytes_are_sent)
+{
+    struct served *it = stream(&clients[0]);
+
+    it->twist = END_AT_SENT;
+    send_more(it, 50000); /* more than is gathered at once */
+    run_out();
+    ck_assert_ptr_null(it->out);
+    ck_assert(clients[0].has_ended && clients[0].err == FERRY_OK);
+    ck_assert_uint_eq(clients[0].n_bytes, it->was_read);
+    ck_assert_uint_lt(it->was_read, 50000);
+
+    it = stream(&clients[1]);
+    it->twist = ABORT_AT_SENT;
+    send_more(it, 50000);
+    run_out();
+    ck_assert_ptr_null(it->out);
+    ck_assert(clients[1].has_ended && clients[1].err == FERRY_ERR_RESET);
+    ck_assert(!served[0].is_gone && !served[1].is_gone);
+}
+END_TEST
+
 START_TEST(a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later)
 {
     struct served *it = stream(&clients[0]);
@@ -773,6 +809,24 @@ START_TEST(what_is_sent_over_a_cut_link_arrives_after_it)
     run_for(ms(10));
     ck_assert_uint_eq(clients[0].n_bytes, 6000);
     ck_assert(is_pattern(clients[0].bytes, 6000));
+}
+END_TEST
+
+START_TEST(bad_weather_has_sources_lend_at_times)
+{
+    const struct ferry_sim_weather weather = {.min_delay_ns = 1, .max_delay_ns = 1, .pieces_ppm = 500000};
+    static uint8_t bytes[200000];
+    struct served *it = stream(&clients[0]);
+
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = pattern(i);
+    it->lent = bytes;
+    fy_sim_set_weather(sim, &weather);
+    send_more(it, sizeof(bytes));
+    run_out();
+    ck_assert_uint_eq(clients[0].n_bytes, sizeof(bytes));
+    ck_assert(is_pattern(clients[0].bytes, clients[0].n_bytes));
+    ck_assert_uint_gt(it->n_lent, 0);
 }
 END_TEST
 
@@ -1328,13 +1382,14 @@ int main(void)
         a_request_that_waits_may_be_answered_at_any_later_time, an_aborted_request_ends_without_an_answer,
         a_posted_body_comes_in_order_and_in_pieces, an_answer_may_come_before_the_body_was_read,
         a_stream_flows_until_it_is_ended, bytes_can_come_one_at_a_time, an_aborted_stream_is_a_reset,
-        a_source_may_end_its_outflow_from_inside_read,
+        a_source_may_end_its_outflow_from_inside_read, a_source_may_end_its_outflow_when_bytes_are_sent,
         a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later,
         a_call_may_be_cancelled_from_any_of_its_events, a_call_may_be_cancelled_while_it_dials,
         connections_overtake_each_other, a_port_that_nobody_listens_on_refuses, urls_that_are_none_are_refused_at_once,
         a_listener_binds_its_own_host_and_a_free_port, closing_a_listener_ends_what_came_by_it,
         a_dial_over_a_cut_link_times_out, a_dial_that_waits_at_a_cut_goes_on_after_it,
-        what_is_sent_over_a_cut_link_arrives_after_it, a_source_is_read_no_further_than_the_window_and_times_out,
+        what_is_sent_over_a_cut_link_arrives_after_it, bad_weather_has_sources_lend_at_times,
+        a_source_is_read_no_further_than_the_window_and_times_out,
         a_full_window_that_empties_in_time_goes_on, a_window_that_is_full_all_the_time_but_moves_goes_on,
         without_acknowledgements_the_window_fills_though_the_bytes_arrive, a_slow_link_is_slow_in_its_direction_alone,
         a_reset_connection_tells_both_ends_even_over_a_cut, a_half_open_connection_is_noticed_by_the_next_write,

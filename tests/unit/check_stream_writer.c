@@ -220,6 +220,33 @@ static void get_stuck(struct rig_call *call)
     ck_assert_uint_eq(rig_status().queued_messages, 4);
 }
 
+/* The window ends where a frame does, so that what is behind it was shown and nothing of it taken. */
+START_TEST(a_message_that_waits_at_the_border_of_a_frame_has_an_age)
+{
+    const size_t frame_len = 8192;
+    size_t around;
+
+    attach(&first, MSG);
+    rig_send_sized(FERRY_MSG_VOTE, 0, frame_len);
+    rig_run_ms(10);
+    around = first.n_bytes - frame_len;
+    fy_sim_cut(rig.our_node, rig.their_node);
+    for (uint64_t i = 1; i <= 10; i++)
+        rig_send_sized(FERRY_MSG_VOTE, i, frame_len - around - (i == 1 ? around : 0)); /* all: eighths of the window */
+    rig_run_ms(2);
+    ck_assert_uint_eq(rig_status().counts.written, 8);
+    ck_assert_ptr_null(writer(MSG)->current);
+    rig_run_ms(300);
+    ck_assert_uint_ge(rig_status().queues[MSG].oldest_ms, 300);
+    rig_send(FERRY_MSG_VOTE, 11); /* a younger one does not hide it */
+    ck_assert_uint_ge(rig_status().queues[MSG].oldest_ms, 300);
+    fy_sim_heal_all(rig.sim);
+    rig_run_ms(10);
+    expect_in_order(&first, 0, 12);
+    ck_assert_uint_eq(rig_status().queues[MSG].oldest_ms, 0);
+}
+END_TEST
+
 START_TEST(replacement_drops_what_was_queued_and_tells_the_core_once)
 {
     get_stuck(&first);
@@ -339,6 +366,7 @@ int main(void)
                     an_idle_stream_beats_every_third_of_the_read_timeout, a_stream_under_load_beats_too,
                     a_heartbeat_waits_for_the_border_of_a_frame, frames_survive_being_read_and_brought_in_pieces,
                     a_newer_connection_ends_the_older_cleanly_and_takes_its_place,
+                    a_message_that_waits_at_the_border_of_a_frame_has_an_age,
                     replacement_drops_what_was_queued_and_tells_the_core_once,
                     a_peer_that_takes_nothing_is_cut_after_the_write_timeout,
                     a_peer_that_leaves_makes_the_peer_inactive, a_reset_connection_drops_what_was_queued,

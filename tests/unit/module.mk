@@ -4,6 +4,7 @@ if ENABLE_TESTS
 UNIT_TESTS = \
 	check_answer_head.test \
 	check_channel.test \
+	check_chunk_writer.test \
 	check_chunks.test \
 	check_config.test \
 	check_counts.test \
@@ -72,6 +73,7 @@ check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
 check_answer_head_test_SOURCES = tests/unit/check_answer_head.c
+check_chunk_writer_test_SOURCES = tests/unit/check_chunk_writer.c
 check_chunks_test_SOURCES = tests/unit/check_chunks.c
 check_frame_test_SOURCES = tests/unit/check_frame.c
 check_headers_test_SOURCES = tests/unit/check_headers.c

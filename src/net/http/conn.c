@@ -407,7 +407,7 @@ static void on_conn_event(struct fy_watch *watch, uint32_t events)
         on_client_end(conn, events);
     } else {
         if (events & EPOLLOUT && conn->req)
-            fy_outflow_on_writable(conn->req->out);
+            fy_bypass_on_writable(conn->req->out);
         if (events & EPOLLIN)
             fy_unparsed_came(conn);
     }

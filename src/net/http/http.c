@@ -111,7 +111,7 @@ static void on_wake_fd(struct fy_watch *watch, uint32_t events)
 
 static bool has_work(const struct fy_http *http)
 {
-    return atomic_load(&http->wake_pending) || fy_client_has_work(http) || fy_outflows_have_work(http) ||
+    return atomic_load(&http->wake_pending) || fy_client_has_work(http) || fy_bypass_has_work(http) ||
            fy_server_has_work(http);
 }
 
@@ -215,7 +215,7 @@ static void work(struct fy_http *http)
     for (int round = 0; may_go_on(http, round, began_ns) && has_work(http); round++) {
         if (atomic_exchange(&http->wake_pending, false) && http->on_wake)
             http->on_wake(http->on_wake_arg);
-        fy_outflows_work(http);
+        fy_bypass_work(http);
         fy_server_work(http);
         fy_client_work(http);
         refresh_clock(http);
@@ -241,7 +241,7 @@ static void turn(struct fy_http *http, int timeout_ms)
     dispatch(http, events, n);
     work(http);
     fy_client_end_turn(http);
-    fy_outflows_end_turn(http);
+    fy_bypass_end_turn(http);
     free_dead(http);
 }
 

@@ -3,7 +3,8 @@
  *
  * The loop (http.c) knows three kinds of work: a descriptor became ready, a timer is due, and a part has something left
  * to do before the loop may sleep.  client.c (calls, on curl), server.c (listeners, connections and requests, on
- * libmicrohttpd), outflow.c (endless answers) and linger.c (connections that are closed gently) are the parts.
+ * libmicrohttpd), bypass.c (endless answers, written past it) and linger.c (connections that are closed gently) are the
+ * parts.
  */
 #ifndef FY_NET_HTTP_HTTP_INTERNAL_H
 #define FY_NET_HTTP_HTTP_INTERNAL_H
@@ -75,7 +76,7 @@ struct fy_http {
     struct fy_list calls_headed; /* the same: streams whose connection is to be taken over from curl */
     uint64_t n_turns;
 
-    struct fy_list outflows_ready;  /* struct fy_outflow.ready_node: with something to write, as far as is known */
+    struct fy_list outflows_ready;  /* struct fy_outflow.bypass.ready_node: may have something to write */
     struct fy_list outflows_rested; /* the same: they have had their share of this turn */
 
     /*
@@ -145,11 +146,11 @@ void fy_client_cancel(struct fy_call *call);
 void fy_client_wake(struct fy_call *call);
 bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals);
 
-/* ---- outflow.c ---- */
+/* ---- bypass.c ---- */
 
-bool fy_outflows_have_work(const struct fy_http *http);
-void fy_outflows_work(struct fy_http *http);
-void fy_outflows_end_turn(struct fy_http *http);
+bool fy_bypass_has_work(const struct fy_http *http);
+void fy_bypass_work(struct fy_http *http);
+void fy_bypass_end_turn(struct fy_http *http);
 
 /* ---- server.c ---- */
 

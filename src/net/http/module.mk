@@ -4,6 +4,9 @@ libferry_core_la_SOURCES += \
 	src/net/http/answer_head.c \
 	src/net/http/answer_head.h \
 	src/net/http/bulk.c \
+	src/net/http/bypass.c \
+	src/net/http/chunk_writer.c \
+	src/net/http/chunk_writer.h \
 	src/net/http/chunks.c \
 	src/net/http/chunks.h \
 	src/net/http/client.c \

@@ -2,14 +2,8 @@
  * outflow - answers without an end.
  *
  * Normal path: libmicrohttpd pushes the head and asks for bytes.  From then on the connection is suspended, so that it
- * leaves the socket alone, and the chunks are written past it: head, what the source lends, and the line's end, in one
- * system call and without a copy of what is long.  Each turn of the loop writes a share of each outflow that was woken,
- * until its source has no more or the socket is full; then the connection's own watch tells when there is room again.
- * It is full when the kernel holds 64 KiB that it could not send yet: more would only go cold there.  At the end the
- * connection is resumed, and libmicrohttpd writes the last chunk.
- *
- * What the socket did not take stays with the source.  But the head of a chunk has promised it: the next write goes on
- * with the same chunk, and an outflow that ends before that is no clean end.
+ * leaves the socket alone, and the chunks are written past it (bypass.c).  At the end the connection is resumed, and
+ * libmicrohttpd writes the last chunk.
  *
  * Over TLS, to a client of HTTP/1.0, which gets no chunks, and when there was no memory for the watch, libmicrohttpd
  * writes: it asks for bytes when the last ones have gone to the socket, and is suspended while there are none.
@@ -23,12 +17,9 @@
  * at its beginning, and later after a burst, but not more often than once a second.
  */
 #include <assert.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,36 +29,6 @@
 #define MIN_TRIMMED 16384 /* bytes written to a buffer that make giving it back worth while */
 /* For clients of HTTP/1.0, and held by every outflow; all others get what is left of a connection's memory. */
 #define BLOCK_SIZE 512
-#define MAX_SHARE ((size_t)256 << 10) /* of one outflow in one turn: heartbeats of others never wait behind more */
-#define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
-#define MAX_RUNS 64
-#define LINE_END "\r\n"
-#define LINE_END_LEN 2
-
-struct fy_outflow {
-    struct fy_net_object object;
-    struct fy_request *req;
-    struct fy_outflow_source source;
-    void *arg;
-    struct fy_node unsent_node; /* listener->unsent */
-    uint64_t unsent_since_ns;
-    size_t n_touched; /* of the buffer, since it was last trimmed */
-    uint64_t trimmed_ns;
-
-    bool is_past;              /* chunks are written past libmicrohttpd */
-    bool is_blocked;           /* the socket's buffer is full */
-    struct fy_node ready_node; /* http->outflows_ready or outflows_rested */
-    char head[20];             /* of the chunk that is being written */
-    size_t head_len;
-    size_t head_off;   /* so much of it is sent */
-    size_t chunk_left; /* bytes of the chunk still to be sent, without its head and its line's end */
-    size_t tail_left;  /* of the line's end; 0: no chunk has been begun */
-
-    bool is_live;    /* its user holds it */
-    bool is_ended;   /* the body is complete */
-    bool is_reading; /* libmicrohttpd's buffer is being filled */
-    bool was_woken;  /* meanwhile */
-};
 
 static struct fy_listener *listener_of(const struct fy_outflow *out)
 {
@@ -81,17 +42,17 @@ static uint64_t write_timeout_ns(const struct fy_http *http)
 
 /* ---- Bytes that are on their way ---- */
 
-static void forget_unsent(struct fy_outflow *out)
+void fy_outflow_forget_unsent(struct fy_outflow *out)
 {
     if (fy_node_is_linked(&out->unsent_node))
         fy_list_remove(&out->unsent_node);
 }
 
-static void note_unsent(struct fy_outflow *out)
+void fy_outflow_note_unsent(struct fy_outflow *out)
 {
     struct fy_listener *listener = listener_of(out);
 
-    forget_unsent(out);
+    fy_outflow_forget_unsent(out);
     out->unsent_since_ns = listener->http->now_ns;
     fy_list_append(&listener->unsent, &out->unsent_node);
     if (!fy_timer_is_set(&listener->unsent_timer))
@@ -112,169 +73,8 @@ void fy_outflow_on_unsent_timer(void *arg)
     fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + timeout_ns);
     if (out->unsent_since_ns + timeout_ns > listener->http->now_ns)
         return;
-    forget_unsent(out);
+    fy_outflow_forget_unsent(out);
     fy_request_drop(out->req, FERRY_ERR_TIMEOUT);
-}
-
-/* ---- Past libmicrohttpd ---- */
-
-static bool is_in_chunk(const struct fy_outflow *out)
-{
-    return out->tail_left > 0;
-}
-
-static void be_ready(struct fy_outflow *out)
-{
-    if (!out->is_blocked && !fy_node_is_linked(&out->ready_node))
-        fy_list_append(&out->req->conn->listener->http->outflows_ready, &out->ready_node);
-}
-
-/* libmicrohttpd has sent the head of an answer in chunks, and nothing of the body. */
-static void go_past(struct fy_outflow *out)
-{
-    struct fy_conn *conn = out->req->conn;
-    int on = 1, unsent = MAX_UNSENT;
-
-    out->is_past = true;
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-    fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
-    be_ready(out);
-}
-
-static void begin_chunk(struct fy_outflow *out, size_t len)
-{
-    out->head_len = (size_t)snprintf(out->head, sizeof(out->head), "%zx" LINE_END, len);
-    out->head_off = 0;
-    out->chunk_left = len;
-    out->tail_left = LINE_END_LEN;
-}
-
-/* What is to be written next: iov[0] is left for the head, and runs begin behind it.  The number of all. */
-static size_t complete(const struct fy_outflow *out, const struct fy_gather *g, struct iovec *iov)
-{
-    static const char line_end[] = LINE_END;
-    size_t n = 1 + g->n_runs;
-
-    iov[0] = (struct iovec){.iov_base = (void *)(uintptr_t)(out->head + out->head_off),
-                            .iov_len = out->head_len - out->head_off};
-    if (g->len == out->chunk_left)
-        iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)(line_end + LINE_END_LEN - out->tail_left),
-                                  .iov_len = out->tail_left};
-    return n;
-}
-
-static size_t sum(const struct iovec *iov, size_t n)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < n; i++)
-        len += iov[i].iov_len;
-    return len;
-}
-
-/* The socket took n bytes. */
-static void account(struct fy_outflow *out, const struct fy_gather *g, size_t n)
-{
-    size_t head = out->head_len - out->head_off;
-    size_t body;
-
-    head = head < n ? head : n;
-    out->head_off += head;
-    n -= head;
-    body = g->len < n ? g->len : n;
-    out->chunk_left -= body;
-    out->tail_left -= n - body;
-    if (body > 0)
-        out->source.sent(out->arg, body);
-}
-
-/* Write a chunk of at most max_len bytes, or more of the one that was begun.  0: that is all for now. */
-static size_t write_some(struct fy_outflow *out, size_t max_len)
-{
-    struct fy_http *http = listener_of(out)->http;
-    struct iovec iov[1 + MAX_RUNS + 1];
-    struct msghdr msg = {.msg_iov = iov};
-    struct fy_gather g = fy_gather_runs(iov + 1, MAX_RUNS, http->room, FY_HTTP_ROOM,
-                                        is_in_chunk(out) ? out->chunk_left : max_len);
-    ssize_t n;
-
-    if (g.max_len > 0)
-        out->source.gather(out->arg, &g);
-    if (!out->is_live)
-        return 0;
-    if (!is_in_chunk(out)) {
-        if (g.len == 0)
-            return 0;
-        begin_chunk(out, g.len);
-    }
-    assert(g.len > 0 || out->chunk_left == 0);
-    msg.msg_iovlen = complete(out, &g, iov);
-    do {
-        n = sendmsg(out->req->conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-        fy_request_drop(out->req, errno == ETIMEDOUT ? FERRY_ERR_TIMEOUT : FERRY_ERR_RESET);
-        return 0;
-    }
-    out->is_blocked = n < 0 || (size_t)n < sum(iov, msg.msg_iovlen);
-    if (n > 0) {
-        forget_unsent(out);
-        account(out, &g, (size_t)n);
-    }
-    if (!out->is_blocked)
-        return (size_t)n;
-    if (!fy_node_is_linked(&out->unsent_node))
-        note_unsent(out);
-    return 0;
-}
-
-/* Write what there is.  true: its share is used up, and there may be more. */
-static bool write_share(struct fy_outflow *out)
-{
-    size_t left = MAX_SHARE, n;
-
-    while ((n = write_some(out, left)) > 0) {
-        if (n >= left)
-            return true;
-        left -= n;
-    }
-    return false;
-}
-
-void fy_outflow_on_writable(struct fy_outflow *out)
-{
-    if (!out || !out->is_blocked)
-        return;
-    out->is_blocked = false;
-    be_ready(out);
-}
-
-bool fy_outflows_have_work(const struct fy_http *http)
-{
-    return !fy_list_is_empty(&http->outflows_ready);
-}
-
-void fy_outflows_work(struct fy_http *http)
-{
-    struct fy_list now; /* one that is woken meanwhile comes the next time */
-
-    fy_list_init(&now);
-    fy_list_splice(&now, &http->outflows_ready);
-    for (struct fy_node *node; (node = fy_list_take_first(&now));) {
-        struct fy_outflow *out = fy_container(node, struct fy_outflow, ready_node);
-        struct fy_listener *listener = listener_of(out);
-
-        fy_listener_enter(listener);
-        if (out->is_live && !out->is_blocked && write_share(out) && !fy_node_is_linked(&out->ready_node))
-            fy_list_append(&http->outflows_rested, &out->ready_node);
-        fy_listener_leave(listener);
-    }
-}
-
-void fy_outflows_end_turn(struct fy_http *http)
-{
-    fy_list_splice(&http->outflows_ready, &http->outflows_rested);
 }
 
 /* ---- What libmicrohttpd asks for ---- */
@@ -294,8 +94,9 @@ static void trim(struct fy_outflow *out, char *buf, size_t cap)
 
 static ssize_t end_of(const struct fy_outflow *out)
 {
-    return out->is_ended && !out->req->is_broken && !is_in_chunk(out) ? MHD_CONTENT_READER_END_OF_STREAM
-                                                                      : MHD_CONTENT_READER_END_WITH_ERROR;
+    bool is_clean = out->is_ended && !out->req->is_broken && !fy_bypass_is_in_chunk(&out->bypass);
+
+    return is_clean ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static bool can_go_past(const struct fy_outflow *out)
@@ -312,13 +113,13 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     size_t len;
 
     (void)pos;
-    forget_unsent(out);
+    fy_outflow_forget_unsent(out);
     if (out->is_live && req->conn->is_half_closed)
         fy_request_drop(req, FERRY_ERR_EOF);
     if (!out->is_live)
         return end_of(out);
     if (can_go_past(out)) {
-        go_past(out);
+        fy_bypass_begin(out);
         trim(out, buf, cap);
         fy_request_suspend(req);
         return 0;
@@ -327,13 +128,14 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     out->is_reading = true;
     len = fy_outflow_source_read(&out->source, out->arg, (uint8_t *)buf, cap);
     out->is_reading = false;
-    if (!out->is_live)
-        return end_of(out);
     if (len > 0) {
         out->n_touched = len > out->n_touched ? len : out->n_touched;
-        note_unsent(out);
-        return (ssize_t)len;
+        if (out->is_live)
+            fy_outflow_note_unsent(out);
+        return (ssize_t)len; /* they count as sent, also when that was the outflow's end */
     }
+    if (!out->is_live)
+        return end_of(out);
     trim(out, buf, cap);
     fy_request_suspend(req);
     if (out->was_woken)
@@ -378,8 +180,8 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
 
 void fy_server_outflow_wake(struct fy_outflow *out)
 {
-    if (out->is_past)
-        be_ready(out);
+    if (out->bypass.is_begun)
+        fy_bypass_wake(out);
     else if (out->is_reading)
         out->was_woken = true;
     else
@@ -425,10 +227,7 @@ void fy_outflow_free(struct fy_outflow *out)
 {
     if (!out)
         return;
-    forget_unsent(out);
-    if (fy_node_is_linked(&out->ready_node))
-        fy_list_remove(&out->ready_node);
-    if (out->is_past && out->req->conn->watch.fn)
-        fy_watch_change(listener_of(out)->http, &out->req->conn->watch, FY_CONN_EVENTS);
+    fy_outflow_forget_unsent(out);
+    fy_bypass_end(out);
     free(out);
 }

@@ -1,6 +1,6 @@
 /*
- * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, past.c, unparsed.c and
- * outflow.c.
+ * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, past.c, unparsed.c, outflow.c and
+ * bypass.c.
  *
  * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
  * Connection, request and outflow live as long as libmicrohttpd knows their counterparts; whether the user of net.h
@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
+#include "net/http/chunk_writer.h"
 #include "net/http/http_internal.h"
 #include "net/http/server_tls.h"
 
@@ -124,6 +125,32 @@ struct fy_request {
     char path[]; /* '\0' query '\0' */
 };
 
+/* An outflow's way past libmicrohttpd. */
+struct fy_bypass {
+    bool is_begun;             /* chunks are written so */
+    bool is_blocked;           /* the socket's buffer is full */
+    struct fy_node ready_node; /* http->outflows_ready or outflows_rested */
+    uint64_t turn;             /* in which it wrote last */
+    size_t n_in_turn;
+    struct fy_chunk_writer chunk;
+};
+
+struct fy_outflow {
+    struct fy_net_object object;
+    struct fy_request *req;
+    struct fy_outflow_source source;
+    void *arg;
+    struct fy_node unsent_node; /* listener->unsent */
+    uint64_t unsent_since_ns;
+    size_t n_touched; /* of libmicrohttpd's buffer, since it was last trimmed */
+    uint64_t trimmed_ns;
+    struct fy_bypass bypass;
+    bool is_live;    /* its user holds it */
+    bool is_ended;   /* the body is complete */
+    bool is_reading; /* libmicrohttpd's buffer is being filled */
+    bool was_woken;  /* meanwhile */
+};
+
 /* ---- server.c ---- */
 
 /* Around what may call handlers: a listener that one of them closes is stopped when it is left, and is gone then. */
@@ -212,6 +239,15 @@ bool fy_outflow_is_live(const struct fy_outflow *out); /* NULL is not */
 void fy_outflow_gone(struct fy_outflow *out, int err); /* tell its user, who holds it no more */
 void fy_outflow_free(struct fy_outflow *out);          /* NULL is fine */
 void fy_outflow_on_unsent_timer(void *listener);
-void fy_outflow_on_writable(struct fy_outflow *out); /* the socket has room; NULL is fine */
+void fy_outflow_note_unsent(struct fy_outflow *out); /* bytes of it are on their way, from now on */
+void fy_outflow_forget_unsent(struct fy_outflow *out);
+
+/* ---- bypass.c ---- */
+
+void fy_bypass_begin(struct fy_outflow *out); /* libmicrohttpd has sent the head for chunks, and nothing of the body */
+void fy_bypass_end(struct fy_outflow *out);   /* it is about to be freed; also for one that never began */
+void fy_bypass_wake(struct fy_outflow *out);  /* the source has something */
+void fy_bypass_on_writable(struct fy_outflow *out);         /* the socket has room; NULL is fine */
+bool fy_bypass_is_in_chunk(const struct fy_bypass *bypass); /* an end now would be no clean one */
 
 #endif

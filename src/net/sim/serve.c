@@ -14,6 +14,7 @@
 #include "net/sim/world.h"
 
 #define MAX_THROWN_AWAY (256u << 10)
+#define MAX_RUNS 8
 
 static struct fy_sim_conn *conn_of_request(struct fy_request *req)
 {
@@ -83,6 +84,20 @@ static void pump_reply(struct fy_sim_conn *conn)
     close_when_done(conn);
 }
 
+/* Write the first len bytes of what was gathered. */
+static int write_gathered(struct fy_sim_pipe *pipe, const struct fy_gather *g, size_t len)
+{
+    int err = FERRY_OK;
+
+    for (size_t i = 0; i < g->n_runs && len > 0 && err == FERRY_OK; i++) {
+        size_t n = g->runs[i].iov_len < len ? g->runs[i].iov_len : len;
+
+        err = fy_sim_pipe_write(pipe, g->runs[i].iov_base, n);
+        len -= n;
+    }
+    return err;
+}
+
 /* Read the source while it has something and the window takes it. */
 static void pump_outflow(struct fy_sim_conn *conn)
 {
@@ -91,27 +106,39 @@ static void pump_outflow(struct fy_sim_conn *conn)
 
     while (conn->server.is_ready && fy_sim_pipe_space(pipe) > 0) {
         size_t cap = fy_sim_pipe_space(pipe), len;
+        struct iovec runs[MAX_RUNS];
         struct fy_gather g;
 
         if (cap > sizeof(sim->scratch))
             cap = sizeof(sim->scratch);
         g = fy_gather_copy(sim->scratch, cap);
-        if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm)) /* then not all that is gathered goes out */
+        if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm)) { /* then not all that is gathered goes out */
+            if (fy_chance_hit(&sim->chance, 500000)) /* and it is lent, as far as sockets would have it so */
+                g = fy_gather_runs(runs, fy_chance_between(&sim->chance, 1, MAX_RUNS), sim->scratch,
+                                   sizeof(sim->scratch), cap);
             cap = fy_chance_between(&sim->chance, 1, cap);
+        }
         conn->server.source.gather(conn->server.source_arg, &g);
         if (g.len == 0) { /* or ended or aborted from inside gather */
             conn->server.is_ready = false;
             break;
         }
         assert(conn->ends[FY_SIM_SERVER].is_held);
+        if (g.max_runs == 0) {
+            runs[0] = (struct iovec){.iov_base = sim->scratch, .iov_len = g.len};
+            g.runs = runs;
+            g.n_runs = 1;
+        }
         len = g.len < cap ? g.len : cap;
-        conn->server.source.sent(conn->server.source_arg, len);
         fy_sim_trace(sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_READ, conn->number, len);
-        if (fy_sim_pipe_write(pipe, sim->scratch, len) != FERRY_OK) {
+        if (write_gathered(pipe, &g, len) != FERRY_OK) {
             fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
             lose(conn, FERRY_ERR_RESET);
             return;
         }
+        conn->server.source.sent(conn->server.source_arg, len);
+        if (!conn->ends[FY_SIM_SERVER].is_held) /* ended or aborted from inside sent */
+            return;
     }
     if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&conn->server.write_timeout))
         fy_timer_set(&conn->server.write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);

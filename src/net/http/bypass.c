@@ -1,0 +1,172 @@
+/*
+ * bypass - endless answers, written past libmicrohttpd.
+ *
+ * Normal path: libmicrohttpd has sent the head and is suspended.  Each turn of the loop writes a share of each outflow
+ * that was woken: a chunk's head, what the source lends, and the line's end, in one system call and without a copy of
+ * what is long.  It goes on until the source has no more or the socket is full; then the connection's own watch tells
+ * when there is room again.  The socket is full when the kernel holds 64 KiB that it could not send yet: more would
+ * only go cold there.
+ *
+ * What the socket did not take stays with the source.  But once the head of a chunk has promised it, the next write
+ * goes on with the same chunk, and an outflow that ends before that is no clean end (chunk_writer.c).
+ *
+ * A source may do anything in gather and in sent, and end its own outflow: whatever follows looks first.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "net/http/server.h"
+
+#define MAX_SHARE ((size_t)256 << 10) /* of one outflow in one turn: heartbeats of others never wait behind more */
+#define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
+#define MAX_RUNS 64
+
+static struct fy_http *http_of(const struct fy_outflow *out)
+{
+    return out->req->conn->listener->http;
+}
+
+void fy_bypass_wake(struct fy_outflow *out)
+{
+    if (!out->bypass.is_blocked && !fy_node_is_linked(&out->bypass.ready_node))
+        fy_list_append(&http_of(out)->outflows_ready, &out->bypass.ready_node);
+}
+
+void fy_bypass_begin(struct fy_outflow *out)
+{
+    struct fy_conn *conn = out->req->conn;
+    int on = 1, unsent = MAX_UNSENT;
+
+    out->bypass.is_begun = true;
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
+    fy_bypass_wake(out);
+}
+
+static size_t sum(const struct iovec *iov, size_t n)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < n; i++)
+        len += iov[i].iov_len;
+    return len;
+}
+
+/* The socket took n bytes of what was framed. */
+static void account(struct fy_outflow *out, size_t n)
+{
+    size_t n_body = fy_chunk_writer_sent(&out->bypass.chunk, n);
+
+    if (n_body > 0)
+        out->source.sent(out->arg, n_body);
+}
+
+/* Write a chunk of at most max_len bytes, or more of the one that was begun.  0: that is all for now. */
+static size_t write_some(struct fy_outflow *out, size_t max_len)
+{
+    struct fy_http *http = http_of(out);
+    struct iovec iov[1 + MAX_RUNS + 1];
+    struct msghdr msg = {.msg_iov = iov};
+    struct fy_gather g =
+        fy_gather_runs(iov + 1, MAX_RUNS, http->room, FY_HTTP_ROOM, fy_chunk_writer_take(&out->bypass.chunk, max_len));
+    ssize_t n;
+
+    if (g.max_len > 0)
+        out->source.gather(out->arg, &g);
+    if (!out->is_live)
+        return 0;
+    if (g.len == 0 && !fy_chunk_writer_is_in_chunk(&out->bypass.chunk))
+        return 0;
+    msg.msg_iovlen = fy_chunk_writer_frame(&out->bypass.chunk, iov, g.n_runs, g.len);
+    do {
+        n = sendmsg(out->req->conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+        fy_request_drop(out->req, errno == ETIMEDOUT ? FERRY_ERR_TIMEOUT : FERRY_ERR_RESET);
+        return 0;
+    }
+    out->bypass.is_blocked = n < 0 || (size_t)n < sum(iov, msg.msg_iovlen);
+    if (n > 0) {
+        fy_outflow_forget_unsent(out);
+        account(out, (size_t)n);
+    }
+    if (!out->is_live)
+        return 0;
+    if (!out->bypass.is_blocked)
+        return (size_t)n;
+    if (!fy_node_is_linked(&out->unsent_node))
+        fy_outflow_note_unsent(out);
+    return 0;
+}
+
+/* Write what there is.  true: its share of this turn is used up, and there may be more. */
+static bool write_share(struct fy_outflow *out)
+{
+    struct fy_bypass *bypass = &out->bypass;
+    uint64_t turn = http_of(out)->n_turns;
+
+    if (bypass->turn != turn) {
+        bypass->turn = turn;
+        bypass->n_in_turn = 0;
+    }
+    while (bypass->n_in_turn < MAX_SHARE) {
+        size_t n = write_some(out, MAX_SHARE - bypass->n_in_turn);
+
+        if (n == 0)
+            return false;
+        bypass->n_in_turn += n;
+    }
+    return true;
+}
+
+void fy_bypass_on_writable(struct fy_outflow *out)
+{
+    if (!out || !out->bypass.is_blocked)
+        return;
+    out->bypass.is_blocked = false;
+    fy_bypass_wake(out);
+}
+
+bool fy_bypass_has_work(const struct fy_http *http)
+{
+    return !fy_list_is_empty(&http->outflows_ready);
+}
+
+void fy_bypass_work(struct fy_http *http)
+{
+    struct fy_list now; /* one that is woken meanwhile comes the next time */
+
+    fy_list_init(&now);
+    fy_list_splice(&now, &http->outflows_ready);
+    for (struct fy_node *node; (node = fy_list_take_first(&now));) {
+        struct fy_outflow *out = fy_container(node, struct fy_outflow, bypass.ready_node);
+        struct fy_listener *listener = out->req->conn->listener;
+
+        fy_listener_enter(listener);
+        if (out->is_live && !out->bypass.is_blocked && write_share(out) && !fy_node_is_linked(&out->bypass.ready_node))
+            fy_list_append(&http->outflows_rested, &out->bypass.ready_node);
+        fy_listener_leave(listener);
+    }
+}
+
+void fy_bypass_end_turn(struct fy_http *http)
+{
+    fy_list_splice(&http->outflows_ready, &http->outflows_rested);
+}
+
+bool fy_bypass_is_in_chunk(const struct fy_bypass *bypass)
+{
+    return fy_chunk_writer_is_in_chunk(&bypass->chunk);
+}
+
+void fy_bypass_end(struct fy_outflow *out)
+{
+    if (fy_node_is_linked(&out->bypass.ready_node))
+        fy_list_remove(&out->bypass.ready_node);
+    if (out->bypass.is_begun && out->req->conn->watch.fn)
+        fy_watch_change(http_of(out), &out->req->conn->watch, FY_CONN_EVENTS);
+}
