@@ -34,8 +34,8 @@ enum fy_answer_head_got {
 int fy_answer_head_add(struct fy_answer_head *head, const char *line, size_t len);
 
 /*
- * The headers in the order in which they came: an array of head->n_headers, which the caller frees; its names and values
- * live until the release.  NULL: no memory.
+ * The headers in the order in which they came: an array of head->n_headers, which the caller frees; its names and
+ * values live until the release.  NULL: no memory.
  */
 struct fy_header *fy_answer_head_list(const struct fy_answer_head *head);
 

@@ -401,7 +401,7 @@ static void on_conn_event(struct fy_watch *watch, uint32_t events)
         look_at_first(conn);
     } else if (fy_bulk_take_event(conn)) {
         return; /* it was for the body that is read there */
-    } else if (fy_past_take_event(conn)) {
+    } else if (fy_raw_answer_take_event(conn)) {
         return; /* and this for the answer that is written there */
     } else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
         on_client_end(conn, events);

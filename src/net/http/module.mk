@@ -5,6 +5,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/answer_head.h \
 	src/net/http/bulk.c \
 	src/net/http/bypass.c \
+	src/net/http/call.c \
+	src/net/http/call.h \
 	src/net/http/chunk_writer.c \
 	src/net/http/chunk_writer.h \
 	src/net/http/chunks.c \
@@ -18,11 +20,12 @@ libferry_core_la_SOURCES += \
 	src/net/http/http_internal.h \
 	src/net/http/linger.c \
 	src/net/http/outflow.c \
-	src/net/http/past.c \
+	src/net/http/raw_answer.c \
 	src/net/http/request.c \
 	src/net/http/server.c \
 	src/net/http/server.h \
 	src/net/http/server_tls.c \
 	src/net/http/server_tls.h \
+	src/net/http/taken.c \
 	src/net/http/unparsed.c \
 	src/net/http/vitals.c

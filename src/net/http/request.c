@@ -11,8 +11,8 @@
  * A body that turns out too long when it is too late for that ends the connection without the answer.
  *
  * In the middle of a body libmicrohttpd takes no answer at all.  When too much of the body is to come, the answer is
- * written to the socket past it (past.c), and the connection closed as softly.  So is the answer to a body that was
- * read past it (bulk.c).
+ * written to the socket past it (raw_answer.c), and the connection closed as softly.  So is the answer to a body that
+ * was read past it (bulk.c).
  *
  * A suspended connection is not watched by libmicrohttpd.  The connection's own watch tells of a reset while a request
  * waits for its reply; a client that only closed its sending side may still read, and is answered.
@@ -241,7 +241,7 @@ void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **reque
         (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->http->cfg.idle_timeout_s);
     if (req->response)
         MHD_destroy_response(req->response);
-    fy_past_release(req);
+    fy_raw_answer_release(req);
     fy_outflow_free(req->out);
     free(req);
     fy_conn_await_head(conn);
@@ -342,7 +342,7 @@ void fy_server_request_reply(struct fy_request *req, int status, const struct fy
     req->is_paused = false;
     if (req->is_bulk || must_answer_past(req)) {
         fy_bulk_watch(req);
-        fy_past_answer(req, status, headers, n_headers, body, body_len);
+        fy_raw_answer_begin(req, status, headers, n_headers, body, body_len);
         return;
     }
     req->status = (unsigned)status;

@@ -1,5 +1,5 @@
 /*
- * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, past.c, unparsed.c, outflow.c and
+ * server.h - what serving is made of, for server.c, conn.c, request.c, bulk.c, raw_answer.c, unparsed.c, outflow.c and
  * bypass.c.
  *
  * A listener has connections, a connection has at most one request at a time, and a request may have become an outflow.
@@ -21,7 +21,7 @@
 /* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
 #define FY_MAX_SWALLOWED ((size_t)256 << 10)
 
-/* What a connection's own watch is for, unless bulk.c reads or past.c writes. */
+/* What a connection's own watch is for, unless bulk.c reads or raw_answer.c writes. */
 #define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
 struct fy_listener {
@@ -90,7 +90,7 @@ struct fy_conn {
 };
 
 /* An answer that is written past libmicrohttpd. */
-struct fy_past {
+struct fy_raw_answer {
     char *text; /* NULL: there is none, or no more of it */
     size_t len;
     size_t at;
@@ -120,7 +120,7 @@ struct fy_request {
     uint64_t n_to_come;            /* of a bulk */
     struct MHD_Response *response; /* until it is queued */
     unsigned status;
-    struct fy_past past;
+    struct fy_raw_answer raw;
     struct fy_outflow *out;
     char path[]; /* '\0' query '\0' */
 };
@@ -218,13 +218,13 @@ void fy_bulk_begin(struct fy_request *req);        /* which holds none of it, an
 void fy_bulk_watch(struct fy_request *req);        /* whether it reads may have changed; also for one that is none */
 bool fy_bulk_take_event(struct fy_conn *conn);     /* true: it was for a bulk */
 
-/* ---- past.c ---- */
+/* ---- raw_answer.c ---- */
 
 /* Answer a request that the handler has let go, in the middle of its body or after a bulk, and end its connection. */
-void fy_past_answer(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
-                    const void *body, size_t body_len);
-bool fy_past_take_event(struct fy_conn *conn); /* true: it was for such an answer */
-void fy_past_release(struct fy_request *req);  /* also of one that was not answered so */
+void fy_raw_answer_begin(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                         const void *body, size_t body_len);
+bool fy_raw_answer_take_event(struct fy_conn *conn); /* true: it was for such an answer */
+void fy_raw_answer_release(struct fy_request *req);  /* also of one that was not answered so */
 
 /* ---- outflow.c ---- */
 

@@ -1,5 +1,5 @@
 /*
- * past - an answer that libmicrohttpd would not take.
+ * raw_answer - an answer that libmicrohttpd would not take.
  *
  * It takes none in the middle of a body, nor after a bulk, whose end it has not seen.  So the whole answer is written
  * to the socket, and the connection ended after it: softly when more of the body may come.  Neither socket nor session
@@ -33,34 +33,34 @@ static size_t size_of_head(const char *reason, const struct fy_header *headers, 
     return size;
 }
 
-static bool format(struct fy_past *past, int status, const struct fy_header *headers, size_t n_headers,
+static bool format(struct fy_raw_answer *raw, int status, const struct fy_header *headers, size_t n_headers,
                    const void *body, size_t body_len)
 {
     const char *reason = MHD_get_reason_phrase_for((unsigned)status);
     size_t size = size_of_head(reason, headers, n_headers);
     size_t len;
 
-    past->text = malloc(size + body_len);
-    if (!past->text)
+    raw->text = malloc(size + body_len);
+    if (!raw->text)
         return false;
-    len = (size_t)snprintf(past->text, size, "HTTP/1.1 %d %s\r\nConnection: close\r\n", status, reason);
+    len = (size_t)snprintf(raw->text, size, "HTTP/1.1 %d %s\r\nConnection: close\r\n", status, reason);
     if (status != MHD_HTTP_NO_CONTENT) /* which has no body, and so no length of one */
-        len += (size_t)snprintf(past->text + len, size - len, "Content-Length: %zu\r\n", body_len);
+        len += (size_t)snprintf(raw->text + len, size - len, "Content-Length: %zu\r\n", body_len);
     for (size_t i = 0; i < n_headers; i++)
-        len += (size_t)snprintf(past->text + len, size - len, "%s: %s\r\n", headers[i].name, headers[i].value);
-    len += (size_t)snprintf(past->text + len, size - len, "\r\n");
+        len += (size_t)snprintf(raw->text + len, size - len, "%s: %s\r\n", headers[i].name, headers[i].value);
+    len += (size_t)snprintf(raw->text + len, size - len, "\r\n");
     assert(len < size);
     if (body_len > 0)
-        memcpy(past->text + len, body, body_len);
-    past->len = len + body_len;
+        memcpy(raw->text + len, body, body_len);
+    raw->len = len + body_len;
     return true;
 }
 
-static void forget(struct fy_past *past)
+static void forget(struct fy_raw_answer *raw)
 {
-    free(past->text);
-    past->text = NULL;
-    fy_timer_unset(&past->timer);
+    free(raw->text);
+    raw->text = NULL;
+    fy_timer_unset(&raw->timer);
 }
 
 /* ---- Its end ------------------------------------------------------------------------------------------------------
@@ -71,8 +71,8 @@ static void end(struct fy_request *req, bool is_written)
 {
     bool is_over = req->is_whole || (req->is_bulk && req->n_to_come == 0);
 
-    if (req->past.text)
-        forget(&req->past);
+    if (req->raw.text)
+        forget(&req->raw);
     req->is_paused = false;
     req->is_broken = true;
     req->must_linger = is_written && !is_over;
@@ -89,13 +89,13 @@ static void on_timer(void *arg)
     end(req, false);
 }
 
-void fy_past_release(struct fy_request *req)
+void fy_raw_answer_release(struct fy_request *req)
 {
     struct fy_conn *conn = req->conn;
 
-    if (!req->past.text)
+    if (!req->raw.text)
         return;
-    forget(&req->past);
+    forget(&req->raw);
     fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS);
 }
 
@@ -119,13 +119,13 @@ static ssize_t write_once(const struct fy_request *req, const char *text, size_t
 
 static enum written write_on(struct fy_request *req)
 {
-    struct fy_past *past = &req->past;
+    struct fy_raw_answer *raw = &req->raw;
 
-    while (past->at < past->len) {
-        ssize_t n = write_once(req, past->text + past->at, past->len - past->at);
+    while (raw->at < raw->len) {
+        ssize_t n = write_once(req, raw->text + raw->at, raw->len - raw->at);
 
         if (n >= 0)
-            past->at += (size_t)n;
+            raw->at += (size_t)n;
         else if (errno == EAGAIN || errno == EWOULDBLOCK)
             return A_PART;
         else if (errno != EINTR)
@@ -138,21 +138,21 @@ static void set_deadline(struct fy_request *req)
 {
     struct fy_http *http = req->conn->listener->http;
 
-    fy_timer_set(&req->past.timer, fy_http_deadline_ns(http, UINT64_C(1000) * http->cfg.idle_timeout_s));
+    fy_timer_set(&req->raw.timer, fy_http_deadline_ns(http, UINT64_C(1000) * http->cfg.idle_timeout_s));
 }
 
-bool fy_past_take_event(struct fy_conn *conn)
+bool fy_raw_answer_take_event(struct fy_conn *conn)
 {
     struct fy_request *req = conn->req;
     enum written written;
     size_t at;
 
-    if (!req || !req->past.text)
+    if (!req || !req->raw.text)
         return false;
-    at = req->past.at;
+    at = req->raw.at;
     written = write_on(req);
     if (written == A_PART) {
-        if (req->past.at > at)
+        if (req->raw.at > at)
             set_deadline(req);
         return true;
     }
@@ -170,18 +170,18 @@ static bool await_room(struct fy_request *req)
     if (!conn->watch.fn)
         return false;
     req->is_paused = true;
-    fy_timer_init(&req->past.timer, &http->timers, on_timer, req);
+    fy_timer_init(&req->raw.timer, &http->timers, on_timer, req);
     set_deadline(req);
     fy_watch_change(http, &conn->watch, EPOLLOUT);
     return true;
 }
 
-void fy_past_answer(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
-                    const void *body, size_t body_len)
+void fy_raw_answer_begin(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
+                         const void *body, size_t body_len)
 {
     enum written written = LOST;
 
-    if (format(&req->past, status, headers, n_headers, body, body_len))
+    if (format(&req->raw, status, headers, n_headers, body, body_len))
         written = write_on(req);
     if (written == A_PART && await_room(req))
         return;
