@@ -119,7 +119,9 @@ watch_memory()
     while [ "$second" -lt "$seconds" ]; do
         sleep 1 # a sample a second is what is drawn
         second=$((second + 1))
-        echo "$second $(sed -n 's/^VmRSS: *\([0-9]*\).*/\1/p' /proc/$pid/status)" >>"$out/memory.txt"
+        rss_kb=$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status)
+        [ -n "$rss_kb" ] || { say "the load ended after $second s" && exit 1; }
+        echo "$second $rss_kb" >>"$out/memory.txt"
     done
     kill $pid
     trap - EXIT
