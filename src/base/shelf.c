@@ -127,7 +127,7 @@ void fy_shelf_trim(struct fy_shelf *shelf, uint64_t now_ns)
         return;
     pthread_mutex_lock(&shelf->mu);
     if (now_ns - shelf->trimmed_ns >= TRIM_INTERVAL_NS) {
-        for (size_t class = FY_SHELF_N_CLASSES; class-- > 0;) { /* large ones first: they are few */
+        for (size_t class = FY_SHELF_N_CLASSES; class -- > 0;) { /* large ones first: they are few */
             struct fy_shelf_block *block;
 
             while (shelf->least_bytes > 0 && (block = shelf->blocks[class])) {

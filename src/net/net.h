@@ -75,9 +75,9 @@ struct fy_call_events {
     /* May be NULL.  Where the next bytes of the body may be put, *ret_cap of them at most, to be handed to on_body from
        there; NULL: anywhere.  A net that has no use for it does not ask */
     uint8_t *(*room)(void *arg, size_t *ret_cap);
-    void (*on_end)(void *arg, int err, const char *detail);      /* once, the last; the call is gone after it.
-         FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT (connecting), _TLS, _RESET, _EOF, _PROTOCOL;
-         detail says more, for people */
+    /* Once, the last; the call is gone after it.  FERRY_OK: the answer is complete.  Else FERRY_ERR_CONNECT, _TIMEOUT
+       (connecting), _TLS, _RESET, _EOF, _PROTOCOL; detail says more, for people */
+    void (*on_end)(void *arg, int err, const char *detail);
 };
 
 /*

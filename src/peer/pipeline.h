@@ -32,7 +32,7 @@ struct fy_pipeline {
     struct fy_peer *peer;      /* const */
     struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
     atomic_uint_fast64_t
-        oldest_ns;   /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
+        oldest_ns;       /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
     bool is_stopped;     /* the loop's, as what follows */
     uint64_t unheard_ns; /* when a post last ended without an answer; 0: none has */
     struct fy_post posts[FY_PIPELINE_WIDTH];

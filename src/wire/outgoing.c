@@ -279,7 +279,7 @@ static uint8_t *write_entries(uint8_t *at, enum ferry_wire_form form, const stru
 #define MIN_SHARED 1024 /* bytes of them: below it counting costs more than copying */
 
 struct fy_packed_entries {
-    atomic_uint n_refs; /* each message's, and the packer's */
+    atomic_uint n_refs;                /* each message's, and the packer's */
     const struct ferry_entry *entries; /* what was packed: for the packer to know them again */
     size_t n_entries;
     size_t memory;

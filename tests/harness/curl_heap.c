@@ -74,8 +74,8 @@ static char *on_strdup(const char *text)
 void curl_heap_setup(void)
 {
     atomic_store(&countdown, -1);
-    ck_assert_int_eq(
-        curl_global_init_mem(CURL_GLOBAL_DEFAULT, on_malloc, on_free, on_realloc, on_strdup, on_calloc), CURLE_OK);
+    ck_assert_int_eq(curl_global_init_mem(CURL_GLOBAL_DEFAULT, on_malloc, on_free, on_realloc, on_strdup, on_calloc),
+                     CURLE_OK);
 }
 
 void curl_heap_teardown(void)

@@ -31,8 +31,8 @@ void rig_make_dir(char ret_path[RIG_DIR_SIZE]);
 void rig_remove_dir(const char *path); /* at once, by a test that went well */
 
 /*
- * For main, before rig_main, of a program that computes and looks at no clock: beside it, others do, whose deadlines are
- * real.  From now on it has the processor when they wait, and five minutes for each test.
+ * For main, before rig_main, of a program that computes and looks at no clock: beside it, others do, whose deadlines
+ * are real.  From now on it has the processor when they wait, and five minutes for each test.
  */
 void rig_step_aside(void);
 

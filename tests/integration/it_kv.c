@@ -350,8 +350,8 @@ START_TEST(a_leader_that_is_to_leave_gives_its_leadership_away)
 END_TEST
 
 /*
- * Following where the member points.  It points nowhere, with a 503, while it does not know the leader's client URL, and
- * by itself it has no such key while it lags.
+ * Following where the member points.  It points nowhere, with a 503, while it does not know the leader's client URL,
+ * and by itself it has no such key while it lags.
  */
 static bool is_read_through(const char *url)
 {

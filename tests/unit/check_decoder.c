@@ -647,11 +647,10 @@ int main(void)
                     a_heartbeat_on_msgappv2_can_also_come_as_a_full_frame,
                     lengths_are_held_against_the_limit_before_their_bytes_come, the_limit_on_lengths_is_exact,
                     empty_entries_meet_the_limit_of_memory, a_buffer_grows_with_what_arrives_and_goes_with_its_frame,
-                    a_message_lives_on_in_the_memory_of_its_long_frame,
-                    a_long_frame_takes_the_memory_of_the_one_before,
+                    a_message_lives_on_in_the_memory_of_its_long_frame, a_long_frame_takes_the_memory_of_the_one_before,
                     the_place_for_a_frame_is_at_most_a_little_ahead_of_what_came,
                     a_frame_that_is_too_large_to_keep_within_the_limit_is_copied_from,
                     long_frames_survive_every_failed_allocation, a_whole_frame_is_decoded_where_it_lies,
-                    bad_frames_are_named,
-                    damaged_streams_end_in_an_error_or_in_messages, decoding_survives_every_failed_allocation, NULL);
+                    bad_frames_are_named, damaged_streams_end_in_an_error_or_in_messages,
+                    decoding_survives_every_failed_allocation, NULL);
 }

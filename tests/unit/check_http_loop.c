@@ -367,10 +367,10 @@ int main(void)
     return rig_main("http_loop", setup, http_teardown, no_wake_of_another_thread_is_lost,
                     no_wake_is_lost_while_the_loop_spins, a_sleeping_loop_is_woken_each_time,
                     many_wakes_before_a_turn_are_one, a_wake_from_inside_on_wake_is_taken_in_the_same_turn,
-                    a_turn_that_took_long_ends_though_there_is_more_to_do,
-                    a_timer_ends_the_sleep_and_is_never_early, a_turn_waits_no_longer_than_it_was_told,
-                    clocks_go_and_chance_varies, an_idle_loop_uses_no_processor_though_it_may_spin,
-                    a_running_loop_is_stopped_from_another_thread, a_stop_before_the_run_is_not_lost,
-                    a_wake_makes_the_descriptor_readable_for_a_host, a_host_that_polls_drives_a_whole_call,
-                    a_timer_gives_a_host_its_timeout, a_net_without_memory_is_refused_and_leaves_nothing, NULL);
+                    a_turn_that_took_long_ends_though_there_is_more_to_do, a_timer_ends_the_sleep_and_is_never_early,
+                    a_turn_waits_no_longer_than_it_was_told, clocks_go_and_chance_varies,
+                    an_idle_loop_uses_no_processor_though_it_may_spin, a_running_loop_is_stopped_from_another_thread,
+                    a_stop_before_the_run_is_not_lost, a_wake_makes_the_descriptor_readable_for_a_host,
+                    a_host_that_polls_drives_a_whole_call, a_timer_gives_a_host_its_timeout,
+                    a_net_without_memory_is_refused_and_leaves_nothing, NULL);
 }

@@ -912,6 +912,6 @@ int main(void)
         a_server_that_cannot_be_a_peer_is_told_of, following_survives_every_failed_allocation,
         sending_survives_every_failed_allocation, making_one_survives_every_failed_allocation,
         what_cannot_be_handed_to_the_core_is_refused, a_leader_that_asks_for_votes_leads_no_more,
-        a_body_is_found_by_its_message_and_the_oldest_are_pushed_out,
-        a_body_survives_every_failed_allocation, it_does_not_start_without_a_transport, NULL);
+        a_body_is_found_by_its_message_and_the_oldest_are_pushed_out, a_body_survives_every_failed_allocation,
+        it_does_not_start_without_a_transport, NULL);
 }

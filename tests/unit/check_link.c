@@ -234,16 +234,15 @@ END_TEST
 
 int main(void)
 {
-    return rig_main(
-        "link", setup, NULL, silence_on_all_connections_for_five_sixths_is_a_lost_link,
-        silence_counts_from_the_last_packet_and_not_from_the_look_that_saw_it,
-        a_packet_that_is_only_counted_came_after_the_look_before,
-        one_connection_shows_that_all_is_calm_until_something_is_awaited_or_old,
-        what_was_owed_at_a_look_long_after_the_last_is_not_owed_for_all_that_time,
-        one_packet_on_any_connection_is_a_sign_of_life, without_a_connection_there_is_nothing_to_lose,
-        what_is_not_acknowledged_while_packets_come_was_lost_one_way,
-        a_slow_link_that_acknowledges_bit_by_bit_is_left_alone,
-        a_break_while_something_is_owed_and_the_peer_is_heard_is_one_way,
-        a_break_with_all_acknowledged_is_no_matter_of_the_link, a_late_tick_is_our_own_fault_and_begins_anew,
-        a_new_connection_counts_as_a_sign_of_life, NULL);
+    return rig_main("link", setup, NULL, silence_on_all_connections_for_five_sixths_is_a_lost_link,
+                    silence_counts_from_the_last_packet_and_not_from_the_look_that_saw_it,
+                    a_packet_that_is_only_counted_came_after_the_look_before,
+                    one_connection_shows_that_all_is_calm_until_something_is_awaited_or_old,
+                    what_was_owed_at_a_look_long_after_the_last_is_not_owed_for_all_that_time,
+                    one_packet_on_any_connection_is_a_sign_of_life, without_a_connection_there_is_nothing_to_lose,
+                    what_is_not_acknowledged_while_packets_come_was_lost_one_way,
+                    a_slow_link_that_acknowledges_bit_by_bit_is_left_alone,
+                    a_break_while_something_is_owed_and_the_peer_is_heard_is_one_way,
+                    a_break_with_all_acknowledged_is_no_matter_of_the_link,
+                    a_late_tick_is_our_own_fault_and_begins_anew, a_new_connection_counts_as_a_sign_of_life, NULL);
 }

@@ -322,7 +322,7 @@ START_TEST(entries_in_common_are_packed_once)
     ck_assert_ptr_eq(outs[0]->entries, outs[2]->entries);
     ck_assert_ptr_ne(outs[0]->entries, outs[3]->entries);
     ck_assert_ptr_ne(outs[0]->entries, outs[4]->entries); /* after another, they are not known again */
-    for (size_t i = 5; i-- > 0;) { /* whichever goes first */
+    for (size_t i = 5; i-- > 0;) {                        /* whichever goes first */
         check_same(outs[i], &msgs[i]);
         fy_outgoing_free(outs[i]);
     }
@@ -404,11 +404,11 @@ END_TEST
 
 int main(void)
 {
-    return rig_main(
-        "outgoing", setup, teardown, every_form_is_what_protobuf_c_packs, the_forms_of_a_heartbeat_are_etcds,
-        it_knows_what_the_lanes_ask_for, it_is_one_allocation_of_the_size_that_it_says,
-        the_limit_is_exact_and_checked_before_anything_is_allocated, lengths_that_would_wrap_are_too_large,
-        what_is_counted_but_null_is_invalid, nesting_is_bounded, packing_survives_every_failed_allocation,
-        entries_in_common_are_packed_once, short_entries_and_those_of_one_are_not_shared,
-        sharing_survives_every_failed_allocation, memory_goes_back_to_the_shelf, NULL);
+    return rig_main("outgoing", setup, teardown, every_form_is_what_protobuf_c_packs,
+                    the_forms_of_a_heartbeat_are_etcds, it_knows_what_the_lanes_ask_for,
+                    it_is_one_allocation_of_the_size_that_it_says,
+                    the_limit_is_exact_and_checked_before_anything_is_allocated, lengths_that_would_wrap_are_too_large,
+                    what_is_counted_but_null_is_invalid, nesting_is_bounded, packing_survives_every_failed_allocation,
+                    entries_in_common_are_packed_once, short_entries_and_those_of_one_are_not_shared,
+                    sharing_survives_every_failed_allocation, memory_goes_back_to_the_shelf, NULL);
 }

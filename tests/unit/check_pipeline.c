@@ -427,8 +427,7 @@ int main(void)
         four_are_in_flight_and_sixty_four_wait, messages_are_posted_oldest_first,
         a_post_without_an_answer_in_time_has_failed, a_large_body_has_more_time, each_snapshot_is_reported_exactly_once,
         a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots,
-        a_queue_that_is_only_slow_loses_nothing,
-        a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
+        a_queue_that_is_only_slow_loses_nothing, a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
         an_unreachable_url_is_left_once_for_several_failures, stopping_cancels_what_is_in_flight_and_drops_all,
         nothing_is_posted_before_the_peer_is_started, posting_survives_every_failed_allocation, NULL);
 }

@@ -144,8 +144,8 @@ struct served {
     bool is_gone;
     int gone_err; /* of an outflow */
     uint64_t gone_ns;
-    size_t to_send;  /* what the outflow's source has ready */
-    size_t was_read; /* and what of it was taken */
+    size_t to_send;      /* what the outflow's source has ready */
+    size_t was_read;     /* and what of it was taken */
     const uint8_t *lent; /* where it lies; NULL: it is copied */
     size_t n_lent;       /* of the runs that were gathered */
     enum { READ_ON, END_AT_READ, ABORT_AT_READ, END_AT_SENT, ABORT_AT_SENT, END_AT_GONE } twist;
@@ -1376,30 +1376,30 @@ END_TEST
 
 int main(void)
 {
-    return rig_main(
-        "sim", setup, teardown, a_whole_answer_comes_after_the_round_trips_it_takes,
-        a_url_without_path_or_port_is_asked_for_the_root_of_port_80, an_answer_larger_than_the_window_comes_whole,
-        a_request_that_waits_may_be_answered_at_any_later_time, an_aborted_request_ends_without_an_answer,
-        a_posted_body_comes_in_order_and_in_pieces, an_answer_may_come_before_the_body_was_read,
-        a_stream_flows_until_it_is_ended, bytes_can_come_one_at_a_time, an_aborted_stream_is_a_reset,
-        a_source_may_end_its_outflow_from_inside_read, a_source_may_end_its_outflow_when_bytes_are_sent,
-        a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later,
-        a_call_may_be_cancelled_from_any_of_its_events, a_call_may_be_cancelled_while_it_dials,
-        connections_overtake_each_other, a_port_that_nobody_listens_on_refuses, urls_that_are_none_are_refused_at_once,
-        a_listener_binds_its_own_host_and_a_free_port, closing_a_listener_ends_what_came_by_it,
-        a_dial_over_a_cut_link_times_out, a_dial_that_waits_at_a_cut_goes_on_after_it,
-        what_is_sent_over_a_cut_link_arrives_after_it, bad_weather_has_sources_lend_at_times,
-        a_source_is_read_no_further_than_the_window_and_times_out,
-        a_full_window_that_empties_in_time_goes_on, a_window_that_is_full_all_the_time_but_moves_goes_on,
-        without_acknowledgements_the_window_fills_though_the_bytes_arrive, a_slow_link_is_slow_in_its_direction_alone,
-        a_reset_connection_tells_both_ends_even_over_a_cut, a_half_open_connection_is_noticed_by_the_next_write,
-        random_resets_leave_a_clean_beginning, a_crashed_process_is_reset_and_refuses_until_it_is_back,
-        a_crashed_host_tells_nobody, what_a_cut_held_up_dies_with_its_host,
-        a_writer_to_a_crashed_host_learns_when_that_is_back,
-        what_is_called_on_a_crashed_node_does_not_reach_the_network, many_wakes_are_one_event,
-        timers_fire_at_their_time_on_every_clock, each_node_draws_from_a_stream_of_its_own,
-        the_same_seed_gives_the_same_trace_and_another_seed_another, a_network_that_cannot_be_is_refused,
-        a_window_of_one_byte_is_enough, a_world_without_memory_is_refused_whole,
-        listening_survives_every_failed_allocation, a_call_survives_every_failed_allocation,
-        exchanges_survive_every_failed_allocation, NULL);
+    return rig_main("sim", setup, teardown, a_whole_answer_comes_after_the_round_trips_it_takes,
+                    a_url_without_path_or_port_is_asked_for_the_root_of_port_80,
+                    an_answer_larger_than_the_window_comes_whole,
+                    a_request_that_waits_may_be_answered_at_any_later_time, an_aborted_request_ends_without_an_answer,
+                    a_posted_body_comes_in_order_and_in_pieces, an_answer_may_come_before_the_body_was_read,
+                    a_stream_flows_until_it_is_ended, bytes_can_come_one_at_a_time, an_aborted_stream_is_a_reset,
+                    a_source_may_end_its_outflow_from_inside_read, a_source_may_end_its_outflow_when_bytes_are_sent,
+                    a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later,
+                    a_call_may_be_cancelled_from_any_of_its_events, a_call_may_be_cancelled_while_it_dials,
+                    connections_overtake_each_other, a_port_that_nobody_listens_on_refuses,
+                    urls_that_are_none_are_refused_at_once, a_listener_binds_its_own_host_and_a_free_port,
+                    closing_a_listener_ends_what_came_by_it, a_dial_over_a_cut_link_times_out,
+                    a_dial_that_waits_at_a_cut_goes_on_after_it, what_is_sent_over_a_cut_link_arrives_after_it,
+                    bad_weather_has_sources_lend_at_times, a_source_is_read_no_further_than_the_window_and_times_out,
+                    a_full_window_that_empties_in_time_goes_on, a_window_that_is_full_all_the_time_but_moves_goes_on,
+                    without_acknowledgements_the_window_fills_though_the_bytes_arrive,
+                    a_slow_link_is_slow_in_its_direction_alone, a_reset_connection_tells_both_ends_even_over_a_cut,
+                    a_half_open_connection_is_noticed_by_the_next_write, random_resets_leave_a_clean_beginning,
+                    a_crashed_process_is_reset_and_refuses_until_it_is_back, a_crashed_host_tells_nobody,
+                    what_a_cut_held_up_dies_with_its_host, a_writer_to_a_crashed_host_learns_when_that_is_back,
+                    what_is_called_on_a_crashed_node_does_not_reach_the_network, many_wakes_are_one_event,
+                    timers_fire_at_their_time_on_every_clock, each_node_draws_from_a_stream_of_its_own,
+                    the_same_seed_gives_the_same_trace_and_another_seed_another, a_network_that_cannot_be_is_refused,
+                    a_window_of_one_byte_is_enough, a_world_without_memory_is_refused_whole,
+                    listening_survives_every_failed_allocation, a_call_survives_every_failed_allocation,
+                    exchanges_survive_every_failed_allocation, NULL);
 }
