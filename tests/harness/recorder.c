@@ -292,3 +292,13 @@ bool recorder_wait_unreachable(struct recorder *r, uint64_t id, unsigned deadlin
 {
     return recorder_wait(r, was_reported, id, deadline_ms);
 }
+
+static bool has_snapshots(const struct recorder *r, uint64_t n)
+{
+    return r->n_snapshots >= n;
+}
+
+bool recorder_wait_snapshots(struct recorder *r, uint64_t n, unsigned deadline_ms)
+{
+    return recorder_wait(r, has_snapshots, n, deadline_ms);
+}

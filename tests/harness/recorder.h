@@ -67,5 +67,6 @@ bool recorder_wait_messages(struct recorder *r, uint64_t n, unsigned deadline_ms
 bool recorder_wait_of_type(struct recorder *r, enum ferry_message_type type, uint64_t n, unsigned deadline_ms);
 bool recorder_wait_held(struct recorder *r, uint64_t n, unsigned deadline_ms);
 bool recorder_wait_unreachable(struct recorder *r, uint64_t id, unsigned deadline_ms);
+bool recorder_wait_snapshots(struct recorder *r, uint64_t n, unsigned deadline_ms); /* reports of any result */
 
 #endif

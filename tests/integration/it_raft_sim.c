@@ -118,7 +118,6 @@ static unsigned n_last_acknowledged;
 static uint64_t goal; /* commands that everybody must come to apply; 0: not known yet */
 
 /* What all seeds of a test did together: a bad day that never rained proves nothing. */
-static long n_all_leaked;
 static uint64_t n_elections, n_acknowledged, n_unknown, n_installs, n_crashes, n_transfers, n_helped, n_events;
 
 static void give_up(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -869,6 +868,16 @@ static uint64_t end_day(void)
     return hash;
 }
 
+/*
+ * libraft forgets one block for each installation of a snapshot that is cancelled.  live_day counts its blocks to the
+ * last; the leak sanitizer, which only sees that there are some, is told to leave them to it.
+ */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libraft.so\n";
+}
+
 static uint64_t live_day(void)
 {
     long live = heap_live();
@@ -884,7 +893,6 @@ static uint64_t live_day(void)
     hash = end_day();
     if (heap_live() != live + n_leaked)
         give_up("%ld blocks are left, and libraft's leaks are %ld", heap_live() - live, n_leaked);
-    n_all_leaked += n_leaked;
     return hash;
 }
 

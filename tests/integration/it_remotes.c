@@ -89,6 +89,7 @@ START_TEST(a_remote_is_answered_by_post_and_neither_dialled_nor_probed)
     }
     ck_assert_uint_eq(status.probe.n_good + status.probe.n_failed, 0);
     ck_assert_uint_eq(ferry_transport_active_peers(members[0].t), 0); /* it is none */
+    ck_assert(recorder_wait_snapshots(&members[0].recorder, 5, patience_ms(5000)));
     ck_assert_uint_eq(recorder_snapshots(&members[0].recorder, 2, FERRY_SNAPSHOT_FINISH), 5);
 }
 END_TEST
