@@ -106,19 +106,14 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
 /* Write what there is.  true: its share of this turn is used up, and there may be more. */
 static bool write_share(struct fy_outflow *out)
 {
-    struct fy_bypass *bypass = &out->bypass;
-    uint64_t turn = http_of(out)->n_turns;
+    size_t *n_in_turn = fy_share_of_turn(&out->bypass.share, http_of(out));
 
-    if (bypass->turn != turn) {
-        bypass->turn = turn;
-        bypass->n_in_turn = 0;
-    }
-    while (bypass->n_in_turn < MAX_SHARE) {
-        size_t n = write_some(out, MAX_SHARE - bypass->n_in_turn);
+    while (*n_in_turn < MAX_SHARE) {
+        size_t n = write_some(out, MAX_SHARE - *n_in_turn);
 
         if (n == 0)
             return false;
-        bypass->n_in_turn += n;
+        *n_in_turn += n;
     }
     return true;
 }

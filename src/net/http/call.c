@@ -20,14 +20,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STREAM_BUFFER_SIZE (128L << 10)  /* taken by one read from a connection of its own; touched as far as used */
-#define STREAM_SHARE ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at  \
-                                          */
+#define STREAM_BUFFER_SIZE (128L << 10) /* taken by one read from a connection of its own; touched as far as used */
+#define STREAM_SHARE                                                                                                   \
+    ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at                   \
+                         */
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (512L << 10)
-#define HEAD_BUFFER_SIZE (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream  \
-                                      */
+#define HEAD_BUFFER_SIZE                                                                                               \
+    (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream                       \
+                 */
 
 /* ---- Where to ---- */
 
@@ -150,17 +152,14 @@ static size_t on_header_line(char *line, size_t size, size_t len, void *arg)
 static bool takes_share(struct fy_call *call, size_t len)
 {
     struct fy_http *http = call->http;
+    size_t *n_in_turn = fy_share_of_turn(&call->share, http);
 
-    if (call->turn != http->n_turns) {
-        call->turn = http->n_turns;
-        call->n_in_turn = 0;
-    }
-    if (call->n_in_turn >= STREAM_SHARE) {
+    if (*n_in_turn >= STREAM_SHARE) {
         if (!fy_node_is_linked(&call->rest_node))
             fy_list_append(&http->calls_full, &call->rest_node);
         return false;
     }
-    call->n_in_turn += len;
+    *n_in_turn += len;
     return true;
 }
 

@@ -40,8 +40,7 @@ struct fy_call {
     bool is_body_paused;       /* curl asks for no more until it is told to */
     struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
     struct fy_node rest_node;  /* http->calls_full or calls_rested, when it is a stream that had its share */
-    uint64_t turn;             /* in which it last brought something */
-    size_t n_in_turn;          /* bytes that it brought in that */
+    struct fy_share share;     /* that it brought of this turn */
     char error[CURL_ERROR_SIZE];
 };
 

@@ -102,6 +102,20 @@ static inline const struct fy_http *fy_http_of_const(const struct fy_net *net)
     return (const struct fy_http *)(const void *)net;
 }
 
+/* How many bytes of a stream were moved in the present turn of the loop: see fy_share_of_turn. */
+struct fy_share {
+    uint64_t turn; /* of which n_bytes tells */
+    size_t n_bytes;
+};
+
+/* What was moved in this turn, to be added to: 0 at its beginning. */
+static inline size_t *fy_share_of_turn(struct fy_share *share, const struct fy_http *http)
+{
+    if (share->turn != http->n_turns)
+        *share = (struct fy_share){.turn = http->n_turns};
+    return &share->n_bytes;
+}
+
 /* ---- http.c ---- */
 
 extern const struct fy_net_ops fy_http_ops;

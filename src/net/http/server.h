@@ -130,8 +130,7 @@ struct fy_bypass {
     bool is_begun;             /* chunks are written so */
     bool is_blocked;           /* the socket's buffer is full */
     struct fy_node ready_node; /* http->outflows_ready or outflows_rested */
-    uint64_t turn;             /* in which it wrote last */
-    size_t n_in_turn;
+    struct fy_share share;     /* that it wrote of this turn */
     struct fy_chunk_writer chunk;
 };
 
