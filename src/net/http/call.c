@@ -21,15 +21,13 @@
 #include <unistd.h>
 
 #define STREAM_BUFFER_SIZE (128L << 10) /* taken by one read from a connection of its own; touched as far as used */
-#define STREAM_SHARE                                                                                                   \
-    ((size_t)512 << 10) /* that a stream of curl's may bring in one turn before others are looked at                   \
-                         */
+/* A stream of curl's may bring so much in one turn before others are looked at. */
+#define STREAM_SHARE ((size_t)512 << 10)
 #define POST_BUFFER_SIZE (16L << 10)
 #define MAX_COPIED_BODY ((size_t)64 << 10) /* curl sends up to so much along with the head, if it holds the body */
 #define UPLOAD_BUFFER_SIZE (512L << 10)
-#define HEAD_BUFFER_SIZE                                                                                               \
-    (16L << 10) /* curl copies a head to be encrypted; the least that it takes, held by a stream                       \
-                 */
+/* Curl copies a head to be encrypted: the least that it takes, for a stream holds it. */
+#define HEAD_BUFFER_SIZE (16L << 10)
 
 /* ---- Where to ---- */
 
