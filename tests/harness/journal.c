@@ -83,6 +83,18 @@ size_t journal_count(struct journal *j, enum ferry_log_level level, uint64_t pee
     return n;
 }
 
+bool journal_ends_with(struct journal *j, uint64_t peer, const char *part, const char *end)
+{
+    bool ends = false;
+
+    pthread_mutex_lock(&j->mu);
+    for (size_t i = 0; i < j->n_lines; i++)
+        if (j->lines[i].peer == peer && strstr(j->lines[i].text, part))
+            ends = strstr(j->lines[i].text, end) != NULL;
+    pthread_mutex_unlock(&j->mu);
+    return ends;
+}
+
 bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned deadline_ms)
 {
     struct timespec deadline = monotonic_in_ms(deadline_ms);

@@ -36,6 +36,8 @@ void journal_clear(struct journal *j);
 
 /* Lines about peer, as grave as level at least, whose text holds part ("": every one). */
 size_t journal_count(struct journal *j, enum ferry_log_level level, uint64_t peer, const char *part);
+/* Does the last line about peer that holds part hold end, too? */
+bool journal_ends_with(struct journal *j, uint64_t peer, const char *part, const char *end);
 bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned deadline_ms);
 
 /* The first lines about peer but for the debug level, for a failing test's message.  In a static buffer. */
