@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define MIN_BITS 8 /* of the smallest class */
 #define TRIM_INTERVAL_NS UINT64_C(1000000000)
@@ -50,13 +51,25 @@ static void free_pile(struct fy_shelf_block *pile)
     }
 }
 
+void fy_shelf_clear(struct fy_shelf *shelf)
+{
+    struct fy_shelf_block *blocks[FY_SHELF_N_CLASSES];
+
+    if (shelf->max_bytes == 0)
+        return;
+    pthread_mutex_lock(&shelf->mu);
+    memcpy(blocks, shelf->blocks, sizeof(blocks));
+    memset(shelf->blocks, 0, sizeof(shelf->blocks));
+    shelf->n_bytes = 0;
+    shelf->least_bytes = 0;
+    pthread_mutex_unlock(&shelf->mu);
+    for (size_t i = 0; i < FY_SHELF_N_CLASSES; i++)
+        free_pile(blocks[i]);
+}
+
 void fy_shelf_release(struct fy_shelf *shelf)
 {
-    for (size_t i = 0; i < FY_SHELF_N_CLASSES; i++) {
-        free_pile(shelf->blocks[i]);
-        shelf->blocks[i] = NULL;
-    }
-    shelf->n_bytes = 0;
+    fy_shelf_clear(shelf);
     pthread_mutex_destroy(&shelf->mu);
 }
 

@@ -286,9 +286,10 @@ struct fy_packed_entries {
     uint8_t packed[];
 };
 
-static bool has_entries_of(const struct ferry_message *msg, const struct ferry_message *other)
+/* Are these msg's?  The very array: what is in it is not compared. */
+static bool has_entries(const struct ferry_message *msg, const struct ferry_entry *entries, size_t n_entries)
 {
-    return msg->n_entries > 0 && msg->n_entries == other->n_entries && msg->entries == other->entries;
+    return msg->entries == entries && msg->n_entries == n_entries;
 }
 
 /* Let go of a reference; the pile, with the memory if that was the last one. */
@@ -312,10 +313,10 @@ static void share_entries(struct fy_packer *packer, const struct ferry_message *
 {
     struct fy_packed_entries *shared = packer->shared;
 
-    if (shared && shared->n_entries == msg->n_entries && shared->entries == msg->entries)
+    if (shared && has_entries(msg, shared->entries, shared->n_entries))
         return;
     fy_packer_release(packer);
-    if (!next || entries_len < MIN_SHARED || !has_entries_of(msg, next))
+    if (!next || entries_len < MIN_SHARED || !has_entries(next, msg->entries, msg->n_entries))
         return;
     shared = fy_shelf_take(packer->shelf, sizeof(*shared) + entries_len);
     if (!shared)
