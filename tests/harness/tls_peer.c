@@ -82,6 +82,7 @@ struct tls_peer_result tls_peer_dial(const char *url, const struct tls_peer_conf
         int len = SSL_read(ssl, answer, sizeof(answer));
 
         result.is_answered = len >= 12 && memcmp(answer, "HTTP/1.1 404", 12) == 0;
+        (void)snprintf(result.cipher, sizeof(result.cipher), "%s", SSL_get_cipher_name(ssl));
     }
     SSL_get0_alpn_selected(ssl, &alpn, &alpn_len);
     result.has_alpn = alpn_len > 0;
