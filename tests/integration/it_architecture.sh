@@ -28,6 +28,8 @@ allowed() # FILE
     src/kv/*) echo kv tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;
     src/tools/bench_codec.c) echo tools wire ;;
+    src/tools/flags.[ch]) echo tools/flags.h ;;
+    src/tools/number.[ch]) echo tools/number.h ;;
     src/tools/*) echo tools ;;
     *) echo nothing ;;
     esac
