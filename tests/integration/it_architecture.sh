@@ -25,7 +25,7 @@ allowed() # FILE
     src/transport/*) echo base wire net disk peer transport ;;
     src/sim/*) echo base net transport ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
-    src/kv/*) echo kv tools/number.h ;;
+    src/kv/*) echo kv tools/flags.h tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;
     src/tools/bench_codec.c) echo tools wire ;;
     src/tools/flags.[ch]) echo tools/flags.h ;;
