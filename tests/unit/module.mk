@@ -12,6 +12,7 @@ UNIT_TESTS = \
 	check_delivery.test \
 	check_disk.test \
 	check_encoder.test \
+	check_etcd_options.test \
 	check_etcd_raft.test \
 	check_etcd_state.test \
 	check_etcd_storage.test \
@@ -63,6 +64,9 @@ check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_etcd_options_test_SOURCES = tests/unit/check_etcd_options.c
+check_etcd_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_options_test_LDADD = libetcd-member.la $(LDADD)
 check_etcd_raft_test_SOURCES = tests/unit/check_etcd_raft.c
 check_etcd_raft_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_raft_test_LDADD = libetcd-member.la $(LDADD)
