@@ -95,19 +95,19 @@ static void on_failed(void *ctx, const char *text)
 
 static void read_options(struct program *program, int argc, char **argv)
 {
-    char text[512];
+    struct flags_fault fault;
 
-    switch (kv_options_parse(argc, argv, &program->options, text, sizeof(text))) {
-    case KV_OPTIONS_OK:
+    switch (kv_options_parse(argc, argv, &program->options, &fault)) {
+    case FLAGS_OK:
         return;
-    case KV_OPTIONS_HELP:
+    case FLAGS_HELP:
         kv_options_print_help(stdout);
         exit(EXIT_SUCCESS);
-    case KV_OPTIONS_VERSION:
+    case FLAGS_VERSION:
         printf("ferry-kv %s\n", ferry_version());
         exit(EXIT_SUCCESS);
-    case KV_OPTIONS_WRONG:
-        die(2, text);
+    case FLAGS_WRONG:
+        die(2, fault.text);
     }
 }
 

@@ -24,6 +24,8 @@ ferry_kv_SOURCES = \
 	src/kv/status.h \
 	src/kv/store.c \
 	src/kv/store.h \
+	src/tools/flags.c \
+	src/tools/flags.h \
 	src/tools/number.c \
 	src/tools/number.h
 endif

@@ -3,9 +3,6 @@
  */
 #include "kv/options.h"
 
-#include <getopt.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tools/number.h"
@@ -26,17 +23,10 @@ enum option_id {
     OPT_SNAPSHOT,
     OPT_TRAILING,
     OPT_FAULTS,
-    OPT_LOG,
-    OPT_HELP,
-    OPT_VERSION
+    OPT_LOG
 };
 
-static const struct {
-    const char *name;
-    const char *takes; /* NULL: nothing */
-    const char *help;
-    enum option_id id;
-} table[] = {
+static const struct flag table[] = {
     {"id", "N", "this member's number, not 0", OPT_ID},
     {"data-dir", "DIR", "where it keeps its log; made if it is missing", OPT_DATA_DIR},
     {"peer-url", "URL", "where it listens for the other members, http or https", OPT_PEER_URL},
@@ -53,10 +43,10 @@ static const struct {
     {"trailing-entries", "N", "entries kept before a snapshot (1024)", OPT_TRAILING},
     {"enable-faults", NULL, "let clients cut links between members: for tests", OPT_FAULTS},
     {"log-level", "LEVEL", "of the transport: error, warn, info or debug (warn)", OPT_LOG},
-    {"help", NULL, "print this text", OPT_HELP},
-    {"version", NULL, "print the version", OPT_VERSION},
 };
-#define N_OPTIONS (sizeof(table) / sizeof(table[0]))
+
+static flags_take_fn take;
+static const struct flags flags = {table, sizeof(table) / sizeof(table[0]), take};
 
 void kv_options_print_help(FILE *to)
 {
@@ -65,12 +55,7 @@ void kv_options_print_help(FILE *to)
           "One member of a replicated key-value store.\n"
           "\n",
           to);
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        char left[64];
-
-        (void)snprintf(left, sizeof(left), "--%s %s", table[i].name, table[i].takes ? table[i].takes : "");
-        fprintf(to, "  %-28s %s\n", left, table[i].help);
-    }
+    flags_print_help(&flags, to);
     fputs("\n"
           "Clients: PUT, GET and DELETE /kv/KEY; POST /members?add=N&peer-url=URL and /members?remove=N; GET /status "
           "and\n"
@@ -161,42 +146,26 @@ static bool parse_cluster(struct kv_options *options, const char *text)
     }
 }
 
-static bool parse_level(const char *text, enum ferry_log_level *ret_level)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-
-    for (int i = 0; i < 4; i++) {
-        if (strcmp(text, names[i]) == 0) {
-            *ret_level = (enum ferry_log_level)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* ---- The whole ----------------------------------------------------------------------------------------------------
  */
 
-__attribute__((format(printf, 3, 4))) static enum kv_options_outcome wrong(char *text, size_t size, const char *format,
-                                                                           ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, size, format, args); /* cut when it is long: one line is enough */
-    va_end(args);
-    return KV_OPTIONS_WRONG;
-}
-
 /* Take the option whose value is text.  NULL when it is fine, else what it should have been. */
-static const char *take(enum option_id id, const char *text, struct kv_options *options)
+static const char *take(int id, const char *text, void *ctx)
 {
-    switch (id) {
+    static const char *const levels[] = {[FERRY_LOG_ERROR] = "error",
+                                         [FERRY_LOG_WARN] = "warn",
+                                         [FERRY_LOG_INFO] = "info",
+                                         [FERRY_LOG_DEBUG] = "debug",
+                                         NULL};
+    struct kv_options *options = ctx;
+    int place;
+
+    switch ((enum option_id)id) {
     case OPT_ID:
         return number_parse(text, 1, UINT64_MAX, &options->id) ? NULL : "a number from 1 to 18446744073709551615";
     case OPT_DATA_DIR:
         options->data_dir = text;
-        return *text ? NULL : "a directory";
+        return NULL;
     case OPT_PEER_URL:
         options->peer_url = text;
         return kv_options_is_peer_url(text) ? NULL : "http://HOST:PORT or https://HOST:PORT";
@@ -209,7 +178,8 @@ static const char *take(enum option_id id, const char *text, struct kv_options *
     case OPT_CLUSTER:
         return parse_cluster(options, text) ? NULL : "1=URL,2=URL,... with no number or URL twice";
     case OPT_CLUSTER_ID:
-        return number_parse(text, 1, UINT64_MAX, &options->cluster_id) ? NULL : "a number that is not 0";
+        return number_parse(text, 1, UINT64_MAX, &options->cluster_id) ? NULL
+                                                                       : "a number from 1 to 18446744073709551615";
     case OPT_PEER_CERT:
         options->peer_cert_file = text;
         return NULL;
@@ -223,9 +193,11 @@ static const char *take(enum option_id id, const char *text, struct kv_options *
         options->peer_crl_file = text;
         return NULL;
     case OPT_ELECTION:
-        return number_parse(text, 10, 60000, &options->election_timeout_ms) ? NULL : "10 to 60000 milliseconds";
+        return number_parse(text, 10, 60000, &options->election_timeout_ms)
+                   ? NULL
+                   : "a number of milliseconds from 10 to 60000";
     case OPT_HEARTBEAT:
-        return number_parse(text, 1, 60000, &options->heartbeat_ms) ? NULL : "1 to 60000 milliseconds";
+        return number_parse(text, 1, 60000, &options->heartbeat_ms) ? NULL : "a number of milliseconds from 1 to 60000";
     case OPT_SNAPSHOT:
         return number_parse(text, 1, UINT32_MAX, &options->snapshot_entries) ? NULL : "a number from 1 to 4294967295";
     case OPT_TRAILING:
@@ -234,10 +206,9 @@ static const char *take(enum option_id id, const char *text, struct kv_options *
         options->allows_faults = true;
         return NULL;
     case OPT_LOG:
-        return parse_level(text, &options->log_level) ? NULL : "error, warn, info or debug";
-    case OPT_HELP:
-    case OPT_VERSION:
-        break;
+        place = flags_find_word(levels, text);
+        options->log_level = (enum ferry_log_level)(place < 0 ? 0 : place);
+        return place >= 0 ? NULL : "error, warn, info or debug";
     }
     return NULL;
 }
@@ -248,65 +219,43 @@ bool kv_options_is_founder(const struct kv_options *options)
 }
 
 /* What is missing, and what does not go together. */
-static enum kv_options_outcome check(const struct kv_options *options, char *text, size_t size)
+static enum flags_outcome check(const struct kv_options *options, struct flags_fault *ret_fault)
 {
     const struct kv_cluster_member *self = find_member(options, options->id);
     bool has_tls = options->peer_cert_file || options->peer_key_file || options->peer_ca_file || options->peer_crl_file;
 
     if (options->id == 0)
-        return wrong(text, size, "--id is missing");
+        return flags_refuse(ret_fault, "--id is missing");
     if (!options->data_dir)
-        return wrong(text, size, "--data-dir is missing");
+        return flags_refuse(ret_fault, "--data-dir is missing");
     if (!options->peer_url)
-        return wrong(text, size, "--peer-url is missing");
+        return flags_refuse(ret_fault, "--peer-url is missing");
     if (!options->client_url)
-        return wrong(text, size, "--client-url is missing");
+        return flags_refuse(ret_fault, "--client-url is missing");
     if (options->n_cluster == 0)
-        return wrong(text, size, "--cluster is missing");
+        return flags_refuse(ret_fault, "--cluster is missing");
     if (self && strcmp(self->url, options->peer_url) != 0)
-        return wrong(text, size, "--cluster has %s for this member, and --peer-url %s", self->url, options->peer_url);
+        return flags_refuse(ret_fault, "--cluster has %s for this member, and --peer-url %s", self->url,
+                            options->peer_url);
     if (has_tls && (!options->peer_cert_file || !options->peer_key_file || !options->peer_ca_file))
-        return wrong(text, size, "TLS needs --peer-cert-file, --peer-key-file and --peer-trusted-ca-file");
+        return flags_refuse(ret_fault, "TLS needs --peer-cert-file, --peer-key-file and --peer-trusted-ca-file");
     if (strncmp(options->peer_url, "https:", 6) == 0 && !has_tls)
-        return wrong(text, size, "--peer-url is https: TLS needs --peer-cert-file and the like");
+        return flags_refuse(ret_fault, "--peer-url is https: TLS needs --peer-cert-file and the like");
     if (options->heartbeat_ms >= options->election_timeout_ms)
-        return wrong(text, size, "--heartbeat-interval must be less than --election-timeout");
-    return KV_OPTIONS_OK;
+        return flags_refuse(ret_fault, "--heartbeat-interval must be less than --election-timeout");
+    return FLAGS_OK;
 }
 
-enum kv_options_outcome kv_options_parse(int argc, char **argv, struct kv_options *options, char *text, size_t size)
+enum flags_outcome kv_options_parse(int argc, char **argv, struct kv_options *options, struct flags_fault *ret_fault)
 {
-    struct option longs[N_OPTIONS + 1];
-    int place;
-    int got;
+    enum flags_outcome outcome;
 
-    memset(longs, 0, sizeof(longs));
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        longs[i] = (struct option){table[i].name, table[i].takes ? required_argument : no_argument, NULL, 0};
     *options = (struct kv_options){.cluster_id = 1,
                                    .election_timeout_ms = 1000,
                                    .heartbeat_ms = 100,
                                    .snapshot_entries = 8192,
                                    .trailing_entries = 1024,
                                    .log_level = FERRY_LOG_WARN};
-    opterr = 0;
-    optind = 1;
-    while ((got = getopt_long(argc, argv, ":", longs, &place)) != -1) {
-        const char *wanted;
-
-        if (got == ':')
-            return wrong(text, size, "%s takes a value", argv[optind - 1]);
-        if (got != 0)
-            return wrong(text, size, "no such option: %s", argv[optind - 1]);
-        if (table[place].id == OPT_HELP)
-            return KV_OPTIONS_HELP;
-        if (table[place].id == OPT_VERSION)
-            return KV_OPTIONS_VERSION;
-        wanted = take(table[place].id, optarg, options);
-        if (wanted)
-            return wrong(text, size, "--%s %s: it takes %s", table[place].name, optarg, wanted);
-    }
-    if (optind < argc)
-        return wrong(text, size, "what is this: %s", argv[optind]);
-    return check(options, text, size);
+    outcome = flags_parse(&flags, argc, argv, options, ret_fault);
+    return outcome == FLAGS_OK ? check(options, ret_fault) : outcome;
 }

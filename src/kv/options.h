@@ -11,6 +11,8 @@
 
 #include <ferry/ferry.h>
 
+#include "tools/flags.h"
+
 #define KV_MAX_CLUSTER 64
 #define KV_MAX_URL 255 /* bytes; as FERRY_LIBRAFT_ADDRESS_MAX */
 
@@ -43,10 +45,8 @@ struct kv_options {
     enum ferry_log_level log_level;
 };
 
-enum kv_options_outcome { KV_OPTIONS_OK, KV_OPTIONS_HELP, KV_OPTIONS_VERSION, KV_OPTIONS_WRONG };
-
-/* Read argv into *options, which borrows from it.  When it is wrong, one line in text says what is. */
-enum kv_options_outcome kv_options_parse(int argc, char **argv, struct kv_options *options, char *text, size_t size);
+/* Read argv into *options, which borrows from it, and see that all of it goes together. */
+enum flags_outcome kv_options_parse(int argc, char **argv, struct kv_options *options, struct flags_fault *ret_fault);
 void kv_options_print_help(FILE *to);
 
 /* http://HOST:PORT or https://HOST:PORT, of at most KV_MAX_URL bytes. */

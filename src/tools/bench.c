@@ -33,20 +33,20 @@ static int measure(const struct bench_options *options)
 int main(int argc, char **argv)
 {
     struct bench_options options;
-    char wrong[256];
+    struct flags_fault fault;
 
-    switch (bench_options_parse(argc, argv, &options, wrong, sizeof(wrong))) {
-    case BENCH_OPTIONS_RUN:
+    switch (bench_options_parse(argc, argv, &options, &fault)) {
+    case FLAGS_OK:
         return measure(&options);
-    case BENCH_OPTIONS_HELP:
+    case FLAGS_HELP:
         bench_options_print_help(stdout);
         return EXIT_SUCCESS;
-    case BENCH_OPTIONS_VERSION:
+    case FLAGS_VERSION:
         printf("ferry-bench %s\n", ferry_version());
         return EXIT_SUCCESS;
-    case BENCH_OPTIONS_WRONG:
+    case FLAGS_WRONG:
         break;
     }
-    fprintf(stderr, "ferry-bench: %s\n", wrong);
+    fprintf(stderr, "ferry-bench: %s\n", fault.text);
     return EXIT_WRONG_OPTIONS;
 }

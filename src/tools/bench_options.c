@@ -6,9 +6,7 @@
  */
 #include "tools/bench_options.h"
 
-#include <getopt.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "tools/bench_mode.h"
@@ -40,35 +38,48 @@ enum option_id {
     OPT_SINK,
     OPT_SOCKET,
     OPT_TLS,
-    OPT_JSON,
-    OPT_HELP,
-    OPT_VERSION
+    OPT_JSON
 };
 
-static const struct {
-    const char *name;
-    const char *takes; /* NULL: nothing */
-    const char *help;
-    enum option_id id;
-    unsigned needs; /* what a mode has to have for it; 0: nothing */
-} table[] = {
-    {"mode", "MODE", "what to measure, see below (msgapp)", OPT_MODE, 0},
-    {"messages", "N", "how many messages, or round trips", OPT_MESSAGES, BENCH_HAS_MESSAGES},
-    {"size", "BYTES", "the entry's data, the heartbeat's context, or the snapshot's body", OPT_SIZE, BENCH_HAS_SIZE},
-    {"window", "W", "messages sent and not yet delivered, at most", OPT_WINDOW, BENCH_HAS_WINDOW},
-    {"peers", "N", "how many peers the one in the middle has", OPT_PEERS, BENCH_HAS_PEERS},
-    {"seconds", "S", "how long to look at what is idle (5)", OPT_SECONDS, BENCH_HAS_SECONDS},
-    {"delivery", "HOW", "who calls the core: inline, workers or host (workers)", OPT_DELIVERY, BENCH_HAS_DELIVERY},
-    {"busy-poll-us", "N", "how long a thread may spin before it sleeps (the library's default)", OPT_BUSY_POLL,
-     BENCH_HAS_DELIVERY},
-    {"sink", "WHERE", "what becomes of a snapshot: discard or file (discard)", OPT_SINK, BENCH_HAS_SINK},
-    {"socket", "KIND", "what raw bytes go over: tcp or pair (tcp)", OPT_SOCKET, BENCH_HAS_SOCKET},
-    {"tls", NULL, "talk over mutual TLS, with certificates made for the measurement", OPT_TLS, BENCH_HAS_TLS},
-    {"json", NULL, "print one JSON object instead of a table", OPT_JSON, 0},
-    {"help", NULL, "print this text", OPT_HELP, 0},
-    {"version", NULL, "print the version", OPT_VERSION, 0},
+static const struct flag table[] = {
+    {"mode", "MODE", "what to measure, see below (msgapp)", OPT_MODE},
+    {"messages", "N", "how many messages, or round trips", OPT_MESSAGES},
+    {"size", "BYTES", "the entry's data, the heartbeat's context, or the snapshot's body", OPT_SIZE},
+    {"window", "W", "messages sent and not yet delivered, at most", OPT_WINDOW},
+    {"peers", "N", "how many peers the one in the middle has", OPT_PEERS},
+    {"seconds", "S", "how long to look at what is idle (5)", OPT_SECONDS},
+    {"delivery", "HOW", "who calls the core: inline, workers or host (workers)", OPT_DELIVERY},
+    {"busy-poll-us", "N", "how long a thread may spin before it sleeps (the library's default)", OPT_BUSY_POLL},
+    {"sink", "WHERE", "what becomes of a snapshot: discard or file (discard)", OPT_SINK},
+    {"socket", "KIND", "what raw bytes go over: tcp or pair (tcp)", OPT_SOCKET},
+    {"tls", NULL, "talk over mutual TLS, with certificates made for the measurement", OPT_TLS},
+    {"json", NULL, "print one JSON object instead of a table", OPT_JSON},
 };
 #define N_OPTIONS (sizeof(table) / sizeof(table[0]))
+
+/* What a mode has to have for an option; of those that are not here: nothing. */
+static const unsigned needs[] = {
+    [OPT_MESSAGES] = BENCH_HAS_MESSAGES,
+    [OPT_SIZE] = BENCH_HAS_SIZE,
+    [OPT_WINDOW] = BENCH_HAS_WINDOW,
+    [OPT_PEERS] = BENCH_HAS_PEERS,
+    [OPT_SECONDS] = BENCH_HAS_SECONDS,
+    [OPT_DELIVERY] = BENCH_HAS_DELIVERY,
+    [OPT_BUSY_POLL] = BENCH_HAS_DELIVERY,
+    [OPT_SINK] = BENCH_HAS_SINK,
+    [OPT_SOCKET] = BENCH_HAS_SOCKET,
+    [OPT_TLS] = BENCH_HAS_TLS,
+    [OPT_JSON] = 0,
+};
+
+static flags_take_fn take;
+static const struct flags flags = {table, N_OPTIONS, take};
+
+/* What has been read so far. */
+struct reading {
+    struct bench_options options;
+    unsigned said; /* a set of option ids */
+};
 
 /* In a set of the options that were given. */
 #define SAID(id) (1u << (id))
@@ -118,29 +129,13 @@ void bench_options_print_help(FILE *to)
           "Measures members in one process that talk over loopback sockets.\n"
           "\n",
           to);
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        char left[40];
-
-        (void)snprintf(left, sizeof(left), "--%s %s", table[i].name, table[i].takes ? table[i].takes : "");
-        fprintf(to, "  %-20s %s\n", left, table[i].help);
-    }
+    flags_print_help(&flags, to);
     fputs("\nModes, each with its defaults:\n", to);
     for (size_t i = 0; bench_modes[i]; i++)
         print_mode(bench_modes[i], to);
     fputs("\n"
           "Exit status: 0 measured, 1 could not be measured, 2 wrong options.\n",
           to);
-}
-
-__attribute__((format(printf, 3, 4))) static enum bench_options_outcome wrong(char *text, size_t size,
-                                                                              const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    (void)vsnprintf(text, size, format, args); /* cut when it is long: one line is enough */
-    va_end(args);
-    return BENCH_OPTIONS_WRONG;
 }
 
 static const struct bench_mode *mode_by_name(const char *name)
@@ -151,22 +146,16 @@ static const struct bench_mode *mode_by_name(const char *name)
     return NULL;
 }
 
-/* The place of a word in a NULL-ended list; -1: it is not there. */
-static int place_of(const char *const *words, const char *word)
-{
-    for (int i = 0; words[i]; i++)
-        if (strcmp(words[i], word) == 0)
-            return i;
-    return -1;
-}
-
 /* Take the option whose value is text.  NULL when it is fine, else what it should have been. */
-static const char *take(enum option_id id, const char *text, struct bench_options *options)
+static const char *take(int id, const char *text, void *ctx)
 {
+    struct reading *reading = ctx;
+    struct bench_options *options = &reading->options;
     uint64_t number = 0;
     int place;
 
-    switch (id) {
+    reading->said |= SAID(id);
+    switch ((enum option_id)id) {
     case OPT_MODE:
         options->mode = mode_by_name(text);
         return options->mode ? NULL : "a mode (see --help)";
@@ -184,15 +173,15 @@ static const char *take(enum option_id id, const char *text, struct bench_option
     case OPT_SECONDS:
         return number_parse(text, 1, MAX_SECONDS, &options->seconds) ? NULL : "a number from 1 to 86400";
     case OPT_DELIVERY:
-        place = place_of(deliveries, text);
+        place = flags_find_word(deliveries, text);
         options->delivery = (enum ferry_delivery)(place < 0 ? 0 : place);
         return place >= 0 ? NULL : "inline, workers or host";
     case OPT_SINK:
-        place = place_of(sinks, text);
+        place = flags_find_word(sinks, text);
         options->sink = (enum bench_sink)(place < 0 ? 0 : place);
         return place >= 0 ? NULL : "discard or file";
     case OPT_SOCKET:
-        place = place_of(sockets, text);
+        place = flags_find_word(sockets, text);
         options->socket = (enum bench_socket)(place < 0 ? 0 : place);
         return place >= 0 ? NULL : "tcp or pair";
     case OPT_BUSY_POLL:
@@ -206,9 +195,6 @@ static const char *take(enum option_id id, const char *text, struct bench_option
     case OPT_JSON:
         options->json = true;
         return NULL;
-    case OPT_HELP:
-    case OPT_VERSION:
-        break;
     }
     return NULL;
 }
@@ -231,70 +217,42 @@ static void fill_defaults(struct bench_options *options, unsigned said)
 }
 
 /* What was said, and each for itself is good, has to fit together. */
-static enum bench_options_outcome check(const struct bench_options *options, unsigned said, char *text, size_t size)
+static enum flags_outcome check(const struct bench_options *options, unsigned said, struct flags_fault *ret_fault)
 {
     const struct bench_mode *mode = options->mode;
 
     for (size_t i = 0; i < N_OPTIONS; i++)
-        if (said & SAID(table[i].id) && (mode->has & table[i].needs) != table[i].needs)
-            return wrong(text, size, "--%s means nothing to mode %s", table[i].name, mode->name);
+        if (said & SAID(table[i].id) && ~mode->has & needs[table[i].id])
+            return flags_refuse(ret_fault, "--%s means nothing to mode %s", table[i].name, mode->name);
     if (options->delivery == FERRY_DELIVER_HOST && !(mode->has & BENCH_HAS_HOST))
-        return wrong(text, size, "mode %s cannot be measured with --delivery host", mode->name);
+        return flags_refuse(ret_fault, "mode %s cannot be measured with --delivery host", mode->name);
     if (options->size > mode->max_size)
-        return wrong(text, size, "--size: '%zu' is not a number of bytes from 0 to %" PRIu64, options->size,
-                     mode->max_size);
+        return flags_refuse(ret_fault, "--size takes a number of bytes from 0 to %" PRIu64 ", not '%zu'",
+                            mode->max_size, options->size);
     if (options->window > MAX_BYTES_UNDER_WAY / (options->size + 1) && mode->has & BENCH_HAS_WINDOW)
-        return wrong(text, size,
-                     "--size times --window is more than 4 GiB under way, take a smaller window: %zu x %" PRIu64,
-                     options->size, options->window);
+        return flags_refuse(ret_fault,
+                            "--size times --window is more than 4 GiB under way, take a smaller window: %zu x %" PRIu64,
+                            options->size, options->window);
     if (options->tls && options->socket == BENCH_SOCKET_PAIR)
-        return wrong(text, size, "--tls goes over --socket tcp alone");
-    return BENCH_OPTIONS_RUN;
+        return flags_refuse(ret_fault, "--tls goes over --socket tcp alone");
+    return FLAGS_OK;
 }
 
-enum bench_options_outcome bench_options_parse(int argc, char **argv, struct bench_options *ret_options,
-                                               char *ret_wrong, size_t wrong_size)
+enum flags_outcome bench_options_parse(int argc, char **argv, struct bench_options *ret_options,
+                                       struct flags_fault *ret_fault)
 {
     const struct ferry_config defaults = FERRY_CONFIG_INIT;
-    struct bench_options options = {.mode = bench_modes[0],
-                                    .seconds = DEFAULT_SECONDS,
-                                    .delivery = defaults.delivery,
-                                    .busy_poll_us = defaults.busy_poll_us};
-    struct option known[N_OPTIONS + 1] = {{0}};
-    enum bench_options_outcome outcome;
-    unsigned said = 0;
-    int at;
-    int id;
+    struct reading reading = {.options = {.mode = bench_modes[0],
+                                          .seconds = DEFAULT_SECONDS,
+                                          .delivery = defaults.delivery,
+                                          .busy_poll_us = defaults.busy_poll_us}};
+    enum flags_outcome outcome = flags_parse(&flags, argc, argv, &reading, ret_fault);
 
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        known[i] = (struct option){table[i].name, table[i].takes ? required_argument : no_argument, NULL, table[i].id};
-    optind = 0; /* begin anew, also after an earlier parse */
-    opterr = 0;
-    for (;;) {
-        const char *should_be;
-
-        at = optind > 0 ? optind : 1;
-        id = getopt_long(argc, argv, "+:", known, NULL);
-        if (id == -1)
-            break;
-        if (id == OPT_HELP)
-            return BENCH_OPTIONS_HELP;
-        if (id == OPT_VERSION)
-            return BENCH_OPTIONS_VERSION;
-        if (id == '?')
-            return wrong(ret_wrong, wrong_size, "no such option, or one that takes no value: %s", argv[at]);
-        if (id == ':')
-            return wrong(ret_wrong, wrong_size, "%s needs a value", argv[at]);
-        should_be = take((enum option_id)id, optarg, &options);
-        if (should_be)
-            return wrong(ret_wrong, wrong_size, "--%s: '%s' is not %s", table[id - 1].name, optarg, should_be);
-        said |= SAID(id);
-    }
-    if (optind < argc)
-        return wrong(ret_wrong, wrong_size, "not an option: %s", argv[optind]);
-    fill_defaults(&options, said);
-    outcome = check(&options, said, ret_wrong, wrong_size);
-    if (outcome == BENCH_OPTIONS_RUN)
-        *ret_options = options;
+    if (outcome != FLAGS_OK)
+        return outcome;
+    fill_defaults(&reading.options, reading.said);
+    outcome = check(&reading.options, reading.said, ret_fault);
+    if (outcome == FLAGS_OK)
+        *ret_options = reading.options;
     return outcome;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "ferry/ferry.h"
+#include "tools/flags.h"
 
 struct bench_mode;
 
@@ -31,15 +32,9 @@ struct bench_options {
     bool json;
 };
 
-enum bench_options_outcome {
-    BENCH_OPTIONS_RUN,
-    BENCH_OPTIONS_HELP,    /* asked for; *ret_options is not set */
-    BENCH_OPTIONS_VERSION, /* likewise */
-    BENCH_OPTIONS_WRONG    /* ret_wrong says in one line why */
-};
-
-enum bench_options_outcome bench_options_parse(int argc, char **argv, struct bench_options *ret_options,
-                                               char *ret_wrong, size_t wrong_size);
+/* *ret_options is set when they are good. */
+enum flags_outcome bench_options_parse(int argc, char **argv, struct bench_options *ret_options,
+                                       struct flags_fault *ret_fault);
 
 void bench_options_print_help(FILE *to);
 

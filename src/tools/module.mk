@@ -36,6 +36,8 @@ ferry_bench_SOURCES = \
 	src/tools/bench_tls.h \
 	src/tools/bench_wire.c \
 	src/tools/bench_wire.h \
+	src/tools/flags.c \
+	src/tools/flags.h \
 	src/tools/latency.c \
 	src/tools/latency.h \
 	src/tools/number.c \

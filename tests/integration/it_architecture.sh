@@ -1,5 +1,6 @@
 #!/bin/sh
-# The house is as its map says: every source file stands in doc/architecture.md, and includes point down only.
+# The house is as its map says: every source file stands in doc/architecture.md, and includes point down only.  Those of
+# the tests' member of an etcd cluster point at ferry.h, and at how the tools read their command lines.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 map=$srcdir/doc/architecture.md
@@ -25,14 +26,18 @@ allowed() # FILE
     src/transport/*) echo base wire net disk peer transport ;;
     src/sim/*) echo base net transport ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
-    src/kv/*) echo kv tools/number.h ;;
+    src/kv/*) echo kv tools/flags.h tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;
     src/tools/bench_codec.c) echo tools wire ;;
+    src/tools/flags.[ch]) echo tools/flags.h ;;
+    src/tools/number.[ch]) echo tools/number.h ;;
     src/tools/*) echo tools ;;
+    tests/interop/etcd-member/*) echo etcd-member tools/flags.h tools/number.h ;;
     *) echo nothing ;;
     esac
 }
 
+(cd "$srcdir" && find tests/interop/etcd-member -name '*.[ch]') | sort >>"$work/files"
 while read -r file; do
     may=$(allowed "$file")
     sed -n 's/^#include "\([^"]*\)".*/\1/p' "$srcdir/$file" | while read -r included; do

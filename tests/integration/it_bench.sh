@@ -121,11 +121,12 @@ timeout 100 "$bench" --messages 1000 >"$work/seen" && grep -q 'messages per seco
     ! grep -q 'link pair' "$work/seen"
 result $? "a table without --json has what the mode measures, and no more"
 try "an option that the mode has no use for is refused" refuses 'means nothing to mode codec' --mode codec --tls
-try "so is one that is not known" refuses --fast --fast
-try "a value that is none" refuses "'many' is not a number from 1" --messages many
+try "so is one that is not known" refuses 'no such option: --fast' --fast
+try "and a value of one that takes none" refuses '--json takes no value' --json=yes
+try "a value that is none" refuses "--messages takes a number from 1 to 100000000000, not 'many'" --messages many
 try "a delivery that a mode cannot do" refuses 'host' --mode mixed --delivery host
 try "TLS over a socket pair" refuses 'tcp' --mode raw --socket pair --tls
 try "a size beyond the mode's" refuses 'from 0 to 268435456' --size 268435457
 try "too much under way" refuses '4 GiB' --size 200000000 --window 1000
-try "a mode that there is not" refuses "'fastest' is not a mode" --mode fastest
+try "a mode that there is not" refuses "--mode takes a mode (see --help), not 'fastest'" --mode fastest
 finish

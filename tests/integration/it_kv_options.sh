@@ -57,8 +57,12 @@ rest="--data-dir $work/none --peer-url $peer --client-url $client --cluster 1=$p
     refuses --election-timeout --id 1 $rest --election-timeout 1
     refuses --heartbeat-interval --id 1 $rest --heartbeat-interval 1000
     refuses --snapshot-entries --id 1 $rest --snapshot-entries 0
-    refuses --log-level --id 1 $rest --log-level loud
+    refuses "--log-level takes error, warn, info or debug, not 'loud'" --id 1 $rest --log-level loud
     refuses --frobnicate --id 1 $rest --frobnicate
+    refuses "no such option: -id" -id 1 $rest
+    refuses "--enable-faults takes no value" --id 1 $rest --enable-faults=yes
+    refuses "--data-dir needs a value: DIR" --id 1 $rest --data-dir=
+    refuses "--peer is short for several options: --peer-url, --peer-cert-file" --id 1 --peer $peer
     refuses leftover --id 1 $rest leftover
 }
 find "$work" -name none >"$work/seen"

@@ -12,10 +12,12 @@ UNIT_TESTS = \
 	check_delivery.test \
 	check_disk.test \
 	check_encoder.test \
+	check_etcd_options.test \
 	check_etcd_raft.test \
 	check_etcd_state.test \
 	check_etcd_storage.test \
 	check_fault_proxy.test \
+	check_flags.test \
 	check_frame.test \
 	check_headers.test \
 	check_histogram.test \
@@ -62,6 +64,9 @@ check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_etcd_options_test_SOURCES = tests/unit/check_etcd_options.c
+check_etcd_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_options_test_LDADD = libetcd-member.la $(LDADD)
 check_etcd_raft_test_SOURCES = tests/unit/check_etcd_raft.c
 check_etcd_raft_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_raft_test_LDADD = libetcd-member.la $(LDADD)
@@ -72,6 +77,7 @@ check_etcd_storage_test_SOURCES = tests/unit/check_etcd_storage.c
 check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
+check_flags_test_SOURCES = tests/unit/check_flags.c src/tools/flags.c
 check_answer_head_test_SOURCES = tests/unit/check_answer_head.c
 check_chunk_writer_test_SOURCES = tests/unit/check_chunk_writer.c
 check_chunks_test_SOURCES = tests/unit/check_chunks.c

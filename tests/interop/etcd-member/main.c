@@ -13,8 +13,28 @@
 #include "etcd-member/member.h"
 #include "etcd-member/options.h"
 #include "etcd-member/say.h"
+#include "ferry/ferry.h"
 
 #define EXIT_WRONG_USE 2
+
+static void read_options(int argc, char **argv, struct options *ret_options)
+{
+    struct flags_fault fault;
+
+    switch (options_parse(argc, argv, ret_options, &fault)) {
+    case FLAGS_OK:
+        return;
+    case FLAGS_HELP:
+        options_print_help(stdout);
+        exit(EXIT_SUCCESS);
+    case FLAGS_VERSION:
+        printf("ferry-etcd-member %s\n", ferry_version());
+        exit(EXIT_SUCCESS);
+    case FLAGS_WRONG:
+        fprintf(stderr, "ferry-etcd-member: %s\n", fault.text);
+        exit(EXIT_WRONG_USE);
+    }
+}
 
 int main(int argc, char **argv)
 {
@@ -22,22 +42,16 @@ int main(int argc, char **argv)
     struct member *member;
     struct admin *admin = NULL;
     sigset_t ends;
-    char *why = NULL;
     int signal_number;
 
-    if (!options_parse(argc, argv, &options, &why)) {
-        if (why)
-            fprintf(stderr, "ferry-etcd-member: %s\nTry --help.\n", why);
-        free(why);
-        return why ? EXIT_WRONG_USE : EXIT_SUCCESS;
-    }
+    read_options(argc, argv, &options);
     /* Blocked in every thread: this one waits for them. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
     sigaddset(&ends, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     member = member_start(&options);
-    if (options.admin_host) {
+    if (*options.admin_host) {
         admin = admin_start(options.admin_host, options.admin_port, member);
         if (!admin)
             die("--admin %s:%u: %s", options.admin_host, options.admin_port, strerror(errno));
@@ -47,6 +61,5 @@ int main(int argc, char **argv)
     say("%s", strsignal(signal_number));
     admin_stop(admin);
     member_stop(member);
-    options_release(&options);
     return EXIT_SUCCESS;
 }

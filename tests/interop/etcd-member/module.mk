@@ -1,4 +1,5 @@
-# etcd-member: a member of an etcd cluster, on Ferry's public interface alone.
+# etcd-member: a member of an etcd cluster, on Ferry's public interface alone.  What it has of src is how the tools read
+# their command lines; it_architecture sees that this stays all.
 
 ETCDSERVER_GENERATED = etcd-member/etcdserver.pb-c.c etcd-member/etcdserver.pb-c.h
 BUILT_SOURCES += $(ETCDSERVER_GENERATED)
@@ -68,11 +69,16 @@ libetcd_member_la_SOURCES = \
 	tests/interop/etcd-member/texts.c \
 	tests/interop/etcd-member/texts.h \
 	tests/interop/etcd-member/version.c \
-	tests/interop/etcd-member/version.h
+	tests/interop/etcd-member/version.h \
+	src/tools/flags.c \
+	src/tools/flags.h \
+	src/tools/number.c \
+	src/tools/number.h
 nodist_libetcd_member_la_SOURCES = $(ETCDSERVER_GENERATED)
 libetcd_member_la_LIBADD = libraftpb.la $(JANSSON_LIBS) $(ZLIB_LIBS) $(PROTOBUF_C_LIBS)
-ETCD_MEMBER_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/include -I$(top_srcdir)/tests/interop -I$(top_builddir) \
-	$(MHD_CFLAGS) $(CURL_CFLAGS) $(OPENSSL_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) $(ZLIB_CFLAGS)
+ETCD_MEMBER_CPPFLAGS = -D_GNU_SOURCE -I$(top_srcdir)/include -I$(top_srcdir)/src -I$(top_srcdir)/tests/interop \
+	-I$(top_builddir) $(MHD_CFLAGS) $(CURL_CFLAGS) $(OPENSSL_CFLAGS) $(JANSSON_CFLAGS) $(PROTOBUF_C_CFLAGS) \
+	$(ZLIB_CFLAGS)
 
 noinst_PROGRAMS += ferry-etcd-member
 ferry_etcd_member_CPPFLAGS = $(ETCD_MEMBER_CPPFLAGS)

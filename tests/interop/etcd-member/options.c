@@ -3,14 +3,13 @@
  */
 #include "etcd-member/options.h"
 
-#include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "etcd-member/identity.h"
 #include "etcd-member/mem.h"
 #include "etcd-member/texts.h"
+#include "tools/number.h"
 
 enum option_id {
     OPT_NAME = 1,
@@ -29,16 +28,10 @@ enum option_id {
     OPT_CAN_LEAD,
     OPT_CAMPAIGN_AFTER,
     OPT_HANDOVER,
-    OPT_ELECTION,
-    OPT_HELP
+    OPT_ELECTION
 };
 
-static const struct {
-    const char *name;
-    const char *takes; /* NULL: nothing */
-    const char *help;
-    enum option_id id;
-} table[] = {
+static const struct flag table[] = {
     {"name", "NAME", "of this member; required", OPT_NAME},
     {"peer-url", "URL", "where it listens, and what it tells the others; required", OPT_PEER_URL},
     {"initial-cluster", "NAME=URL,...", "the members to begin with, or to ask; required", OPT_INITIAL_CLUSTER},
@@ -56,30 +49,22 @@ static const struct {
     {"campaign-after", "SECONDS", "without a leader; may have a fraction (2.5 election timeouts)", OPT_CAMPAIGN_AFTER},
     {"handover", NULL, "as leader hand over as soon as another member is level", OPT_HANDOVER},
     {"election", "MS", "the cluster's election timeout (1000)", OPT_ELECTION},
-    {"help", NULL, "print this text", OPT_HELP},
 };
-#define N_OPTIONS (sizeof(table) / sizeof(table[0]))
 
-static void print_help(void)
+static flags_take_fn take;
+static const struct flags flags = {table, sizeof(table) / sizeof(table[0]), take};
+
+void options_print_help(FILE *to)
 {
-    puts("usage: ferry-etcd-member OPTION...\n\nA member of an etcd cluster that is not etcd: it votes, keeps the log, "
-         "and can lead.\n");
-    for (size_t i = 0; i < N_OPTIONS; i++) {
-        char *left = mem_print("--%s %s", table[i].name, table[i].takes ? table[i].takes : "");
-
-        printf("  %-32s %s\n", left, table[i].help);
-        free(left);
-    }
-}
-
-static bool parse_number(const char *text, unsigned long max, unsigned long *ret_number)
-{
-    char *end;
-
-    if (*text < '0' || *text > '9')
-        return false;
-    *ret_number = strtoul(text, &end, 10);
-    return *end == '\0' && *ret_number <= max;
+    fputs("usage: ferry-etcd-member --name NAME --peer-url URL --initial-cluster NAME=URL,... --data DIR\n"
+          "\n"
+          "A member of an etcd cluster that is not etcd: it votes, keeps the log, and can lead.\n"
+          "\n",
+          to);
+    flags_print_help(&flags, to);
+    fputs("\n"
+          "Exit status: 0 after SIGTERM or SIGINT, 1 for what failed, 2 for wrong options.\n",
+          to);
 }
 
 static bool parse_seconds(const char *text, unsigned *ret_ms)
@@ -87,7 +72,7 @@ static bool parse_seconds(const char *text, unsigned *ret_ms)
     char *end;
     double seconds = strtod(text, &end);
 
-    if (end == text || *end != '\0' || !(seconds > 0) || seconds > 86400)
+    if (end == text || *end != '\0' || !(seconds >= 0.001) || seconds > 86400)
         return false;
     *ret_ms = (unsigned)(seconds * 1000);
     return true;
@@ -96,22 +81,24 @@ static bool parse_seconds(const char *text, unsigned *ret_ms)
 static bool parse_admin(const char *text, struct options *options)
 {
     const char *colon = strrchr(text, ':');
-    unsigned long port;
+    uint64_t port;
 
-    if (!colon || colon == text || !parse_number(colon + 1, UINT16_MAX, &port))
+    if (!colon || colon == text || (size_t)(colon - text) >= sizeof(options->admin_host) ||
+        !number_parse(colon + 1, 0, UINT16_MAX, &port))
         return false;
-    free(options->admin_host);
-    options->admin_host = mem_copy(text, (size_t)(colon - text));
+    memcpy(options->admin_host, text, (size_t)(colon - text));
+    options->admin_host[colon - text] = '\0';
     options->admin_port = (uint16_t)port;
     return true;
 }
 
 /* Take the option whose value is text.  NULL when it is fine, else what it should have been. */
-static const char *take(enum option_id id, const char *text, struct options *options)
+static const char *take(int id, const char *text, void *ctx)
 {
-    unsigned long number;
+    struct options *options = ctx;
+    uint64_t number;
 
-    switch (id) {
+    switch ((enum option_id)id) {
     case OPT_NAME:
         options->name = text;
         break;
@@ -154,75 +141,51 @@ static const char *take(enum option_id id, const char *text, struct options *opt
         options->can_lead = true;
         break;
     case OPT_CAMPAIGN_AFTER:
-        return parse_seconds(text, &options->campaign_after_ms) ? NULL : "a number of seconds";
+        return parse_seconds(text, &options->campaign_after_ms) ? NULL : "a number of seconds from 0.001 to 86400";
     case OPT_HANDOVER:
         options->handover = true;
         break;
     case OPT_ELECTION:
-        if (!parse_number(text, 600000, &number) || number < 10)
+        if (!number_parse(text, 10, 600000, &number))
             return "a number of milliseconds from 10 to 600000";
         options->election_ms = (unsigned)number;
         break;
-    case OPT_HELP:
-        break;
     }
     return NULL;
 }
 
-static char *find_missing(const struct options *options)
+/* What is missing, and what does not go together. */
+static enum flags_outcome check(const struct options *options, struct flags_fault *ret_fault)
 {
-    if (!options->name || !options->peer_url || !options->initial_cluster || !options->data)
-        return mem_print("--name, --peer-url, --initial-cluster and --data are required");
+    if (!options->name)
+        return flags_refuse(ret_fault, "--name is missing");
+    if (!options->peer_url)
+        return flags_refuse(ret_fault, "--peer-url is missing");
+    if (!options->initial_cluster)
+        return flags_refuse(ret_fault, "--initial-cluster is missing");
+    if (!options->data)
+        return flags_refuse(ret_fault, "--data is missing");
     if (!options->cert != !options->key || !options->cert != !options->ca)
-        return mem_print("--cert, --key and --ca go together");
-    return NULL;
+        return flags_refuse(ret_fault, "TLS needs --cert, --key and --ca");
+    return FLAGS_OK;
 }
 
-bool options_parse(int argc, char **argv, struct options *ret_options, char **ret_why)
+enum flags_outcome options_parse(int argc, char **argv, struct options *ret_options, struct flags_fault *ret_fault)
 {
     struct options options = {.token = "etcd-cluster", .server_version = "3.4.0", .election_ms = 1000};
-    struct option known[N_OPTIONS + 1] = {{0}};
-    char *why = NULL;
-    int id = 0;
+    enum flags_outcome outcome = flags_parse(&flags, argc, argv, &options, ret_fault);
 
-    for (size_t i = 0; i < N_OPTIONS; i++)
-        known[i] = (struct option){table[i].name, table[i].takes ? required_argument : no_argument, NULL, table[i].id};
-    opterr = 0;
-    while (!why && (id = getopt_long(argc, argv, "+:", known, NULL)) != -1 && id != OPT_HELP) {
-        const char *should_be = NULL;
-
-        if (id == '?' || id == ':')
-            why = mem_print("%s: %s", argv[optind - 1], id == ':' ? "needs a value" : "no such option");
-        else
-            should_be = take((enum option_id)id, optarg, &options);
-        if (should_be)
-            why = mem_print("--%s: '%s' is not %s", table[id - 1].name, optarg, should_be);
-    }
-    if (id == OPT_HELP)
-        print_help();
-    else if (!why && optind < argc)
-        why = mem_print("not an option: %s", argv[optind]);
-    else if (!why)
-        why = find_missing(&options);
-    if (id == OPT_HELP || why) {
-        options_release(&options);
-        *ret_why = why;
-        return false;
-    }
+    if (outcome == FLAGS_OK)
+        outcome = check(&options, ret_fault);
+    if (outcome != FLAGS_OK)
+        return outcome;
     if (options.campaign_after_ms == 0)
         options.campaign_after_ms = options.election_ms * 5 / 2;
     *ret_options = options;
-    return true;
+    return FLAGS_OK;
 }
 
-void options_release(struct options *options)
-{
-    free(options->admin_host);
-    options->admin_host = NULL;
-}
-
-/* ---- --initial-cluster
- * --------------------------------------------------------------------------------------------------- */
+/* ---- --initial-cluster ------------------------------------------------------------------------------------------- */
 
 static struct cluster_member *named(struct cluster_member *list, size_t n, const char *name)
 {

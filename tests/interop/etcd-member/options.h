@@ -6,8 +6,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "etcd-member/cluster.h"
+#include "tools/flags.h"
 
 /* Texts are the command line's. */
 struct options {
@@ -19,7 +21,7 @@ struct options {
     const char *data;
     const char *snapdir;
     const char *server_version;
-    char *admin_host; /* its own */
+    char admin_host[256]; /* empty: none */
     uint16_t admin_port;
     const char *cert;
     const char *key;
@@ -31,11 +33,14 @@ struct options {
     unsigned election_ms;
 };
 
-/* False: *ret_why, to be freed, says what is wrong; NULL there: the help was asked for, and is printed. */
-bool options_parse(int argc, char **argv, struct options *ret_options, char **ret_why);
-void options_release(struct options *options);
+/* *ret_options is set when they are good. */
+enum flags_outcome options_parse(int argc, char **argv, struct options *ret_options, struct flags_fault *ret_fault);
+void options_print_help(FILE *to);
 
-/* The members that --initial-cluster names, with the ids that they have when a cluster begins so.  False as above. */
+/*
+ * The members that --initial-cluster names, with the ids that they have when a cluster begins so.  False: *ret_why, to
+ * be freed, says what is wrong.
+ */
 bool options_members(const struct options *options, struct cluster_members *ret_members, char **ret_why);
 
 #endif
