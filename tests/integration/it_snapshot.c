@@ -1257,14 +1257,17 @@ START_TEST(a_link_that_is_slow_but_moves_is_no_stall)
 }
 END_TEST
 
-/* A piece of the body takes the sink a second, more than two windows of a stall. */
+/*
+ * A piece of the body, half a MiB, takes the sink more than two windows of a stall, and the body is more than is held
+ * between the net and the sink.
+ */
 START_TEST(a_slow_sink_is_nobodys_stall)
 {
-    receiver->config.snapshot_stall_ms = 400;
-    vault.bytes_per_s = MIB / 2;
+    receiver->config.snapshot_stall_ms = 300;
+    vault.bytes_per_s = MIB / 4 * 3;
     start_into_vault();
     sender->config.snapshot_stall_ms = 60000;
-    send_whole(2 * MIB);
+    send_whole(4 * MIB - 512 * KIB);
     await_reports(1, 0, patience_ms(20000));
     ck_assert(vault.is_right);
 }
