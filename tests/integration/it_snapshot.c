@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "disk/body_slots.h"
 #include "ferry/ferry.h"
 #include "harness/fake_peer.h"
 #include "harness/fault_proxy.h"
@@ -1257,17 +1258,14 @@ START_TEST(a_link_that_is_slow_but_moves_is_no_stall)
 }
 END_TEST
 
-/*
- * A piece of the body, half a MiB, takes the sink more than two windows of a stall, and the body is more than is held
- * between the net and the sink.
- */
+/* A slot takes the sink more than two windows of a stall, and the body is more than all slots hold. */
 START_TEST(a_slow_sink_is_nobodys_stall)
 {
     receiver->config.snapshot_stall_ms = 300;
-    vault.bytes_per_s = MIB / 4 * 3;
+    vault.bytes_per_s = FY_BODY_WRITE_SIZE * 3 / 2;
     start_into_vault();
     sender->config.snapshot_stall_ms = 60000;
-    send_whole(4 * MIB - 512 * KIB);
+    send_whole((FY_BODY_N_SLOTS + 2) * FY_BODY_WRITE_SIZE);
     await_reports(1, 0, patience_ms(20000));
     ck_assert(vault.is_right);
 }
