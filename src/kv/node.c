@@ -481,6 +481,7 @@ static int make_storage(struct kv_node *node, const char *log_path, char *text, 
     rv = raft_uv_init(&node->storage.io, node->loop, log_path, &node->no_network);
     if (rv != 0)
         return fail_with(text, size, "%s: %s", log_path, kv_words_for(rv));
+    raft_uv_set_auto_recovery(&node->storage.io, false); /* which puts away what is damaged, acknowledged or not */
     kv_log_guard_begin(&node->storage, on_log_failed, node);
     return 0;
 }

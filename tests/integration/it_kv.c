@@ -5,6 +5,7 @@
  */
 #include "config.h" /* _GNU_SOURCE, for prlimit */
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -522,6 +523,47 @@ START_TEST(a_member_that_cannot_write_ends_and_the_others_go_on)
 }
 END_TEST
 
+/* Some bytes of an entry in the last file of its log that is full or was closed. */
+static void damage_log_of(uint64_t id)
+{
+    char dir[400], path[700];
+    struct dirent **files;
+    FILE *file = NULL;
+    int n;
+
+    (void)snprintf(dir, sizeof(dir), "%.300s/log", cluster.members[id - 1].data_dir);
+    n = scandir(dir, &files, NULL, alphasort);
+    ck_assert_int_gt(n, 0);
+    while (n-- > 0) {
+        if (!file && files[n]->d_name[0] == '0') { /* the others are words */
+            (void)snprintf(path, sizeof(path), "%.390s/%.256s", dir, files[n]->d_name);
+            file = fopen(path, "r+");
+        }
+        free(files[n]);
+    }
+    free(files);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, 40, SEEK_SET), 0);
+    ck_assert_int_ge(fputs("damaged", file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(a_member_whose_log_is_damaged_does_not_begin)
+{
+    begin("http", usual);
+    (void)leader();
+    write_keys(100);
+    ck_assert_int_eq(cluster_stop(&cluster, 1), 0);
+    damage_log_of(1);
+    ck_assert(cluster_start(&cluster, 1));
+    ck_assert_int_eq(wait_for_end_of(1), 1);
+    ck_assert(has_said(1, "checksum mismatch"));
+    wait_for(cluster_leader(&cluster) != 0);
+    write_keys(200);
+    end();
+}
+END_TEST
+
 START_TEST(the_last_member_cannot_be_removed)
 {
     uint64_t last;
@@ -626,6 +668,6 @@ int main(void)
                     a_snapshot_is_enough_after_a_restart, a_fourth_member_joins_while_writes_go_on_and_another_leaves,
                     a_leader_that_is_to_leave_gives_its_leadership_away,
                     a_member_that_does_not_lead_answers_with_the_leader, a_leader_that_is_cut_off_lets_its_reads_go,
-                    a_member_that_cannot_write_ends_and_the_others_go_on, the_last_member_cannot_be_removed,
-                    clients_are_answered_in_words, members_talk_over_tls, NULL);
+                    a_member_that_cannot_write_ends_and_the_others_go_on, a_member_whose_log_is_damaged_does_not_begin,
+                    the_last_member_cannot_be_removed, clients_are_answered_in_words, members_talk_over_tls, NULL);
 }
