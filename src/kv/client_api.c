@@ -379,10 +379,10 @@ void kv_client_api_serve(void *ctx, struct kv_http_request *req)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(path, table[i].path) != 0)
             continue;
-        if (is(req, table[i].method))
+        if (is(req, table[i].method) || (is(req, "HEAD") && strcmp(table[i].method, "GET") == 0))
             table[i].serve(api, req);
         else
-            reply_error(req, 405, "another method");
+            reply(req, 405, "{\"error\":\"%s takes %s\",\"outcome\":\"none\"}\n", path, table[i].method);
         return;
     }
     reply_error(req, 404, "no such path");

@@ -520,7 +520,8 @@ static int make_transport(struct kv_node *node, char *text, size_t size)
     if (err == FERRY_OK)
         err = ferry_transport_start(node->transport);
     if (err != FERRY_OK)
-        return fail_with(text, size, "%s", node->trouble[0] ? node->trouble : ferry_strerror(err));
+        return fail_with(text, size, "%s%s", err == FERRY_ERR_LISTEN ? "cannot listen on " : "",
+                         node->trouble[0] ? node->trouble : ferry_strerror(err));
     node->is_started = true;
     ferry_libraft_attach(node->adapter, node->transport);
     err = ferry_libraft_uv_new(node->adapter, node->loop, &node->turner);

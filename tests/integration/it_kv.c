@@ -606,7 +606,10 @@ START_TEST(clients_are_answered_in_words)
     ck_assert_int_eq(call("GET", long_path, NULL, "1 to 1024"), 400);
     ck_assert_int_eq(call("POST", "/kv/a", "", "GET, PUT and DELETE"), 405);
     ck_assert_int_eq(call("GET", "/nowhere", NULL, "no such path"), 404);
-    ck_assert_int_eq(call("PUT", "/status", "", "another method"), 405);
+    ck_assert_int_eq(call("PUT", "/status", "", "/status takes GET"), 405);
+    ck_assert_int_eq(call("GET", "/members", NULL, "/members takes POST"), 405);
+    ck_assert_int_eq(call("HEAD", "/status", NULL, ""), 200);
+    ck_assert_int_eq(call("HEAD", "/kv/none", NULL, ""), 404);
     ck_assert_int_eq(call("POST", "/members", "", "add=N or remove=N"), 400);
     ck_assert_int_eq(call("POST", "/members?add=9", "", "peer-url"), 400);
     ck_assert_int_eq(call("POST", "/members?add=9&peer-url=ftp://x:1", "", "peer-url"), 400);
