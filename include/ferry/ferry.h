@@ -264,14 +264,15 @@ struct ferry_core {
  */
 struct ferry_snapshot_source {
     void *ctx;       /* the first argument of read and close */
-    uint64_t size;   /* of the body in bytes; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
+    uint64_t size;   /* of the body in bytes, at most 2^62; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
     uint64_t offset; /* of the body in fd */
     int fd;          /* when read is NULL: a file, read by pread, so that its position does not matter.  Never closed
                         here, and open until close is called */
 
     /*
      * Put up to len bytes into buf.  Returns how many; 0 at the end; a negative FERRY_ERR to fail.  A body of known
-     * size has to end there: a shorter or a longer one fails, before the receiver can take it for complete.
+     * size has to end there: a shorter one fails (FERRY_ERR_TRUNCATED), and so does a longer one (FERRY_ERR_TOO_LARGE),
+     * before the receiver can take it for complete.
      */
     int64_t (*read)(void *ctx, void *buf, size_t len);
 
