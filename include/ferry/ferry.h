@@ -446,8 +446,8 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 
 /*
  * Bind the listen URLs and begin to serve, dial and deliver.  Once only.
- * Returns FERRY_OK; FERRY_ERR_LISTEN (the log names the address and the cause), _NOMEM, _SYSTEM, and nothing is left
- * running; FERRY_ERR_STATE when started or stopped before.
+ * Returns FERRY_OK; FERRY_ERR_LISTEN (the log names the address and the cause), _SYSTEM (the log names the cause),
+ * _NOMEM, and nothing is left running; FERRY_ERR_STATE when started or stopped before.
  */
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
