@@ -215,7 +215,7 @@ enum ferry_snapshot_result {
 
 /*
  * What Ferry asks of the Raft core.  Which thread calls is decided by ferry_config.delivery; no lock of Ferry's is
- * held during a call, and a callback may call any function of this header but ferry_transport_stop and _free.
+ * held during a call, and a callback may call any function of this header but ferry_transport_stop, _free and _run.
  */
 struct ferry_core {
     void *ctx; /* the first argument of every callback */
@@ -264,14 +264,15 @@ struct ferry_core {
  */
 struct ferry_snapshot_source {
     void *ctx;       /* the first argument of read and close */
-    uint64_t size;   /* of the body in bytes; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
+    uint64_t size;   /* of the body in bytes, at most 2^62; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
     uint64_t offset; /* of the body in fd */
     int fd;          /* when read is NULL: a file, read by pread, so that its position does not matter.  Never closed
                         here, and open until close is called */
 
     /*
      * Put up to len bytes into buf.  Returns how many; 0 at the end; a negative FERRY_ERR to fail.  A body of known
-     * size has to end there: a shorter or a longer one fails, before the receiver can take it for complete.
+     * size has to end there: a shorter one fails (FERRY_ERR_TRUNCATED), and so does a longer one (FERRY_ERR_TOO_LARGE),
+     * before the receiver can take it for complete.
      */
     int64_t (*read)(void *ctx, void *buf, size_t len);
 
@@ -445,8 +446,8 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 
 /*
  * Bind the listen URLs and begin to serve, dial and deliver.  Once only.
- * Returns FERRY_OK; FERRY_ERR_LISTEN (the log names the address and the cause), _NOMEM, _SYSTEM, and nothing is left
- * running; FERRY_ERR_STATE when started or stopped before.
+ * Returns FERRY_OK; FERRY_ERR_LISTEN (the log names the address and the cause), _SYSTEM (the log names the cause),
+ * _NOMEM, and nothing is left running; FERRY_ERR_STATE when started or stopped before.
  */
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
@@ -478,11 +479,13 @@ FERRY_API int ferry_transport_timeout_ms(const struct ferry_transport *t);
 
 /*
  * Do what there is to do, waiting at most timeout_ms for it (0: not at all, -1: until there is something).
- * Callbacks run inside.  Never from a callback.  FERRY_ERR_STATE in the other deliveries, and before start.
+ * Callbacks run inside.  Never from a callback.  FERRY_ERR_STATE in the other deliveries, before start and after stop.
  */
 FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
 
 /* ---- Members ------------------------------------------------------------------------------------------------------
+ *
+ * Each of these returns FERRY_ERR_STATE before start and FERRY_ERR_CLOSED after stop, beside what it says.
  */
 
 /*
@@ -506,7 +509,7 @@ FERRY_API int ferry_transport_add_remote(struct ferry_transport *t, uint64_t id,
 /*
  * Replace a member's or a remote's URLs.  Streams that stand stay where they are (as in etcd); the next dial uses the
  * new list, a stream that is waiting to dial does so at once, and so does the probe.  FERRY_ERR_NOT_FOUND for an
- * unknown id.
+ * unknown id; FERRY_ERR_URL, _TLS_CONFIG and _NOMEM as from add_peer.
  */
 FERRY_API int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const char *const *urls);
 
@@ -515,6 +518,8 @@ FERRY_API int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id
  * connections are closed; no message to it is accepted after the return, and one that is being delivered may still
  * be.  A remote is forgotten in the same way; _all_peers leaves remotes alone, as etcd does.  FERRY_ERR_NOT_FOUND for
  * an unknown id, which changes nothing.
+ * The member is not told.  What it goes on to post reaches the core, and makes it a remote again, until
+ * core.is_id_removed says that it was removed.
  */
 FERRY_API int ferry_transport_remove_peer(struct ferry_transport *t, uint64_t id);
 FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
@@ -546,7 +551,7 @@ FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry
  * Each accepted snapshot is counted as a message that ends as written or dropped, and reported through
  * core.report_snapshot, exactly once; ferry_transport_stop and _remove_peer end those under way as failures.
  * Returns FERRY_OK when it was accepted; else source was closed with the same error and nothing is reported:
- * FERRY_ERR_INVALID (no MsgSnap, no snapshot in it, or no such source), _NOT_FOUND (nobody has this id), _TOO_LARGE
+ * FERRY_ERR_INVALID (no MsgSnap, no snapshot in it, or no such source), _NOT_FOUND (no peer has this id), _TOO_LARGE
  * (msg alone), _FULL (max_snapshots_out or max_send_bytes), _NOMEM, _SYSTEM, _CLOSED, _STATE.
  */
 FERRY_API int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_message *msg,
@@ -767,6 +772,8 @@ FERRY_API size_t ferry_transport_active_peers(const struct ferry_transport *t);
 /*
  * A paused peer's messages are dropped in both directions while its connections stand; etcd's Pause and Resume are
  * _pause and _resume: all peers, and peers added later.  A cut peer's are dropped in both directions too, until mend.
+ * What waits for a worker already is still delivered.  _cut_peer and _mend_peer: FERRY_ERR_NOT_FOUND for an id that is
+ * neither a peer's nor a remote's.
  */
 FERRY_API void ferry_transport_pause(struct ferry_transport *t);
 FERRY_API void ferry_transport_resume(struct ferry_transport *t);

@@ -100,7 +100,8 @@ struct ferry_libraft_config {
     size_t size; /* of this struct: set by FERRY_LIBRAFT_CONFIG_INIT, so that it can grow */
 
     struct raft_io *inner; /* outlives the adapter, which uses its data field.  Its send is never called; what it
-                              receives, if anything, is handed on */
+                              receives, if anything, is handed on.  libraft 0.15 does not bear an append that fails
+                              there: ferry-kv ends before the core hears of one (src/kv/log_guard.c) */
     void *ctx;             /* the first argument of the following, which all may be NULL */
 
     /*

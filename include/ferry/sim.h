@@ -95,8 +95,8 @@ FERRY_API void ferry_sim_free(struct ferry_sim *sim);
 /* ---- Members ----------------------------------------------------------------------------------------------------- */
 
 /*
- * Add a member, up, whose URLs are http://HOST:PORT with any port.  host, a name without '/', ':', '?' or blanks and
- * of at most 255 bytes, is copied.
+ * Add a member, up, whose URLs are http://HOST:PORT with any port.  host, 1 to 255 letters, digits, '-', '.' and '_',
+ * is copied.
  * Returns FERRY_OK; FERRY_ERR_INVALID (id 0, or no such name), _EXISTS (a member with this id or host), _FULL
  * (FERRY_SIM_MAX_MEMBERS), _NOMEM.
  */

@@ -8,6 +8,7 @@
 
 #include "base/thread.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -44,8 +45,10 @@ int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *a
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
     failed = pthread_create(&thread, NULL, fn, arg);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (failed)
+    if (failed) {
+        errno = failed;
         return FERRY_ERR_SYSTEM;
+    }
     (void)pthread_setname_np(thread, name); /* only for those who look at the process */
     *ret_thread = thread;
     return FERRY_OK;

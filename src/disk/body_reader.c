@@ -30,7 +30,8 @@ struct fy_body_reader {
         size_t len;
         bool is_end;
         int err;
-        int cause; /* errno of a file that could not be read; else 0 */
+        int cause;         /* errno of a file that could not be read; else 0 */
+        const char *words; /* what the source did wrong, where err does not say it; else NULL */
     } step;
 
     /* the loop's */
@@ -43,7 +44,8 @@ struct fy_body_reader {
     bool is_at_end;
     bool is_closing;
     int err;
-    int cause;     /* errno, where it is known */
+    int cause; /* errno, where it is known */
+    const char *words;
     int close_err; /* const once is_closing is set */
 };
 
@@ -85,8 +87,10 @@ static int64_t read_some(struct fy_body_reader *reader, uint8_t *buf, size_t len
     if (source->read) {
         int64_t answer = source->read(source->ctx, buf, len);
 
-        /* neither an error nor as many bytes as there may be: it has written beyond the buffer, or says so */
-        return answer < INT_MIN || answer > (int64_t)len ? FERRY_ERR_INVALID : answer;
+        if (answer >= INT_MIN && answer <= (int64_t)len)
+            return answer;
+        reader->step.words = "its read returned neither a count nor an error";
+        return FERRY_ERR_INVALID; /* it has written beyond the buffer, or says so */
     }
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
@@ -106,7 +110,21 @@ static int check_end(struct fy_body_reader *reader)
     if (!reader->source.read)
         return FERRY_OK;
     n = read_some(reader, &byte, 1);
-    return n > 0 ? FERRY_ERR_TOO_LARGE : (int)n; /* 0 is FERRY_OK */
+    if (n <= 0)
+        return (int)n; /* 0 is FERRY_OK */
+    reader->step.words = "it goes on beyond its size";
+    return FERRY_ERR_TOO_LARGE;
+}
+
+/* The source is at its end, or has given as much as it announced. */
+static int judge_size(struct fy_body_reader *reader)
+{
+    if (reader->source.size == FERRY_SIZE_UNKNOWN)
+        return FERRY_OK;
+    if (reader->n_read == reader->source.size)
+        return check_end(reader);
+    reader->step.words = "it ends before its size";
+    return FERRY_ERR_TRUNCATED;
 }
 
 static void run_read(struct fy_disk_job *job)
@@ -121,8 +139,8 @@ static void run_read(struct fy_disk_job *job)
     reader->step.is_end = n == 0 || reader->n_read == reader->source.size;
     if (n < 0)
         reader->step.err = (int)n;
-    else if (reader->step.is_end && reader->source.size != FERRY_SIZE_UNKNOWN)
-        reader->step.err = reader->n_read < reader->source.size ? FERRY_ERR_TRUNCATED : check_end(reader);
+    else if (reader->step.is_end)
+        reader->step.err = judge_size(reader);
 }
 
 static void run_close(struct fy_disk_job *job)
@@ -178,6 +196,7 @@ static void on_read_done(struct fy_disk_job *job)
     reader->is_busy = false;
     reader->err = reader->step.err;
     reader->cause = reader->step.cause;
+    reader->words = reader->step.words;
     reader->is_at_end = reader->step.is_end;
     if (reader->err == FERRY_OK && reader->step.len > 0)
         fy_body_slots_fill(&reader->slots, reader->step.len);
@@ -228,6 +247,8 @@ int fy_body_reader_error(const struct fy_body_reader *reader)
 
 const char *fy_body_reader_reason(const struct fy_body_reader *reader)
 {
+    if (reader->words)
+        return reader->words;
     return reader->cause ? strerror(reader->cause) : ferry_strerror(reader->err);
 }
 

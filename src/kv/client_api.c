@@ -22,6 +22,7 @@
 #include "kv/options.h"
 #include "kv/status.h"
 #include "kv/store.h"
+#include "kv/words.h"
 #include "tools/number.h"
 
 #define JSON "application/json"
@@ -97,9 +98,9 @@ static void reply_failure(struct kv_client_api *api, struct kv_http_request *req
     if (status == RAFT_NOTLEADER)
         redirect(api, req);
     else if (is_uncertain)
-        reply(req, 503, "{\"error\":\"%s\",\"outcome\":\"unknown\"}\n", raft_strerror(status));
+        reply(req, 503, "{\"error\":\"%s\",\"outcome\":\"unknown\"}\n", kv_words_for(status));
     else
-        reply_error(req, 503, raft_strerror(status));
+        reply_error(req, 503, kv_words_for(status));
 }
 
 /* ---- Keys ---------------------------------------------------------------------------------------------------------
@@ -241,7 +242,7 @@ static void reply_refused(struct kv_client_api *api, struct kv_http_request *req
         reply_error(req, 404, "no such member");
         break;
     default:
-        reply_error(req, 503, raft_strerror(rv));
+        reply_error(req, 503, kv_words_for(rv));
     }
 }
 
@@ -378,10 +379,10 @@ void kv_client_api_serve(void *ctx, struct kv_http_request *req)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(path, table[i].path) != 0)
             continue;
-        if (is(req, table[i].method))
+        if (is(req, table[i].method) || (is(req, "HEAD") && strcmp(table[i].method, "GET") == 0))
             table[i].serve(api, req);
         else
-            reply_error(req, 405, "another method");
+            reply(req, 405, "{\"error\":\"%s takes %s\",\"outcome\":\"none\"}\n", path, table[i].method);
         return;
     }
     reply_error(req, 404, "no such path");

@@ -90,6 +90,12 @@ static void on_failed(void *ctx, const char *text)
     stop(ctx, EXIT_FAILURE);
 }
 
+static void on_broken(void *ctx, const char *text)
+{
+    say(ctx, text);
+    _exit(EXIT_FAILURE);
+}
+
 /* ---- The beginning ------------------------------------------------------------------------------------------------
  */
 
@@ -126,7 +132,7 @@ static void watch_signals(struct program *program)
 static void begin(struct program *program)
 {
     const struct kv_options *options = &program->options;
-    const struct kv_node_events events = {.ctx = program, .say = say, .failed = on_failed};
+    const struct kv_node_events events = {.ctx = program, .say = say, .failed = on_failed, .broken = on_broken};
     char text[512];
 
     if (kv_data_dir_open(&program->dir, options->data_dir, options->id, options->cluster_id, text, sizeof(text)) != 0)

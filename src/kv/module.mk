@@ -15,6 +15,8 @@ ferry_kv_SOURCES = \
 	src/kv/data_dir.h \
 	src/kv/http_server.c \
 	src/kv/http_server.h \
+	src/kv/log_guard.c \
+	src/kv/log_guard.h \
 	src/kv/main.c \
 	src/kv/node.c \
 	src/kv/node.h \
@@ -24,6 +26,8 @@ ferry_kv_SOURCES = \
 	src/kv/status.h \
 	src/kv/store.c \
 	src/kv/store.h \
+	src/kv/words.c \
+	src/kv/words.h \
 	src/tools/flags.c \
 	src/tools/flags.h \
 	src/tools/number.c \

@@ -23,7 +23,9 @@
 #include <raft/uv.h>
 #include <uv.h>
 
+#include "kv/log_guard.h"
 #include "kv/store.h"
+#include "kv/words.h"
 
 struct waiting_read {
     struct waiting_read *next;
@@ -38,7 +40,7 @@ struct kv_node {
     uv_loop_t *loop;
 
     struct raft_uv_transport no_network;
-    struct raft_io storage;
+    struct kv_log_guard storage;
     struct ferry_libraft *adapter;
     struct ferry_transport *transport;
     struct ferry_libraft_uv *turner;
@@ -459,7 +461,16 @@ static const char *cause_of(struct kv_node *node, int rv)
 {
     const char *words = raft_errmsg(&node->raft);
 
-    return words[0] ? words : raft_strerror(rv);
+    return words[0] ? words : kv_words_for(rv);
+}
+
+static void on_log_failed(void *ctx, const char *why)
+{
+    struct kv_node *node = ctx;
+    char text[512];
+
+    (void)snprintf(text, sizeof(text), "the log in %s cannot be written: %s", node->options->data_dir, why);
+    node->events.broken(node->events.ctx, text);
 }
 
 static int make_storage(struct kv_node *node, const char *log_path, char *text, size_t size)
@@ -467,9 +478,11 @@ static int make_storage(struct kv_node *node, const char *log_path, char *text, 
     int rv;
 
     ferry_libraft_uv_no_network(&node->no_network);
-    rv = raft_uv_init(&node->storage, node->loop, log_path, &node->no_network);
+    rv = raft_uv_init(&node->storage.io, node->loop, log_path, &node->no_network);
     if (rv != 0)
-        return fail_with(text, size, "%s: %s", log_path, raft_strerror(rv));
+        return fail_with(text, size, "%s: %s", log_path, kv_words_for(rv));
+    raft_uv_set_auto_recovery(&node->storage.io, false); /* which puts away what is damaged, acknowledged or not */
+    kv_log_guard_begin(&node->storage, on_log_failed, node);
     return 0;
 }
 
@@ -482,7 +495,7 @@ static int make_transport(struct kv_node *node, char *text, size_t size)
     struct ferry_libraft_config adapter = FERRY_LIBRAFT_CONFIG_INIT;
     int err;
 
-    adapter.inner = &node->storage;
+    adapter.inner = &node->storage.io;
     adapter.ctx = node;
     adapter.is_id_removed = is_id_removed;
     adapter.report_fatal = on_fatal;
@@ -507,7 +520,8 @@ static int make_transport(struct kv_node *node, char *text, size_t size)
     if (err == FERRY_OK)
         err = ferry_transport_start(node->transport);
     if (err != FERRY_OK)
-        return fail_with(text, size, "%s", node->trouble[0] ? node->trouble : ferry_strerror(err));
+        return fail_with(text, size, "%s%s", err == FERRY_ERR_LISTEN ? "cannot listen on " : "",
+                         node->trouble[0] ? node->trouble : ferry_strerror(err));
     node->is_started = true;
     ferry_libraft_attach(node->adapter, node->transport);
     err = ferry_libraft_uv_new(node->adapter, node->loop, &node->turner);
@@ -619,7 +633,7 @@ void kv_node_free(struct kv_node *node)
         return;
     ferry_transport_free(node->transport);
     ferry_libraft_free(node->adapter);
-    raft_uv_close(&node->storage);
+    raft_uv_close(&node->storage.io);
     free(node);
 }
 

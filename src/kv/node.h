@@ -24,6 +24,7 @@ struct kv_node_events {
     void *ctx;
     void (*say)(void *ctx, const char *text);    /* a line for people */
     void (*failed)(void *ctx, const char *text); /* it cannot go on: to be closed */
+    void (*broken)(void *ctx, const char *text); /* nor can it be closed: does not return */
 };
 
 /*

@@ -43,7 +43,9 @@ int fy_refusal_judge(struct fy_refusal *refusal, const char *own_cluster_id, cha
                        refusal->cluster_id, own_cluster_id);
         return FERRY_ERR_CLUSTER_ID_MISMATCH;
     }
-    if (refusal->status == 412)
+    if (refusal->status == 412 && strcmp(refusal->body, FY_TEXT_TO_MISMATCH) == 0)
+        (void)snprintf(text, text_size, "%s: another member answers at this URL", FY_TEXT_TO_MISMATCH);
+    else if (refusal->status == 412)
         (void)snprintf(text, text_size, "unhandled error \"%s\" when precondition failed", refusal->body);
     else
         (void)snprintf(text, text_size, "unexpected http status %d \"%s\"", refusal->status, refusal->body);

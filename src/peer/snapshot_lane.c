@@ -25,6 +25,8 @@
 
 #define FRAME_HEAD_LEN 8 /* the length before the message */
 
+#define MAX_BODY ((uint64_t)1 << 62) /* with the message before it still a length that HTTP libraries can bear */
+
 static uint64_t now_ns(const struct fy_snapshot_lane *lane)
 {
     return fy_net_now_ns(lane->peer->local->net);
@@ -36,9 +38,8 @@ static uint64_t now_ns(const struct fy_snapshot_lane *lane)
 static bool is_source(const struct ferry_snapshot_source *source)
 {
     if (source->read)
-        return true;
-    return source->fd >= 0 && source->size != FERRY_SIZE_UNKNOWN && source->offset <= INT64_MAX &&
-           source->size <= INT64_MAX - source->offset;
+        return source->size == FERRY_SIZE_UNKNOWN || source->size <= MAX_BODY;
+    return source->fd >= 0 && source->size <= MAX_BODY && source->offset <= INT64_MAX - source->size;
 }
 
 static void snapshot_free(struct fy_snapshot *snapshot)

@@ -9,6 +9,7 @@
 #include "ferry/sim.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "net/sim/chance.h"
 #include "net/sim/sim.h"
 #include "transport/transport.h"
+#include "wire/url.h"
 
 #define MAX_HOST_LEN 255
 #define CALLERS_STREAM UINT32_MAX /* of chance: far behind those of the nodes */
@@ -102,12 +104,14 @@ static struct member *find(const struct ferry_sim *sim, uint64_t id)
     return NULL;
 }
 
-/* Is it a name that a URL can have in it?  Brackets and all else are the caller's taste. */
+/* Is it a name that a URL can have in it?  Its transport could not listen otherwise, nor be a peer. */
 static bool is_host(const char *host)
 {
-    size_t len = strlen(host);
+    char text[sizeof("http://:80") + MAX_HOST_LEN];
+    struct fy_url url;
+    int len = snprintf(text, sizeof(text), "http://%s:80", host);
 
-    return len > 0 && len <= MAX_HOST_LEN && strcspn(host, "/:? \t\r\n") == len;
+    return len < (int)sizeof(text) && fy_url_parse(text, &url) == FERRY_OK && !url.is_ipv6;
 }
 
 int ferry_sim_add_member(struct ferry_sim *sim, uint64_t id, const char *host)

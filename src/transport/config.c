@@ -71,6 +71,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
         return fail(t, FERRY_ERR_INVALID, "form is none of enum ferry_wire_form");
     if (cfg->delivery < FERRY_DELIVER_WORKERS || cfg->delivery > FERRY_DELIVER_HOST)
         return fail(t, FERRY_ERR_INVALID, "delivery is none of enum ferry_delivery");
+    if (cfg->log_level < FERRY_LOG_ERROR || cfg->log_level > FERRY_LOG_DEBUG)
+        return fail(t, FERRY_ERR_INVALID, "log_level is none of enum ferry_log_level");
     if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_workers == 0 || cfg->n_workers > MAX_WORKERS))
         return fail(t, FERRY_ERR_INVALID, "n_workers is not within 1 to 256");
     if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_propose_workers == 0 || cfg->n_propose_workers > MAX_WORKERS))
@@ -82,6 +84,8 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
     if (cfg->snapshot_sink.open &&
         (!cfg->snapshot_sink.write || !cfg->snapshot_sink.commit || !cfg->snapshot_sink.abort))
         return fail(t, FERRY_ERR_INVALID, "snapshot_sink lacks a function");
+    if (cfg->snapshot_dir && cfg->snapshot_dir[0] == '\0')
+        return fail(t, FERRY_ERR_INVALID, "snapshot_dir is empty");
     if (cfg->link_timeout_ms != 0 && cfg->link_timeout_ms < MIN_LINK_TIMEOUT_MS)
         return fail(t, FERRY_ERR_INVALID, "link_timeout_ms is neither 0 nor at least 500");
     return check_positive(cfg, t);

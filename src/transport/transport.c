@@ -9,6 +9,7 @@
 #include "transport/transport.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -306,6 +307,14 @@ static int advertise(struct ferry_transport *t)
     return t->local.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
+/* err, after its cause has been told: the error alone does not name it. */
+static int explain(const struct ferry_transport *t, int err, const char *what)
+{
+    if (err == FERRY_ERR_SYSTEM)
+        fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: %s", what, strerror(errno));
+    return err;
+}
+
 static int make_net(struct ferry_transport *t)
 {
     struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
@@ -315,7 +324,7 @@ static int make_net(struct ferry_transport *t)
                                  .log = &t->local.log,
                                  .tls = t->tls};
 
-    return t->has_own_net ? fy_http_new(&cfg, &t->local.net) : FERRY_OK;
+    return t->has_own_net ? explain(t, fy_http_new(&cfg, &t->local.net), "no descriptors for its loop") : FERRY_OK;
 }
 
 /* What snapshots need: as many disk workers as there may be snapshots, for one that is stuck must not hold another. */
@@ -339,7 +348,7 @@ static int start_threads(struct ferry_transport *t)
     if (err == FERRY_OK)
         err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
     t->has_io_thread = err == FERRY_OK;
-    return err;
+    return explain(t, err, "cannot start a thread");
 }
 
 /* Undo whatever start has done; no thread of the loop runs. */

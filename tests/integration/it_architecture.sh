@@ -24,7 +24,7 @@ allowed() # FILE
     src/disk/*) echo base net/net.h disk ;;
     src/peer/*) echo base wire net/net.h net/timers.h disk peer ;;
     src/transport/*) echo base wire net disk peer transport ;;
-    src/sim/*) echo base net transport ;;
+    src/sim/*) echo base wire/url.h net transport ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
     src/kv/*) echo kv tools/flags.h tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;

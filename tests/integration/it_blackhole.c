@@ -325,7 +325,7 @@ static void check_hole(const struct run *run)
     ck_assert_uint_ge(counts.written, run->n_rounds * 2 * (N_GOOD - 1));
     ck_assert_uint_eq(dropped, counts.dropped[FERRY_DROP_QUEUE_FULL] + counts.dropped[FERRY_DROP_BUDGET] +
                                    counts.dropped[FERRY_DROP_STREAM_CLOSED] + counts.dropped[FERRY_DROP_POST_FAILED] +
-                                   counts.dropped[FERRY_DROP_STOPPED]);
+                                   counts.dropped[FERRY_DROP_STALE] + counts.dropped[FERRY_DROP_STOPPED]);
     ck_assert_uint_gt(counts.dropped[FERRY_DROP_QUEUE_FULL], 0);
     ck_assert_uint_gt(counts.dropped[FERRY_DROP_STREAM_CLOSED], 0);
 }

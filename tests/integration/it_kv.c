@@ -3,12 +3,18 @@
  *
  * FERRY_KV_WRITES: how many keys the load test writes, in place of 20000 (4000 with a sanitizer).
  */
+#include "config.h" /* _GNU_SOURCE, for prlimit */
+
+#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <curl/curl.h>
@@ -461,6 +467,103 @@ START_TEST(a_leader_that_is_cut_off_lets_its_reads_go)
 }
 END_TEST
 
+static bool has_said(uint64_t id, const char *words)
+{
+    static char log[1 << 16];
+    FILE *file = fopen(cluster.members[id - 1].log_path, "r");
+    size_t len = file ? fread(log, 1, sizeof(log) - 1, file) : 0;
+
+    if (file)
+        (void)fclose(file);
+    log[len] = '\0';
+    return strstr(log, words) != NULL;
+}
+
+/* From now on the member's files stay as small as they are, or become no larger than this. */
+static void fill_disk_of(uint64_t id)
+{
+    const struct rlimit limit = {.rlim_cur = 32 << 10, .rlim_max = RLIM_INFINITY};
+
+    ck_assert_int_eq(prlimit(cluster.members[id - 1].pid, RLIMIT_FSIZE, &limit, NULL), 0);
+}
+
+static int wait_for_end_of(uint64_t id)
+{
+    struct cluster_member *member = &cluster.members[id - 1];
+    uint64_t deadline = monotonic_ms() + patience_ms(20000);
+    int status = 0;
+
+    while (waitpid(member->pid, &status, WNOHANG) != member->pid) {
+        if (monotonic_ms() > deadline)
+            give_up("the end of a member");
+        work_ms(20);
+    }
+    member->pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+START_TEST(a_member_that_cannot_write_ends_and_the_others_go_on)
+{
+    uint64_t first;
+
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* the members inherit it: a write fails, and kills nobody */
+    begin("http", usual);
+    first = leader();
+    write_keys(100);
+    fill_disk_of(first);
+    write_on(1000);
+    ck_assert_int_eq(wait_for_end_of(first), 1);
+    ck_assert(has_said(first, "cannot be written"));
+    wait_for(cluster_leader(&cluster) != 0);
+    write_keys(load_n_acknowledged(load) + 500);
+    ck_assert(cluster_start(&cluster, first));
+    for (uint64_t id = 1; id <= 3; id++)
+        assert_has_all(id);
+    end();
+}
+END_TEST
+
+/* Some bytes of an entry in the last file of its log that is full or was closed. */
+static void damage_log_of(uint64_t id)
+{
+    char dir[400], path[700];
+    struct dirent **files;
+    FILE *file = NULL;
+    int n;
+
+    (void)snprintf(dir, sizeof(dir), "%.300s/log", cluster.members[id - 1].data_dir);
+    n = scandir(dir, &files, NULL, alphasort);
+    ck_assert_int_gt(n, 0);
+    while (n-- > 0) {
+        if (!file && files[n]->d_name[0] == '0') { /* the others are words */
+            (void)snprintf(path, sizeof(path), "%.390s/%.256s", dir, files[n]->d_name);
+            file = fopen(path, "r+");
+        }
+        free(files[n]);
+    }
+    free(files);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fseek(file, 40, SEEK_SET), 0);
+    ck_assert_int_ge(fputs("damaged", file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+START_TEST(a_member_whose_log_is_damaged_does_not_begin)
+{
+    begin("http", usual);
+    (void)leader();
+    write_keys(100);
+    ck_assert_int_eq(cluster_stop(&cluster, 1), 0);
+    damage_log_of(1);
+    ck_assert(cluster_start(&cluster, 1));
+    ck_assert_int_eq(wait_for_end_of(1), 1);
+    ck_assert(has_said(1, "checksum mismatch"));
+    wait_for(cluster_leader(&cluster) != 0);
+    write_keys(200);
+    end();
+}
+END_TEST
+
 START_TEST(the_last_member_cannot_be_removed)
 {
     uint64_t last;
@@ -503,7 +606,10 @@ START_TEST(clients_are_answered_in_words)
     ck_assert_int_eq(call("GET", long_path, NULL, "1 to 1024"), 400);
     ck_assert_int_eq(call("POST", "/kv/a", "", "GET, PUT and DELETE"), 405);
     ck_assert_int_eq(call("GET", "/nowhere", NULL, "no such path"), 404);
-    ck_assert_int_eq(call("PUT", "/status", "", "another method"), 405);
+    ck_assert_int_eq(call("PUT", "/status", "", "/status takes GET"), 405);
+    ck_assert_int_eq(call("GET", "/members", NULL, "/members takes POST"), 405);
+    ck_assert_int_eq(call("HEAD", "/status", NULL, ""), 200);
+    ck_assert_int_eq(call("HEAD", "/kv/none", NULL, ""), 404);
     ck_assert_int_eq(call("POST", "/members", "", "add=N or remove=N"), 400);
     ck_assert_int_eq(call("POST", "/members?add=9", "", "peer-url"), 400);
     ck_assert_int_eq(call("POST", "/members?add=9&peer-url=ftp://x:1", "", "peer-url"), 400);
@@ -565,5 +671,6 @@ int main(void)
                     a_snapshot_is_enough_after_a_restart, a_fourth_member_joins_while_writes_go_on_and_another_leaves,
                     a_leader_that_is_to_leave_gives_its_leadership_away,
                     a_member_that_does_not_lead_answers_with_the_leader, a_leader_that_is_cut_off_lets_its_reads_go,
+                    a_member_that_cannot_write_ends_and_the_others_go_on, a_member_whose_log_is_damaged_does_not_begin,
                     the_last_member_cannot_be_removed, clients_are_answered_in_words, members_talk_over_tls, NULL);
 }

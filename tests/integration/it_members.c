@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "ferry/ferry.h"
@@ -151,6 +152,31 @@ START_TEST(a_taken_port_is_named)
                   journal_text(&members[1].journal, JOURNAL_ANY));
     ck_assert_msg(journal_count(&members[1].journal, FERRY_LOG_ERROR, JOURNAL_ANY, "in use") > 0, "%s",
                   journal_text(&members[1].journal, JOURNAL_ANY));
+}
+END_TEST
+
+/* Whichever descriptor it is that it cannot have. */
+START_TEST(what_the_system_refuses_is_named)
+{
+    struct rlimit before, fewer;
+    int err = FERRY_ERR_SYSTEM;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    fewer = before;
+    for (fewer.rlim_cur = 0; err != FERRY_OK; fewer.rlim_cur++) {
+        ck_assert_int_eq(ferry_transport_new(&members[0].config, &members[0].t), FERRY_OK);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &fewer), 0);
+        err = ferry_transport_start(members[0].t);
+        ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (err == FERRY_OK)
+            break;
+        ck_assert_msg(err == FERRY_ERR_SYSTEM || err == FERRY_ERR_LISTEN, "%s", ferry_strerror(err));
+        ck_assert_uint_gt(journal_count(&members[0].journal, FERRY_LOG_ERROR, JOURNAL_ANY, "Too many open files"),
+                          fewer.rlim_cur);
+        ferry_transport_free(members[0].t);
+        members[0].t = NULL;
+    }
+    ck_assert_uint_gt(fewer.rlim_cur, 4);
 }
 END_TEST
 
@@ -780,16 +806,17 @@ END_TEST
 
 int main(void)
 {
-    return rig_main(
-        "members", setup, teardown, a_bad_configuration_is_refused_and_explained, a_taken_port_is_named,
-        the_second_of_two_listen_urls_fails_and_nothing_is_left, two_listen_urls_both_serve,
-        before_start_and_after_stop_things_are_refused, a_transport_that_never_started_is_freed,
-        a_hundred_transports_leave_nothing_behind, every_failed_allocation_at_birth_is_survived,
-        peers_that_cannot_be_are_refused, a_member_restarts_on_another_port,
-        of_several_urls_the_one_that_lives_is_found, a_removed_peer_is_gone_and_can_come_back,
-        all_peers_are_removed_at_once, a_paused_transport_drops_in_both_directions, a_cut_peer_is_cut_off_alone,
-        a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
-        held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
-        what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped, a_callback_may_call_anything_but_stop,
-        a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);
+    return rig_main("members", setup, teardown, a_bad_configuration_is_refused_and_explained, a_taken_port_is_named,
+                    what_the_system_refuses_is_named, the_second_of_two_listen_urls_fails_and_nothing_is_left,
+                    two_listen_urls_both_serve, before_start_and_after_stop_things_are_refused,
+                    a_transport_that_never_started_is_freed, a_hundred_transports_leave_nothing_behind,
+                    every_failed_allocation_at_birth_is_survived, peers_that_cannot_be_are_refused,
+                    a_member_restarts_on_another_port, of_several_urls_the_one_that_lives_is_found,
+                    a_removed_peer_is_gone_and_can_come_back, all_peers_are_removed_at_once,
+                    a_paused_transport_drops_in_both_directions, a_cut_peer_is_cut_off_alone,
+                    a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
+                    held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
+                    what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped,
+                    a_callback_may_call_anything_but_stop, a_report_may_remove_the_peer_it_is_about,
+                    an_idle_host_is_told_how_long_it_may_sleep, NULL);
 }

@@ -454,13 +454,14 @@ START_TEST(what_cannot_be_accepted_is_an_error_and_closes_the_source)
 {
     struct ferry_message msg = snap_to(2), other = {.type = FERRY_MSG_APP, .to = 2}, bare = snap_to(2);
     struct body b;
-    struct ferry_snapshot_source source, none;
+    struct ferry_snapshot_source source, none, endless;
     unsigned n = 0;
 
     bare.snapshot = NULL;
     body_init(&b, SEED, 100);
-    source = none = body_source(&b);
+    source = none = endless = body_source(&b);
     none.read = NULL;
+    endless.size = FERRY_SIZE_UNKNOWN - 1; /* with the message, beyond any number */
     member_start(receiver);
     ck_assert_int_eq(ferry_transport_new(&sender->config, &sender->t), FERRY_OK);
     ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &msg, &source), FERRY_ERR_STATE);
@@ -475,6 +476,11 @@ START_TEST(what_cannot_be_accepted_is_an_error_and_closes_the_source)
     ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &bare, &source), FERRY_ERR_INVALID);
     ck_assert_uint_eq(b.n_closed, ++n);
     ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &msg, &none), FERRY_ERR_INVALID);
+    ck_assert_uint_eq(b.n_closed, ++n);
+    ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &msg, &endless), FERRY_ERR_INVALID);
+    ck_assert_uint_eq(b.n_closed, ++n);
+    endless.size = INT64_MAX;
+    ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &msg, &endless), FERRY_ERR_INVALID);
     ck_assert_uint_eq(b.n_closed, ++n);
     ferry_transport_stop(sender->t);
     ck_assert_int_eq(ferry_transport_send_snapshot(sender->t, &msg, &source), FERRY_ERR_CLOSED);
@@ -523,14 +529,15 @@ START_TEST(a_source_that_fails_is_told_of_and_stores_nothing)
     static const struct {
         uint64_t size, announced, fail_at;
         int err;
+        const char *words;
     } cases[] = {
-        {MIB - 1, MIB, UINT64_MAX, FERRY_ERR_TRUNCATED},         /* a byte short */
-        {MIB + 1, MIB, UINT64_MAX, FERRY_ERR_TOO_LARGE},         /* a byte long */
-        {1, 0, UINT64_MAX, FERRY_ERR_TOO_LARGE},                 /* where nothing was announced */
-        {0, 1, UINT64_MAX, FERRY_ERR_TRUNCATED},                 /* */
-        {5 * MIB, 5 * MIB, 3 * MIB, FERRY_ERR_SYSTEM},           /* in the middle */
-        {5 * MIB, 5 * MIB, 0, FERRY_ERR_SYSTEM},                 /* at once */
-        {5 * MIB, FERRY_SIZE_UNKNOWN, 3 * MIB, FERRY_ERR_SYSTEM} /* where no length tells */
+        {MIB - 1, MIB, UINT64_MAX, FERRY_ERR_TRUNCATED, "its source: it ends before its size"},    /* a byte short */
+        {MIB + 1, MIB, UINT64_MAX, FERRY_ERR_TOO_LARGE, "its source: it goes on beyond its size"}, /* a byte long */
+        {1, 0, UINT64_MAX, FERRY_ERR_TOO_LARGE, "beyond its size"},              /* where nothing was announced */
+        {0, 1, UINT64_MAX, FERRY_ERR_TRUNCATED, "before its size"},              /* */
+        {5 * MIB, 5 * MIB, 3 * MIB, FERRY_ERR_SYSTEM, "its source: "},           /* in the middle */
+        {5 * MIB, 5 * MIB, 0, FERRY_ERR_SYSTEM, "its source: "},                 /* at once */
+        {5 * MIB, FERRY_SIZE_UNKNOWN, 3 * MIB, FERRY_ERR_SYSTEM, "its source: "} /* where no length tells */
     };
     size_t n = sizeof(cases) / sizeof(cases[0]);
 
@@ -544,6 +551,7 @@ START_TEST(a_source_that_fails_is_told_of_and_stores_nothing)
         ck_assert_int_eq(send_and_await(&b), cases[i].err);
         body_release(&b);
         await_reports(i, i + 1, patience_ms(10000));
+        ck_assert_uint_gt(journal_count(&sender->journal, FERRY_LOG_WARN, 2, cases[i].words), 0);
         send_whole(MIB);
         check_file(MIB);
         await_files(1);

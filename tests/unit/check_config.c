@@ -149,6 +149,8 @@ START_TEST(each_number_is_checked)
     check_refused(form, (enum ferry_wire_form) - 1, FERRY_ERR_INVALID, "form");
     check_refused(delivery, (enum ferry_delivery)3, FERRY_ERR_INVALID, "delivery");
     check_refused(delivery, (enum ferry_delivery) - 1, FERRY_ERR_INVALID, "delivery");
+    check_refused(log_level, (enum ferry_log_level)4, FERRY_ERR_INVALID, "log_level");
+    check_refused(snapshot_dir, "", FERRY_ERR_INVALID, "snapshot_dir is empty");
     check_refused(n_workers, 0, FERRY_ERR_INVALID, "n_workers");
     check_refused(n_workers, 257, FERRY_ERR_INVALID, "n_workers");
     check_refused(n_propose_workers, 0, FERRY_ERR_INVALID, "n_propose_workers");

@@ -408,6 +408,9 @@ START_TEST(what_cannot_be_is_refused_with_its_reason)
     ck_assert_int_eq(ferry_sim_add_member(sim, 9, "a:1"), FERRY_ERR_INVALID);
     ck_assert_int_eq(ferry_sim_add_member(sim, 9, "a b"), FERRY_ERR_INVALID);
     ck_assert_int_eq(ferry_sim_add_member(sim, 9, "a?b"), FERRY_ERR_INVALID);
+    ck_assert_int_eq(ferry_sim_add_member(sim, 9, "a,b"), FERRY_ERR_INVALID);
+    ck_assert_int_eq(ferry_sim_add_member(sim, 9, "a@b"), FERRY_ERR_INVALID);
+    ck_assert_int_eq(ferry_sim_add_member(sim, 9, "[::1]"), FERRY_ERR_INVALID);
     memset(long_host, 'h', sizeof(long_host) - 1);
     long_host[sizeof(long_host) - 1] = '\0';
     ck_assert_int_eq(ferry_sim_add_member(sim, 9, long_host), FERRY_ERR_INVALID);

@@ -338,7 +338,7 @@ START_TEST(each_refusal_has_its_words_and_is_retried_slowly)
         {{.status = 412, .version = "3.4.0", .cluster_id = "2000", .body = "cluster ID mismatch\n"},
          "cluster ID mismatch: the peer's is \"2000\", ours is \"1000\""},
         {{.status = 412, .version = "3.4.0", .body = "to field mismatch\n"},
-         "unhandled error \"to field mismatch\" when precondition failed"},
+         "to field mismatch: another member answers at this URL"},
         {{.status = 500, .version = "3.4.0", .body = "oops\n"}, "unexpected http status 500 \"oops\""},
         {{.status = 301, .version = "3.4.0"}, "unexpected http status 301 \"\""},
         {{.status = 204, .version = "3.4.0"}, "unexpected http status 204 \"\""},
