@@ -246,8 +246,8 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
     }
     atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
     await_heartbeat(w);
-    atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
+    atomic_store(&w->is_attached, true);
     fy_link_stands(&w->peer->link);
     tell_attached(w, older != NULL);
     fy_peer_status_activate(&w->peer->status);
