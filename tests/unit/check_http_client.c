@@ -618,7 +618,7 @@ START_TEST(connecting_takes_no_longer_than_it_may)
     HTTP_UNTIL(has_ended());
     ck_assert_int_eq(seen.err, FERRY_ERR_TIMEOUT);
     ck_assert_uint_ge(http_clock_ns() - begin_ns, 90000000);
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(3000000000));
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(20000000000)); /* the kernel tries for minutes */
     close(first_fd);
     close(full_fd);
 }
@@ -627,10 +627,10 @@ END_TEST
 START_TEST(only_connecting_is_timed)
 {
     seen_call_start(
-        &seen, &(struct fy_call_spec){.method = "GET", .url = url, .own_connection = true, .connect_timeout_ms = 50});
+        &seen, &(struct fy_call_spec){.method = "GET", .url = url, .own_connection = true, .connect_timeout_ms = 1500});
     HTTP_UNTIL(is_accepted());
     HTTP_UNTIL(has_input("\r\n\r\n"));
-    http_turn_for_ms(150);
+    http_turn_for_ms(2000);
     ck_assert(!has_ended());
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     ck_assert_int_eq(seen.err, FERRY_OK);
