@@ -13,5 +13,6 @@ void standstill_start(void); /* begin to watch, by a thread: not before a fork t
 void standstill_stop(void);
 
 uint64_t standstill_ms(void); /* all of it since the start; what is short is not counted */
+uint64_t running_ms(void);    /* the monotonic clock, had it stood still as well */
 
 #endif
