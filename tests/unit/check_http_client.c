@@ -97,6 +97,7 @@ static void cancel_at_body(struct seen_call *call, const char *event)
 
 #define FLOOD ((size_t)8 << 20)
 #define FLOOD_CHUNK ((size_t)100000)
+#define MAX_FLOODS 50
 #define MOST_IN_A_TURN ((size_t)1 << 20) /* a share, what curl kept of the turn before, and one more read */
 
 static uint8_t flood_byte(size_t i)
@@ -159,7 +160,8 @@ static void begin_whole_flood(struct flood *flood)
     HTTP_UNTIL(seen.n_heads == 1);
 }
 
-static void assert_takes_turns(void (*begin)(struct flood *flood), size_t share, size_t most_beyond)
+/* Have a whole flood come; the most of it that came in one turn. */
+static size_t take_flood(void (*begin)(struct flood *flood))
 {
     struct flood flood;
     size_t most = 0;
@@ -178,9 +180,24 @@ static void assert_takes_turns(void (*begin)(struct flood *flood), size_t share,
     for (size_t i = 0; i < FLOOD; i++)
         if (seen.body.data[i] != flood_byte(i))
             ck_abort_msg("byte %zu is another", i);
-    ck_assert_uint_le(most, share + most_beyond);
-    ck_assert_uint_ge(most, share - 1024); /* it was met, and the rest are heads of chunks */
     free(flood.wire);
+    seen_call_release(&seen);
+    close(fd);
+    fd = -1;
+    input = (struct raw_input){.len = 0};
+    return most;
+}
+
+/* How much the kernel has ready at a time is its own business: there are floods until the share is met. */
+static void assert_takes_turns(void (*begin)(struct flood *flood), size_t share, size_t most_beyond)
+{
+    size_t most = 0;
+
+    for (int i = 0; i < MAX_FLOODS && most < share - 1024; i++) { /* the rest are heads of chunks */
+        most = take_flood(begin);
+        ck_assert_uint_le(most, share + most_beyond);
+    }
+    ck_assert_uint_ge(most, share - 1024);
 }
 
 START_TEST(a_full_stream_leaves_other_sockets_their_turn)

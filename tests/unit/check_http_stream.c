@@ -202,8 +202,7 @@ START_TEST(the_vitals_of_a_stream_are_known_at_both_ends)
     ck_assert(!now.is_owed);
     ck_assert(!now.is_awaited);
     ck_assert_uint_le(now.silence_ns, http_clock_ns() - begin_ns + 20000000); /* the kernel counts in its own ticks */
-    ck_assert(fy_outflow_vitals(flow.out, &now));
-    ck_assert_uint_ge(now.n_acked, 1000);
+    HTTP_UNTIL(fy_outflow_vitals(flow.out, &now) && now.n_acked >= 1000);     /* a kernel may be slow to acknowledge */
 }
 END_TEST
 
