@@ -37,16 +37,22 @@ static struct cluster_member *member_of(struct cluster *cluster, uint64_t id)
 /* ---- Ports --------------------------------------------------------------------------------------------------------
  */
 
-/* A socket that has a port which nobody else has; -1: none. */
+/*
+ * A socket that keeps a port which nobody else has; -1: none.  It never listens, and so it is in nobody's way who sets
+ * SO_REUSEADDR, too, and asks for the port by its number: the member.  Who asks for any port is not given this one,
+ * however long the member is down.
+ */
 static int take_port(unsigned *ret_port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int one = 1;
 
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *)&address, len) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    if (bind(fd, (struct sockaddr *)&address, len) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0) { /* only now: it is not to share one */
         (void)close(fd);
         return -1;
     }
@@ -54,17 +60,11 @@ static int take_port(unsigned *ret_port)
     return fd;
 }
 
-/* Two ports; both are held while the second is looked for, so that they differ. */
-static bool pick_ports(unsigned *ret_peer, unsigned *ret_client)
+static void leave_ports(struct cluster_member *member)
 {
-    int a = take_port(ret_peer);
-    int b = take_port(ret_client);
-
-    if (a >= 0)
-        (void)close(a);
-    if (b >= 0)
-        (void)close(b);
-    return a >= 0 && b >= 0;
+    for (size_t i = 0; i < CLUSTER_N_PORTS; i++)
+        if (member->port_fds[i] >= 0)
+            (void)close(member->port_fds[i]);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------------------------------
@@ -75,10 +75,14 @@ uint64_t cluster_add(struct cluster *cluster)
     struct cluster_member *member = &cluster->members[cluster->n];
     unsigned peer_port, client_port;
 
-    if (cluster->n == CLUSTER_MAX || !pick_ports(&peer_port, &client_port))
+    if (cluster->n == CLUSTER_MAX)
         return 0;
+    *member = (struct cluster_member){.port_fds = {take_port(&peer_port), take_port(&client_port)}};
+    if (member->port_fds[0] < 0 || member->port_fds[1] < 0) {
+        leave_ports(member);
+        return 0;
+    }
     cluster->n++;
-    *member = (struct cluster_member){.pid = 0};
     (void)snprintf(member->peer_url, sizeof(member->peer_url), "%s://127.0.0.1:%u", cluster->peer_scheme, peer_port);
     (void)snprintf(member->client_url, sizeof(member->client_url), "http://127.0.0.1:%u", client_port);
     (void)snprintf(member->data_dir, sizeof(member->data_dir), "%s/%zu", cluster->dir, cluster->n);
@@ -122,8 +126,11 @@ void cluster_wipe(struct cluster *cluster, uint64_t id)
 
 void cluster_release(struct cluster *cluster)
 {
-    for (uint64_t id = 1; id <= cluster->n; id++)
+    for (uint64_t id = 1; id <= cluster->n; id++) {
         cluster_kill(cluster, id);
+        leave_ports(member_of(cluster, id));
+    }
+    cluster->n = 0;
     (void)nftw(cluster->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* what is left lies under TMPDIR */
 }
 

@@ -14,13 +14,15 @@
 #include "demo/member_status.h"
 
 #define CLUSTER_MAX 8
+#define CLUSTER_N_PORTS 2
 
 struct cluster_member {
     char peer_url[48];
     char client_url[48];
     char data_dir[300];
     char log_path[300];
-    pid_t pid; /* 0: it does not run */
+    pid_t pid;                     /* 0: it does not run */
+    int port_fds[CLUSTER_N_PORTS]; /* keep its ports for it, while it does not run, too */
 };
 
 /* Members are numbered from 1. */

@@ -57,8 +57,8 @@ static void drop(struct fy_post *post, enum ferry_drop_reason reason)
     size_t memory = msg->memory;
 
     free_slot(post);
-    fy_peer_dropped(p->peer, msg, reason);
     fy_channel_give_back(&p->channel, 1, memory);
+    fy_peer_dropped(p->peer, msg, reason);
 }
 
 static void fail(struct fy_post *post, const char *reason)
@@ -83,15 +83,16 @@ static void succeed(struct fy_post *post)
     struct fy_pipeline *p = post->pipeline;
     struct fy_peer *peer = p->peer;
     struct fy_outgoing *msg = post->msg;
-    bool is_snapshot = msg->type == FERRY_MSG_SNAP;
+    enum ferry_message_type type = msg->type;
+    size_t len = msg->packed_len, memory = msg->memory;
 
     free_slot(post);
-    fy_count(&peer->counts.sent_bytes, msg->packed_len);
-    fy_count(&peer->counts.written[fy_message_class(msg->type)], 1);
-    fy_channel_give_back(&p->channel, 1, msg->memory);
     fy_peer_free_message(peer, msg);
+    fy_channel_give_back(&p->channel, 1, memory);
+    fy_count(&peer->counts.sent_bytes, len);
+    fy_count(&peer->counts.written[fy_message_class(type)], 1);
     fy_peer_status_activate(&peer->status);
-    if (is_snapshot)
+    if (type == FERRY_MSG_SNAP)
         peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FINISH);
     fy_pipeline_wake(p);
 }
@@ -207,10 +208,8 @@ static struct fy_outgoing *take_fresh(struct fy_pipeline *p)
     struct fy_outgoing *msg;
 
     while ((msg = fy_channel_take_one(&p->channel)) && is_stale(p, msg)) {
-        size_t memory = msg->memory;
-
+        fy_channel_give_back(&p->channel, 1, msg->memory);
         fy_peer_dropped(p->peer, msg, FERRY_DROP_STALE);
-        fy_channel_give_back(&p->channel, 1, memory);
     }
     return msg;
 }

@@ -168,10 +168,10 @@ static void frames_sent(void *arg, size_t len)
         return;
     fy_peer_free_messages(w->peer, &done, n_memory);
     fy_channel_give_back(&w->channel, n, n_memory);
+    fy_count(&counts->sent_bytes, n_bytes);
     for (size_t i = 0; i < FERRY_N_CLASSES; i++)
         if (n_of_class[i] > 0)
             fy_count(&counts->written[i], n_of_class[i]);
-    fy_count(&counts->sent_bytes, n_bytes);
 }
 
 static void on_gone(void *arg, int err)
@@ -246,8 +246,8 @@ void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
     }
     atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
     await_heartbeat(w);
-    atomic_store(&w->is_attached, true);
     fy_channel_open(&w->channel);
+    atomic_store(&w->is_attached, true);
     fy_link_stands(&w->peer->link);
     tell_attached(w, older != NULL);
     fy_peer_status_activate(&w->peer->status);

@@ -103,19 +103,26 @@ static void note_failure(const struct arrival *arrival, const char *why)
                arrival->n_bytes, why, n_held);
 }
 
+/* It is over, and counted, before anybody is told. */
 static void refuse(struct arrival *arrival, int status, const char *text)
 {
+    struct ferry_transport *t = arrival->t;
+    struct fy_request *req = arrival->req;
+
     note_failure(arrival, text);
-    if (arrival->req)
-        answer(arrival->t, arrival->req, status, text);
     arrival_free(arrival, false);
+    if (req)
+        answer(t, req, status, text);
 }
 
 static void refuse_removed(struct arrival *arrival)
 {
+    struct ferry_transport *t = arrival->t;
+    struct fy_request *req = arrival->req;
+
     note_failure(arrival, "its sender was removed from the cluster");
-    fy_raft_server_refuse_removed(arrival->t, arrival->req);
     arrival_free(arrival, false);
+    fy_raft_server_refuse_removed(t, req);
 }
 
 static void refuse_because(struct arrival *arrival, int status, const char *what, const char *reason)

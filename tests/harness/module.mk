@@ -48,6 +48,8 @@ libharness_la_SOURCES = \
 	tests/harness/seed.h \
 	tests/harness/snapshots.c \
 	tests/harness/snapshots.h \
+	tests/harness/standstill.c \
+	tests/harness/standstill.h \
 	tests/harness/tls_peer.c \
 	tests/harness/tls_peer.h
 endif

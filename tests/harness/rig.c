@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "harness/heap.h"
+#include "harness/patience.h"
 
 /*
  * libcurl tells of the end of a socket that was still connecting only after it has closed it (curl's issue 14976).  By
@@ -92,7 +93,7 @@ static TCase *add_case(Suite *suite, const char *name, void (*setup)(void), void
     const char *timeout = getenv("RIG_TIMEOUT");
     TCase *tcase = tcase_create(name);
 
-    tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : 60);
+    tcase_set_timeout(tcase, timeout ? strtod(timeout, NULL) : patience_ms(60000) / 1000.0);
     if (setup || teardown)
         tcase_add_checked_fixture(tcase, setup, teardown);
     suite_add_tcase(suite, tcase);

@@ -231,6 +231,17 @@ static bool all_came(void *arg)
     return true;
 }
 
+/* A message may have come before it is counted. */
+static bool all_are_counted(void *arg)
+{
+    const struct run *run = arg;
+
+    for (uint64_t id = 2; id <= N_GOOD; id++)
+        if (member_status(&members[0], id).counts.written < 2 * run->n_rounds)
+            return false;
+    return true;
+}
+
 static void look(struct run *run, size_t rss_at_first)
 {
     size_t queued = 0;
@@ -345,6 +356,7 @@ START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
     send_for(&run, for_ms);
 
     ck_assert(members_wait(members, N_GOOD, all_came, &run, patience_ms(10000)));
+    ck_assert(members_wait(members, N_GOOD, all_are_counted, &run, patience_ms(10000)));
     for (size_t i = 1; i < N_GOOD; i++) {
         struct ferry_peer_status status = member_status(&members[0], i + 1);
 

@@ -23,8 +23,8 @@
 #define MAX_BAD 24
 #define DIAL_RETRY_MS 50
 #define READ_TIMEOUT_MS 1000 /* long enough for the good members on a busy machine */
-#define DIAL_TIMEOUT_MS 300
-#define POST_TIMEOUT_MS 400
+#define DIAL_TIMEOUT_MS 600  /* and these for the fakes */
+#define POST_TIMEOUT_MS 1000
 #define QUIET_LINES 3       /* at most so many about one bad peer when a watch begins */
 #define QUIET_LINES_PER_S 2 /* and then */
 
@@ -233,6 +233,20 @@ static void meet(const struct bad_server *servers, size_t n)
                       member_status(&members[0], bad[i].id).last_error, journal_text(&members[0].journal, bad[i].id));
 }
 
+/* The short question and the long one have the same answer, unless the peer comes or goes in between. */
+static void check_active_since(uint64_t id)
+{
+    struct ferry_peer_status before, after;
+    uint64_t since_ms;
+
+    do {
+        before = member_status(&members[0], id);
+        since_ms = ferry_transport_active_since_ms(members[0].t, id);
+        after = member_status(&members[0], id);
+    } while (after.n_inactive != before.n_inactive || after.active != before.active);
+    ck_assert_uint_eq(since_ms, after.active_since_ms);
+}
+
 /* For a while: it is dialled again and again but no oftener than allowed, and the log stays quiet about it. */
 static void watch(unsigned for_ms)
 {
@@ -265,7 +279,7 @@ static void watch(unsigned for_ms)
                       (unsigned long long)(now.dials[0] + now.dials[1] - before[i].dials[0] - before[i].dials[1]),
                       journal_text(&members[0].journal, bad[i].id));
         ck_assert_msg(now.counts.received == 0, "%s: a message came", how->name);
-        ck_assert_uint_eq(ferry_transport_active_since_ms(members[0].t, bad[i].id), now.active_since_ms);
+        check_active_since(bad[i].id);
     }
     ck_assert_uint_le(heap_largest(), 1 << 20); /* nothing was allocated for what a length promised */
 }
@@ -940,6 +954,7 @@ START_TEST(a_client_that_redials_all_the_time_does_not_flood_the_log)
         "GET /raft/stream/msgapp/30 HTTP/1.1\r\n" WHO("30", "3.4.0", "3.0.0", "1000") TO_1 "\r\n";
     struct fake_peer *fake = fake_peer_new();
     struct fake_answer answer;
+    uint64_t began_ms = monotonic_ms(), took_ms;
     size_t n_lines;
 
     member_add(&members[0], 0x30, fake_peer_url(fake));
@@ -947,8 +962,10 @@ START_TEST(a_client_that_redials_all_the_time_does_not_flood_the_log)
         fake_ask(member_url(&members[0]), request, sizeof(request) - 1, &answer, patience_ms(3000));
         ck_assert_int_eq(answer.status, 200);
     }
+    took_ms = monotonic_ms() - began_ms;
     n_lines = journal_count(&members[0].journal, FERRY_LOG_INFO, 0x30, "");
-    ck_assert_msg(n_lines < 40, "%zu lines: %s", n_lines, journal_text(&members[0].journal, 0x30));
+    ck_assert_msg(n_lines <= 2 * QUIET_LINES + 2 * QUIET_LINES_PER_S * took_ms / 1000, "%zu lines in %llu ms: %s",
+                  n_lines, (unsigned long long)took_ms, journal_text(&members[0].journal, 0x30));
     ck_assert_int_eq(ferry_transport_remove_peer(members[0].t, 0x30), FERRY_OK);
     fake_peer_free(fake);
 }

@@ -312,6 +312,15 @@ START_TEST(the_figures_are_those_of_the_status)
 }
 END_TEST
 
+static bool is_lost(void *arg)
+{
+    struct ferry_peer_status status = member_status(&members[0], 2);
+
+    (void)arg;
+    return !status.active && !status.writer_attached[FERRY_STREAM_MSGAPP] &&
+           !status.writer_attached[FERRY_STREAM_MESSAGE];
+}
+
 START_TEST(failures_are_counted_where_etcd_counts_them)
 {
     struct metrics_page page;
@@ -320,7 +329,7 @@ START_TEST(failures_are_counted_where_etcd_counts_them)
     start_and_connect();
     member_stop(&members[1]);
     member_send(&members[0], &msg); /* by what is left of a stream, or by POST to nobody */
-    members_await_rest(members, 1);
+    ck_assert(members_wait(members, 1, is_lost, NULL, patience_ms(5000)));
     member_send(&members[0], &msg);
     members_await_rest(members, 1);
     page = metrics_page_of(members[0].t);

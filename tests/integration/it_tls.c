@@ -453,6 +453,7 @@ static void start_secure(struct member *m, uint64_t id, const struct policy *pol
     m->config.tls = &policy->cfg;
     m->config.listen_urls = secure;
     m->config.log_level = FERRY_LOG_DEBUG;
+    m->config.probe_interval_ms = 0; /* handshakes are counted, and a probe would have one of its own */
     member_start(m);
 }
 
@@ -572,6 +573,7 @@ END_TEST
 
 START_TEST(tls_to_a_plain_port_is_told_so)
 {
+    struct ferry_tls_counts counts;
     char url[80];
 
     fill_policy(&of_b, &(struct side){.shows = "good"});
@@ -581,8 +583,9 @@ START_TEST(tls_to_a_plain_port_is_told_so)
     snprintf(url, sizeof(url), "https%s", member_url(&a) + 4);
     member_add(&b, 1, url);
     ck_assert(journal_wait(&b.journal, 1, "TLS (plain): ", patience_ms(WAIT_MS)));
-    ck_assert_uint_gt(counts_of(&b).refused_dialing[FERRY_TLS_REFUSED_PLAIN], 0);
-    ck_assert_uint_eq(sum(counts_of(&b).refused_dialing), counts_of(&b).refused_dialing[FERRY_TLS_REFUSED_PLAIN]);
+    counts = counts_of(&b); /* it goes on dialling */
+    ck_assert_uint_gt(counts.refused_dialing[FERRY_TLS_REFUSED_PLAIN], 0);
+    ck_assert_uint_eq(sum(counts.refused_dialing), counts.refused_dialing[FERRY_TLS_REFUSED_PLAIN]);
     release_two();
 }
 END_TEST
@@ -706,7 +709,7 @@ END_TEST
 static bool have_all_timed_out(void *arg)
 {
     (void)arg;
-    return counts_of(&a).refused_accepting[FERRY_TLS_REFUSED_TIMEOUT] == N_HANGING;
+    return counts_of(&a).refused_accepting[FERRY_TLS_REFUSED_TIMEOUT] >= N_HANGING;
 }
 
 START_TEST(a_handshake_that_hangs_is_cut_and_delays_nobody)

@@ -17,6 +17,7 @@
 #include "harness/hosts.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
+#include "harness/standstill.h"
 #include "partition/kv_hosts.h"
 
 #define FAULT_MS 3000
@@ -77,7 +78,7 @@ static void endure(unsigned killed)
 
 static void heal(const char *after)
 {
-    uint64_t begin_ms = monotonic_ms();
+    uint64_t begin_ms = running_ms();
 
     hosts_heal();
     kv_hosts_await_leader(after, begin_ms);

@@ -26,6 +26,7 @@
 #include "harness/hosts.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
+#include "harness/standstill.h"
 
 #define ELECTION_MS 1000
 #define PEER_PORT 2380 /* of member 0; each has its own, for the proxies share an address */
@@ -176,20 +177,20 @@ int kv_hosts_leader(void)
     return KV_NOBODY;
 }
 
-/* How long it took, since begin_ms. */
+/* How long it took, since begin_ms of running_ms: it is promised to members that run. */
 static uint64_t await_leader(const char *after, uint64_t begin_ms)
 {
     const struct timespec pause = {.tv_nsec = 10000000};
     uint64_t ms;
 
     while (kv_hosts_leader() == KV_NOBODY) {
-        if (monotonic_ms() - begin_ms > 10 * patience_ms(ELECTION_MS)) {
+        if (running_ms() - begin_ms > 10 * patience_ms(ELECTION_MS)) {
             print_logs();
             ck_abort_msg("%s: no leader", after);
         }
         nanosleep(&pause, NULL);
     }
-    ms = monotonic_ms() - begin_ms;
+    ms = running_ms() - begin_ms;
     printf("# %s: a leader after %" PRIu64 " ms\n", after, ms);
     (void)fflush(stdout);
     return ms;
@@ -297,7 +298,8 @@ void kv_hosts_start(unsigned n, bool with_proxies, uint64_t seed)
     }
     for (unsigned i = 0; i < n; i++)
         kv_hosts_restart(i);
-    (void)await_leader("start", monotonic_ms()); /* no link has been there before that could come back */
+    standstill_start();
+    (void)await_leader("start", running_ms()); /* no link has been there before that could come back */
     start_clients(seed);
 }
 
@@ -329,6 +331,8 @@ void kv_hosts_finish(void)
 
 void kv_hosts_release(void)
 {
+    if (kv.n > 0)
+        standstill_stop();
     child_stop(&kv.clients);
     for (unsigned i = 0; i < kv.n; i++)
         kv_hosts_kill(i);

@@ -37,7 +37,8 @@ bool kv_hosts_is_up(unsigned which);
 int kv_hosts_leader(void);
 
 /*
- * Wait for one and print how long it took.  In three election timeouts, counted from begin_ms, or it fails the test.
+ * Wait for one and print how long it took.  In three election timeouts, counted from begin_ms (of running_ms), or it
+ * fails the test.
  */
 void kv_hosts_await_leader(const char *after, uint64_t begin_ms);
 

@@ -180,7 +180,7 @@ START_TEST(a_timer_ends_the_sleep_and_is_never_early)
     while (!fired_ns)
         fy_http_run_once(http_net, -1);
     ck_assert_uint_ge(fired_ns, deadline_ns);
-    ck_assert_uint_lt(fired_ns, deadline_ns + UINT64_C(2000000000));
+    ck_assert_uint_lt(fired_ns, deadline_ns + UINT64_C(20000000000)); /* nothing else would ever end it */
     fy_timer_unset(&timer);
 }
 END_TEST
@@ -192,7 +192,7 @@ START_TEST(a_turn_waits_no_longer_than_it_was_told)
     fy_http_run_once(http_net, 0);
     fy_http_run_once(http_net, 10);
     ck_assert_uint_ge(http_clock_ns() - begin_ns, 9000000);
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(2000000000));
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(20000000000));
 }
 END_TEST
 

@@ -606,12 +606,20 @@ START_TEST(a_body_that_stops_is_cut)
 }
 END_TEST
 
+/* For longer than an idle timeout that is longer than a machine stands still. */
 START_TEST(a_body_that_is_slow_but_steady_is_waited_for)
 {
+    struct fy_http_config cfg = *http_default_config();
+
+    fy_listener_close(listener);
+    fy_http_free(http_net);
+    cfg.idle_timeout_s = 3;
+    ck_assert_int_eq(fy_http_new(&cfg, &http_net), FERRY_OK);
+    listener = http_listen(on_request, &seen);
     serve = take;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\n");
     for (size_t i = 0; i < 8; i++) {
-        http_turn_for_ms(300);
+        http_turn_for_ms(500);
         ask("a");
     }
     HTTP_UNTIL(has_body_ended());
@@ -643,6 +651,7 @@ START_TEST(a_reply_that_is_not_taken_is_cut)
     fy_listener_close(listener);
     fy_http_free(http_net);
     cfg.max_connections = 1; /* so that the next is served when the first has been cut */
+    cfg.idle_timeout_s = 3;
     ck_assert_int_eq(fy_http_new(&cfg, &http_net), FERRY_OK);
     listener = http_listen(on_request, &seen);
     serve = reply_long;

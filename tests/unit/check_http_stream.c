@@ -15,6 +15,8 @@
 #include "harness/raw_socket.h"
 #include "harness/rig.h"
 
+#define MAX_TRIES 20
+
 /* A source: gives its bytes in pieces, and does at times what the test wants. */
 struct flow {
     struct fy_outflow *out; /* NULL: none, or no longer ours */
@@ -200,17 +202,37 @@ START_TEST(the_vitals_of_a_stream_are_known_at_both_ends)
     ck_assert(!now.is_owed);
     ck_assert(!now.is_awaited);
     ck_assert_uint_le(now.silence_ns, http_clock_ns() - begin_ns + 20000000); /* the kernel counts in its own ticks */
-    ck_assert(fy_outflow_vitals(flow.out, &now));
-    ck_assert_uint_ge(now.n_acked, 1000);
+    HTTP_UNTIL(fy_outflow_vitals(flow.out, &now) && now.n_acked >= 1000);     /* a kernel may be slow to acknowledge */
 }
 END_TEST
 
+/* The least time of several tries: what is held back is so each time, and a busy machine is busy in some of them. */
+static uint64_t least_ns(uint64_t (*try)(void), uint64_t enough_ns)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (int i = 0; i < MAX_TRIES && least >= enough_ns; i++) {
+        uint64_t took_ns = try();
+
+        least = took_ns < least ? took_ns : least;
+    }
+    return least;
+}
+
+static uint64_t dial_anew(void)
+{
+    uint64_t begin_ns;
+
+    seen_call_release(&seen);
+    HTTP_UNTIL(!flow.out);
+    begin_ns = http_clock_ns();
+    dial();
+    return http_clock_ns() - begin_ns;
+}
+
 START_TEST(the_head_goes_out_at_once_without_a_body_byte)
 {
-    uint64_t begin_ns = http_clock_ns();
-
-    dial();
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, 100000000); /* the kernel would hold it back for 200 ms */
+    ck_assert_uint_lt(least_ns(dial_anew, 100000000), 100000000); /* the kernel would hold it back for 200 ms */
     ck_assert_int_eq(seen.status, 200);
     ck_assert_str_eq(seen.header, "flow");
     ck_assert_uint_eq(seen.body.len, 0);
@@ -247,15 +269,17 @@ END_TEST
 
 START_TEST(each_wake_is_answered_at_once)
 {
-    uint64_t begin_ns;
+    int n_late = 0;
 
     dial();
-    begin_ns = http_clock_ns();
     for (int i = 0; i < 100; i++) {
+        uint64_t begin_ns = http_clock_ns();
+
         ready(&flow, 7);
         HTTP_UNTIL(has_all());
+        n_late += http_clock_ns() - begin_ns > 30000000; /* the kernel would hold each back for 40 ms at least */
     }
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(2000000000));
+    ck_assert_int_lt(n_late, 50);
     ck_assert(is_pattern(&seen.body));
 }
 END_TEST
@@ -757,31 +781,44 @@ END_TEST
 
 /* ---- Ends of theirs ---- */
 
-START_TEST(an_idle_reader_that_closes_is_noticed_at_once)
+static uint64_t close_idle_reader(void)
 {
+    int n_gone = flow.n_gone, n_reads = flow.n_reads;
     uint64_t begin_ns;
 
     dial();
-    HTTP_UNTIL(flow.n_reads == 1);
+    HTTP_UNTIL(flow.n_reads == n_reads + 1);
     seen_call_release(&seen);
     begin_ns = http_clock_ns();
-    HTTP_UNTIL(flow.n_gone == 1);
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, 200000000);
+    HTTP_UNTIL(flow.n_gone == n_gone + 1);
     ck_assert_int_eq(flow.err, FERRY_ERR_EOF);
+    return http_clock_ns() - begin_ns;
+}
+
+START_TEST(an_idle_reader_that_closes_is_noticed_at_once)
+{
+    ck_assert_uint_lt(least_ns(close_idle_reader, 200000000), 200000000);
 }
 END_TEST
 
-START_TEST(an_idle_reader_that_resets_is_noticed_at_once)
+static uint64_t reset_idle_reader(void)
 {
+    int n_gone = flow.n_gone;
     uint64_t begin_ns;
 
+    input = (struct raw_input){.len = 0};
     dial_raw("1.1");
     raw_reset(fd);
     fd = -1;
     begin_ns = http_clock_ns();
-    HTTP_UNTIL(flow.n_gone == 1);
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, 200000000);
+    HTTP_UNTIL(flow.n_gone == n_gone + 1);
     ck_assert_int_eq(flow.err, FERRY_ERR_RESET);
+    return http_clock_ns() - begin_ns;
+}
+
+START_TEST(an_idle_reader_that_resets_is_noticed_at_once)
+{
+    ck_assert_uint_lt(least_ns(reset_idle_reader, 200000000), 200000000);
 }
 END_TEST
 
@@ -808,20 +845,22 @@ END_TEST
 
 START_TEST(a_reader_that_takes_nothing_is_cut_in_time)
 {
-    uint64_t begin_ns;
+    uint64_t begin_ns, next_ns; /* the last bytes went after the one and before the other */
     uint64_t n_read;
 
     dial_raw("1.1");
     ready(&flow, UINT64_C(1) << 40);
+    next_ns = http_clock_ns();
     do {
         n_read = flow.n_read;
-        begin_ns = http_clock_ns();
+        begin_ns = next_ns;
+        next_ns = http_clock_ns();
         http_turn_for_ms(20);
     } while (flow.n_read > n_read);
     HTTP_UNTIL(flow.n_gone == 1);
     ck_assert_int_eq(flow.err, FERRY_ERR_TIMEOUT);
     ck_assert_uint_ge(http_clock_ns() - begin_ns, 200000000); /* write_timeout_ms is 300 */
-    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(3000000000));
+    ck_assert_uint_lt(http_clock_ns() - next_ns, UINT64_C(10000000000));
     HTTP_UNTIL(is_closed() || input.len == sizeof(input.text) - 1);
 }
 END_TEST
@@ -836,11 +875,17 @@ START_TEST(an_idle_outflow_is_never_cut)
 }
 END_TEST
 
+/* For more than a write timeout that is longer than a machine stands still. */
 START_TEST(a_reader_that_is_slow_but_steady_is_not_cut)
 {
+    struct fy_http_config patient = *http_default_config();
     size_t n_received = 0;
-    uint64_t until_ns = http_clock_ns() + UINT64_C(1500000000);
+    uint64_t until_ns;
 
+    teardown();
+    patient.write_timeout_ms = 2000;
+    setup_with(&patient);
+    until_ns = http_clock_ns() + UINT64_C(3000000000);
     dial_raw("1.1");
     ready(&flow, UINT64_C(1) << 40);
     while (http_clock_ns() < until_ns) {

@@ -324,11 +324,11 @@ static void hold_back(void)
     down.pause_every = 1 << 20;
     upload((uint64_t)1 << 30, false);
     HTTP_UNTIL(down.is_paused);
-    http_turn_for_ms(300); /* whatever the sockets hold */
-    at = up.at;
-    http_turn_for_ms(100);
-    ck_assert_uint_eq(up.at, at);
-    ck_assert_uint_lt(at, (uint64_t)64 << 20);
+    do { /* whatever the sockets hold */
+        at = up.at;
+        http_turn_for_ms(100);
+        ck_assert_uint_lt(up.at, (uint64_t)64 << 20);
+    } while (up.at != at);
     ck_assert(!down.came_while_paused);
 }
 

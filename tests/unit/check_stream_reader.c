@@ -549,6 +549,30 @@ START_TEST(silence_for_the_read_timeout_ends_a_stream)
 }
 END_TEST
 
+/* The loop stands still for longer than the read timeout, and then looks. */
+static void look_late(void)
+{
+    fy_timer_unset(&reader->watch);
+    rig_run_ms(6000);
+    reader->watch.fn(reader->watch.arg);
+}
+
+START_TEST(a_look_that_comes_late_is_made_again_once)
+{
+    start_and_dial();
+    look_late();
+    rig_run_ms(4999);
+    ck_assert(rig_status().active);
+    rig_feed_heartbeat(MSG);
+    rig_run_ms(10);
+    look_late();
+    ck_assert(rig_status().active);
+    look_late();
+    ck_assert(!rig_status().active);
+    ck_assert_str_eq(last_error(), "failed to read 2 on stream Message (no frame within the read timeout)");
+}
+END_TEST
+
 START_TEST(a_heartbeat_in_time_keeps_a_stream)
 {
     start_and_dial();
@@ -826,9 +850,9 @@ int main(void)
         where_a_dial_worked_before_one_that_does_not_is_made_anew_soon,
         where_dials_take_long_they_are_given_as_much_more_time,
         a_first_dial_and_one_without_a_link_timeout_have_all_of_their_time, silence_for_the_read_timeout_ends_a_stream,
-        a_heartbeat_in_time_keeps_a_stream, a_trickle_below_the_least_progress_ends_a_stream,
-        a_long_frame_may_take_long_while_it_makes_progress, a_clean_end_leaves_the_status_as_it_is,
-        an_end_inside_a_frame_is_a_failure, a_broken_connection_is_a_failure,
+        a_look_that_comes_late_is_made_again_once, a_heartbeat_in_time_keeps_a_stream,
+        a_trickle_below_the_least_progress_ends_a_stream, a_long_frame_may_take_long_while_it_makes_progress,
+        a_clean_end_leaves_the_status_as_it_is, an_end_inside_a_frame_is_a_failure, a_broken_connection_is_a_failure,
         garbage_ends_the_stream_after_what_was_good, a_reader_can_be_stopped_in_every_state,
         the_same_failure_is_logged_once_and_another_one_again, dialling_and_reading_survive_every_failed_allocation,
         decoding_survives_every_failed_allocation, the_shelf_is_emptied_while_no_stream_stands,
