@@ -5,6 +5,7 @@ libferry_core_la_SOURCES += \
 	src/peer/channel.h \
 	src/peer/counts.c \
 	src/peer/counts.h \
+	src/peer/excuse.h \
 	src/peer/inbox.c \
 	src/peer/inbox.h \
 	src/peer/link.c \

@@ -233,11 +233,12 @@ static void note_acked(struct fy_snapshot_lane *lane)
 static void on_deadline(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
+    uint64_t late_ns = now_ns(lane) - lane->deadline.deadline_ns;
 
     note_acked(lane);
     if (lane->is_whole)
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "no answer in time");
-    else if (!fy_stall_pass(&lane->stall))
+    else if (!fy_stall_pass(&lane->stall, late_ns, lane->peer->local->snapshot_stall_ns))
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "the peer takes no more of the body");
     else
         set_deadline(lane);

@@ -7,8 +7,7 @@
  * A connection is given up when no progress is made for the read timeout: progress is a whole frame, or MIN_PROGRESS
  * bytes of a long one.  Silence counts against a peer, and so does a byte a second; a peer that is alive sends a link
  * heartbeat at least every third of that time.  The answer's head has the dial timeout and the read timeout together.
- * A look that comes late tells of ourselves: the machine stood still, and with it perhaps the peer.  Then the silence
- * has one more read timeout.
+ * A silence that is seen late has one more read timeout (excuse.h).
  *
  * What a status means is etcd's: 404 and 412 are retried, 410 says that this member was removed for good.
  */
@@ -23,7 +22,6 @@
 #include "wire/message.h"
 
 #define MIN_PROGRESS 1024
-#define LATE_SHARE 16 /* of the read timeout: a look later than one of so many is a late one */
 #define HURRY_NS UINT64_C(600000000)
 #define HURRY_FACTOR 4
 #define PATIENT_EVERY 16
@@ -177,7 +175,7 @@ static void become_active(struct fy_stream_reader *r)
     set_state(r, FERRY_READER_ACTIVE);
     r->last_progress_ns = now_ns(r);
     r->n_bytes_since = 0;
-    r->was_excused = false;
+    fy_excuse_renew(&r->excuse);
     fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
     tell_standing(r);
     r->n_refusals = 0;
@@ -249,7 +247,7 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
     if (r->n_bytes_since >= MIN_PROGRESS) {
         r->n_bytes_since = 0;
         r->last_progress_ns = now_ns(r);
-        r->was_excused = false;
+        fy_excuse_renew(&r->excuse);
     }
 }
 
@@ -312,13 +310,11 @@ static void trim(struct fy_stream_reader *r)
 /* Is this look, which is due, the first late one of a silence?  Then counting begins anew. */
 static bool excuse(struct fy_stream_reader *r)
 {
-    uint64_t late_ns = now_ns(r) - r->watch.deadline_ns;
+    bool is_excused = fy_excuse_give(&r->excuse, now_ns(r) - r->watch.deadline_ns, r->peer->local->read_timeout_ns);
 
-    if (r->was_excused || late_ns < r->peer->local->read_timeout_ns / LATE_SHARE)
-        return false;
-    r->was_excused = true;
-    r->last_progress_ns = now_ns(r);
-    return true;
+    if (is_excused)
+        r->last_progress_ns = now_ns(r);
+    return is_excused;
 }
 
 static void on_watch(void *arg)

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "net/net.h"
 #include "net/timers.h"
+#include "peer/excuse.h"
 #include "peer/refusal.h"
 #include "peer/url_picker.h"
 #include "wire/decoder.h"
@@ -43,10 +44,10 @@ struct fy_stream_reader {
     unsigned n_refusals;       /* in a row */
     unsigned n_hurried;        /* dials in a row that were not given all of the dial timeout */
     uint64_t dial_took_ns;     /* the last that worked, up to the answer's head; 0: none did */
-    bool was_excused;          /* ACTIVE: no progress since a look that came late */
-    bool is_proven;            /* a frame came since a stream was last said to stand */
-    unsigned n_failures;       /* ends of any kind, in a row without a frame between them */
-    char last_failure[160];    /* the last that was logged: the same again is not */
+    struct fy_excuse excuse;
+    bool is_proven;         /* a frame came since a stream was last said to stand */
+    unsigned n_failures;    /* ends of any kind, in a row without a frame between them */
+    char last_failure[160]; /* the last that was logged: the same again is not */
     struct fy_log_fold fold;
     struct fy_log_fold standing_fold;
 };

@@ -168,8 +168,10 @@ static void set_deadline(struct arrival *arrival)
 static void on_deadline(void *arg)
 {
     struct arrival *arrival = arg;
+    const struct fy_local *local = &arrival->t->local;
+    uint64_t late_ns = fy_net_now_ns(local->net) - arrival->deadline.deadline_ns;
 
-    if (fy_stall_pass(&arrival->stall))
+    if (fy_stall_pass(&arrival->stall, late_ns, local->snapshot_stall_ns))
         set_deadline(arrival);
     else
         refuse(arrival, 408, "the body does not move");

@@ -131,23 +131,44 @@ START_TEST(who_leaves_the_line_is_not_called)
 }
 END_TEST
 
+#define WINDOW_NS UINT64_C(1000000000)
+
+static bool passes(struct fy_stall *stall, uint64_t late_ns)
+{
+    return fy_stall_pass(stall, late_ns, WINDOW_NS);
+}
+
 START_TEST(a_window_passes_with_enough_bytes_or_without_blame)
 {
     struct fy_stall stall = {.n_bytes = 0};
 
-    ck_assert(!fy_stall_pass(&stall));
+    ck_assert(!passes(&stall, 0));
     fy_stall_moved(&stall, FY_STALL_LEAST - 1);
-    ck_assert(!fy_stall_pass(&stall));
+    ck_assert(!passes(&stall, 0));
     fy_stall_moved(&stall, FY_STALL_LEAST);
-    ck_assert(fy_stall_pass(&stall));
-    ck_assert(!fy_stall_pass(&stall)); /* the next window counts for itself */
+    ck_assert(passes(&stall, 0));
+    ck_assert(!passes(&stall, 0)); /* the next window counts for itself */
     fy_stall_hold(&stall, true);
     fy_stall_hold(&stall, false);
-    ck_assert(fy_stall_pass(&stall)); /* held for a while */
-    ck_assert(!fy_stall_pass(&stall));
+    ck_assert(passes(&stall, 0)); /* held for a while */
+    ck_assert(!passes(&stall, 0));
     fy_stall_hold(&stall, true);
-    ck_assert(fy_stall_pass(&stall));
-    ck_assert(fy_stall_pass(&stall)); /* and still */
+    ck_assert(passes(&stall, 0));
+    ck_assert(passes(&stall, 0)); /* and still */
+}
+END_TEST
+
+START_TEST(a_window_whose_end_is_seen_late_passes_once)
+{
+    struct fy_stall stall = {.n_bytes = 0};
+
+    ck_assert(!passes(&stall, WINDOW_NS / FY_LATE_SHARE - 1));
+    ck_assert(passes(&stall, WINDOW_NS / FY_LATE_SHARE));
+    ck_assert(!passes(&stall, WINDOW_NS)); /* nothing came meanwhile: one is enough */
+    fy_stall_moved(&stall, FY_STALL_LEAST);
+    ck_assert(passes(&stall, WINDOW_NS));
+    ck_assert(passes(&stall, WINDOW_NS)); /* the one that moved needed none */
+    ck_assert(!passes(&stall, WINDOW_NS));
 }
 END_TEST
 
@@ -156,5 +177,6 @@ int main(void)
     return rig_main("pace", setup, teardown, no_rate_is_no_limit, one_user_gets_the_rate, three_users_get_a_third_each,
                     one_that_does_not_use_its_turn_keeps_it_from_nobody, what_was_not_used_does_not_gather,
                     the_least_rate_is_kept_to, who_leaves_the_line_is_not_called,
-                    a_window_passes_with_enough_bytes_or_without_blame, NULL);
+                    a_window_passes_with_enough_bytes_or_without_blame, a_window_whose_end_is_seen_late_passes_once,
+                    NULL);
 }
