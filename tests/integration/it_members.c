@@ -574,6 +574,15 @@ static bool is_read(void *arg)
     return status.writer_attached[FERRY_STREAM_MSGAPP] && status.writer_attached[FERRY_STREAM_MESSAGE];
 }
 
+/* Has the third seen that the first reads no more?  Until then what it sends is written to a connection that is over. */
+static bool third_has_lost_first(void *arg)
+{
+    struct ferry_peer_status status = member_status(&members[2], 1);
+
+    (void)arg;
+    return !status.writer_attached[FERRY_STREAM_MSGAPP] && !status.writer_attached[FERRY_STREAM_MESSAGE];
+}
+
 static bool was_dropped_as_removed(void *arg)
 {
     return member_status(arg, 77).counts.dropped[FERRY_DROP_MEMBER_REMOVED] == 1;
@@ -593,6 +602,7 @@ START_TEST(a_removed_id_hears_so_and_tells_its_core_once)
     /* the one that has not heard of it goes on to dial it, and to post to it */
     ck_assert(members_wait(members, 3, is_read, &members[0], patience_ms(5000)));
     send_and_await(0, 2);
+    ck_assert(members_wait(members, 3, third_has_lost_first, NULL, patience_ms(5000)));
     send_and_await(2, 0);
 
     /* a peer that is added now is not dialled, and what cannot go by a stream is dropped for the reason */

@@ -264,7 +264,8 @@ START_TEST(a_crowd_of_strangers_delays_no_heartbeat_and_keeps_no_peer_out)
     kill(strangers, SIGKILL);
     ck_assert_int_eq(waitpid(strangers, NULL, 0), strangers);
     pace_stop(&pace);
-    printf("# memory: %.1f MiB more, at most %.1f allowed\n", (double)(most - before) / 1048576, (double)bound / 1048576);
+    printf("# memory: %.1f MiB more, at most %.1f allowed\n", (double)(most - before) / 1048576,
+           (double)bound / 1048576);
     (void)fflush(stdout);
     ck_assert_uint_eq(member_status(&members[0], 2).dials[0], dials); /* no stream was lost */
     ck_assert(in_time);
