@@ -59,7 +59,7 @@ struct ferry_sim_weather {
 /* A line for an event, without a newline, that lives for the call only.  Must not call back into the simulation. */
 typedef void ferry_sim_trace_fn(void *ctx, const char *line);
 
-/* Begin with FERRY_SIM_CONFIG_INIT. */
+/* Begin with FERRY_SIM_CONFIG_INIT or ferry_sim_config_init. */
 struct ferry_sim_config {
     size_t size; /* of this struct: set by FERRY_SIM_CONFIG_INIT, so that it can grow */
 
@@ -78,6 +78,14 @@ struct ferry_sim_config {
         .weather = {.min_delay_ns = 100 * FERRY_SIM_US, .max_delay_ns = 2 * FERRY_SIM_MS},                             \
         .window_bytes = (size_t)64 << 10, .write_timeout_ms = 5000,                                                    \
     }
+
+/* Fill *cfg as FERRY_SIM_CONFIG_INIT does; see ferry_config_init. */
+FERRY_API void ferry_sim_config_init_sized(struct ferry_sim_config *cfg, size_t size);
+
+static inline void ferry_sim_config_init(struct ferry_sim_config *cfg)
+{
+    ferry_sim_config_init_sized(cfg, sizeof(*cfg));
+}
 
 /*
  * Make a simulation.  cfg is copied; NULL: FERRY_SIM_CONFIG_INIT.

@@ -40,7 +40,7 @@ struct ferry_certificate {
  */
 typedef bool ferry_verify_member_fn(void *ctx, uint64_t id, const struct ferry_certificate *certificate);
 
-/* Files are PEM; the CRL may be DER.  Always begin with FERRY_TLS_CONFIG_INIT.  Everything is copied. */
+/* Begin with FERRY_TLS_CONFIG_INIT or ferry_tls_config_init.  Files are PEM; the CRL may be DER.  Everything is copied. */
 struct ferry_tls_config {
     size_t size; /* of this struct: set by FERRY_TLS_CONFIG_INIT, so that it can grow */
 
@@ -72,6 +72,14 @@ struct ferry_tls_config {
         .size = sizeof(struct ferry_tls_config), .client_cert_auth = true, .min_version = FERRY_TLS_1_2,               \
         .handshake_timeout_ms = 5000,                                                                                  \
     }
+
+/* Fill *tls as FERRY_TLS_CONFIG_INIT does; see ferry_config_init. */
+FERRY_API void ferry_tls_config_init_sized(struct ferry_tls_config *tls, size_t size);
+
+static inline void ferry_tls_config_init(struct ferry_tls_config *tls)
+{
+    ferry_tls_config_init_sized(tls, sizeof(*tls));
+}
 
 /*
  * Replace the policy: by the one in tls, or, when tls is NULL, by the present one with its files read again.

@@ -1,4 +1,4 @@
-# base: errors, gathering, histograms, lists, log, shelves, spinning, text, threads.  Knows nothing above it.
+# base: errors, gathering, histograms, lists, log, presets, shelves, spinning, text, threads.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
@@ -8,6 +8,7 @@ libferry_core_la_SOURCES += \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \
+	src/base/preset.h \
 	src/base/shelf.c \
 	src/base/shelf.h \
 	src/base/spin.c \

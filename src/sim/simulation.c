@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "base/preset.h"
 #include "net/net.h"
 #include "net/sim/chance.h"
 #include "net/sim/sim.h"
@@ -51,6 +52,13 @@ struct ferry_sim_timer {
 };
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+void ferry_sim_config_init_sized(struct ferry_sim_config *cfg, size_t size)
+{
+    const struct ferry_sim_config init = FERRY_SIM_CONFIG_INIT;
+
+    fy_preset(cfg, size, &init, sizeof(init));
+}
 
 int ferry_sim_new(uint64_t seed, const struct ferry_sim_config *cfg, struct ferry_sim **ret_sim)
 {

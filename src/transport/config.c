@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/preset.h"
 #include "net/tls/tls.h"
 #include "peer/pace.h"
 #include "transport/transport.h"
@@ -218,11 +219,7 @@ void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
 {
     const struct ferry_config init = FERRY_CONFIG_INIT;
 
-    if (size < sizeof(init.size))
-        return;
-    memset(cfg, 0, size); /* a newer program's struct is longer: ferry_transport_new will say so */
-    memcpy(cfg, &init, size < sizeof(init) ? size : sizeof(init));
-    cfg->size = size;
+    fy_preset(cfg, size, &init, sizeof(init));
 }
 
 void fy_config_release(struct ferry_transport *t)

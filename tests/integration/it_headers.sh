@@ -25,7 +25,7 @@ compile_header_as_cxx() # HEADER STANDARD
 # shellcheck disable=SC2086  # words
 compile_config_as_cxx() # STATEMENT STANDARD
 {
-    printf '#include "ferry/ferry.h"\nvoid f() {\n%s\n(void)cfg; }\n' "$1" |
+    printf '#include "ferry/sim.h"\n#include "ferry/tls.h"\nvoid f() {\n%s\n(void)cfg; }\n' "$1" |
         g++ "-std=$2" -pedantic -Wall -Werror $includes -x c++ -fsyntax-only -
 }
 
@@ -45,8 +45,12 @@ if command -v g++ >/dev/null; then
     for header in $(find include -name '*.h' | sort); do
         try "$header compiles as C++" compile_header_as_cxx "${header#*/}" c++11
     done
-    try "FERRY_CONFIG_INIT compiles as C++20" compile_config_as_cxx 'ferry_config cfg = FERRY_CONFIG_INIT;' c++20
-    try "ferry_config_init compiles as C++11" compile_config_as_cxx 'ferry_config cfg; ferry_config_init(&cfg);' c++11
+    for config in config tls_config sim_config; do
+        macro=FERRY_$(echo "$config" | tr '[:lower:]' '[:upper:]')_INIT
+        try "$macro compiles as C++20" compile_config_as_cxx "ferry_$config cfg = $macro;" c++20
+        try "ferry_${config}_init compiles as C++11" \
+            compile_config_as_cxx "ferry_$config cfg; ferry_${config}_init(&cfg);" c++11
+    done
 else
     skip "the public headers compile as C++" "there is no g++"
 fi

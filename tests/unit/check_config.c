@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ferry/sim.h"
+#include "ferry/tls.h"
 #include "harness/heap.h"
 #include "harness/rig.h"
 #include "transport/transport.h"
@@ -242,6 +244,29 @@ START_TEST(a_config_is_preset_for_a_program_of_any_age)
 }
 END_TEST
 
+START_TEST(so_are_those_of_tls_and_of_a_simulation)
+{
+    const struct ferry_tls_config tls_init = FERRY_TLS_CONFIG_INIT;
+    const struct ferry_sim_config sim_init = FERRY_SIM_CONFIG_INIT;
+    struct ferry_tls_config tls;
+    struct ferry_sim_config sim;
+
+    memset(&tls, 0xff, sizeof(tls));
+    ferry_tls_config_init(&tls);
+    ck_assert_uint_eq(tls.size, sizeof(tls));
+    ck_assert_uint_eq(tls.handshake_timeout_ms, tls_init.handshake_timeout_ms);
+    ck_assert_int_eq(tls.client_cert_auth, tls_init.client_cert_auth);
+    ck_assert_ptr_null(tls.cert_file);
+
+    memset(&sim, 0xff, sizeof(sim));
+    ferry_sim_config_init(&sim);
+    ck_assert_uint_eq(sim.size, sizeof(sim));
+    ck_assert_uint_eq(sim.weather.max_delay_ns, sim_init.weather.max_delay_ns);
+    ck_assert_uint_eq(sim.window_bytes, sim_init.window_bytes);
+    ck_assert_ptr_null(sim.trace_ctx);
+}
+END_TEST
+
 START_TEST(the_size_tells_the_age_of_the_program)
 {
     cfg.size = 0;
@@ -305,6 +330,6 @@ int main(void)
                     a_link_timeout_is_none_or_long_enough, each_number_is_checked,
                     workers_are_not_looked_at_where_there_are_none, versions_must_be_versions, urls_must_be_urls,
                     what_is_refused_is_told_in_one_line, a_config_is_preset_for_a_program_of_any_age,
-                    the_size_tells_the_age_of_the_program, urls_are_joined_by_commas,
-                    apply_survives_every_failed_allocation, NULL);
+                    so_are_those_of_tls_and_of_a_simulation, the_size_tells_the_age_of_the_program,
+                    urls_are_joined_by_commas, apply_survives_every_failed_allocation, NULL);
 }

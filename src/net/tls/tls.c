@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/preset.h"
 #include "net/tls/policy.h"
 
 struct fy_tls {
@@ -38,6 +39,13 @@ static const char *const refusal_texts[] = {FERRY_TLS_REFUSAL_MAP(REFUSAL_TEXT)}
 const char *ferry_tls_refusal_name(enum ferry_tls_refusal reason)
 {
     return (unsigned)reason < FERRY_N_TLS_REFUSALS ? refusal_names[reason] : "unknown";
+}
+
+void ferry_tls_config_init_sized(struct ferry_tls_config *tls, size_t size)
+{
+    const struct ferry_tls_config init = FERRY_TLS_CONFIG_INIT;
+
+    fy_preset(tls, size, &init, sizeof(init));
 }
 
 static int build(struct fy_tls *tls, const struct ferry_tls_config *given, struct fy_tls_policy **ret_policy)
