@@ -40,7 +40,7 @@ struct ferry_certificate {
  */
 typedef bool ferry_verify_member_fn(void *ctx, uint64_t id, const struct ferry_certificate *certificate);
 
-/* Begin with FERRY_TLS_CONFIG_INIT or ferry_tls_config_init.  Files are PEM; the CRL may be DER.  Everything is copied. */
+/* Begin with FERRY_TLS_CONFIG_INIT or ferry_tls_config_init.  Files are PEM, the CRL may be DER.  All is copied. */
 struct ferry_tls_config {
     size_t size; /* of this struct: set by FERRY_TLS_CONFIG_INIT, so that it can grow */
 
