@@ -50,6 +50,12 @@ void cluster_setup(void)
     rig_make_dir(cluster.dir);
 }
 
+void cluster_be_slow_to_elect(void)
+{
+    cluster.heartbeat_ms = 100;
+    cluster.election_ms = 2000;
+}
+
 void cluster_teardown(void)
 {
     for (unsigned i = 0; i < cluster.n; i++)

@@ -93,6 +93,9 @@ struct server *cluster_add(enum server_kind kind);
 /* The same for one that joins: `etcdctl member add` at asked, with --learner if it is to be one.  Not yet started. */
 struct server *cluster_join(enum server_kind kind, const struct server *asked, bool is_learner);
 
+/* Before any is started: nobody is to be elected because a busy machine has kept a leader waiting. */
+void cluster_be_slow_to_elect(void);
+
 void cluster_start_all(void);
 void cluster_await_healthy(
     void); /* each running etcd says that it is, and each Ferry member follows a leader or leads */

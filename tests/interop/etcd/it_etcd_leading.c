@@ -24,13 +24,6 @@ static void put_at(const struct server *first, const struct server *second, cons
     load_assert_all(ret_load);
 }
 
-/* Nobody is to be elected because a busy machine has kept the leader waiting. */
-static void be_slow_to_elect(void)
-{
-    cluster.heartbeat_ms = 100;
-    cluster.election_ms = 2000;
-}
-
 START_TEST(etcds_follow_ferry_for_20000_puts)
 {
     struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
@@ -40,7 +33,7 @@ START_TEST(etcds_follow_ferry_for_20000_puts)
     uint64_t term;
     char *dump;
 
-    be_slow_to_elect();
+    cluster_be_slow_to_elect();
     cluster.can_lead = true;
     cluster_start_all();
     cluster_await_healthy();
@@ -81,7 +74,7 @@ START_TEST(a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent)
     struct server *first = cluster_add(SERVER_ETCD), *ferry, *fresh;
     struct load before, led, after;
 
-    be_slow_to_elect();
+    cluster_be_slow_to_elect();
     cluster.snapshot_count = 10;
     cluster.can_lead = true;
     cluster_start_all();

@@ -26,8 +26,7 @@ static void add_three(void)
     second = cluster_add(SERVER_ETCD);
     ferry = cluster_add(SERVER_FERRY);
     cluster.can_lead = true;
-    cluster.heartbeat_ms = 100;
-    cluster.election_ms = 2000;
+    cluster_be_slow_to_elect();
 }
 
 static void put_at_both(const char *prefix)

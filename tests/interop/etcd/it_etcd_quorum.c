@@ -79,6 +79,7 @@ START_TEST(puts_and_reads_go_on_with_ferry_and_wait_without)
 {
     char *dump;
 
+    cluster_be_slow_to_elect(); /* a put in an election is refused */
     start_three();
     server_kill(second);
     assert_puts_and_reads("a");
@@ -127,6 +128,7 @@ START_TEST(ferry_catches_up_after_a_crash)
     json_t *status;
     char *dump;
 
+    cluster_be_slow_to_elect();
     cluster.snapshot_count = by_snapshot ? 100 : 0;
     cluster.catchup_entries = by_snapshot ? 100 : 50000;
     start_three();
