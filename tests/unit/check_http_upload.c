@@ -687,6 +687,14 @@ static void expect_no_whole_answer(void (*meanwhile)(int fd))
     expect_whole(LONG);
 }
 
+/* More than the socket takes at once. */
+static void refuse_at_length_in_the_middle(void)
+{
+    down.has_room = true;
+    down.refuse_at = 1800000;
+    down.answer_len = sizeof(long_answer);
+}
+
 static void take_nothing(int fd)
 {
     (void)fd;
@@ -695,9 +703,7 @@ static void take_nothing(int fd)
 
 START_TEST(a_client_that_does_not_take_it_is_let_go)
 {
-    down.has_room = true;
-    down.refuse_at = 1800000;
-    down.answer_len = sizeof(long_answer);
+    refuse_at_length_in_the_middle();
     expect_no_whole_answer(take_nothing);
 }
 END_TEST
@@ -706,9 +712,7 @@ START_TEST(one_that_resets_is_noticed)
 {
     int fd;
 
-    down.has_room = true;
-    down.refuse_at = 1800000;
-    down.answer_len = sizeof(long_answer);
+    refuse_at_length_in_the_middle();
     fd = send_part(3000000, down.refuse_at);
     raw_reset(fd);
     http_turn_for_ms(50);
@@ -723,9 +727,7 @@ START_TEST(a_listener_may_be_closed_meanwhile)
 {
     int fd;
 
-    down.has_room = true;
-    down.refuse_at = 1800000;
-    down.answer_len = sizeof(long_answer);
+    refuse_at_length_in_the_middle();
     fd = send_part(3000000, down.refuse_at);
     fy_listener_close(listener);
     listener = NULL;
