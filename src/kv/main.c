@@ -44,10 +44,10 @@ static void say(void *ctx, const char *text)
 }
 
 /* What was begun is not taken down: the process ends. */
-static _Noreturn void die(int status, const char *text)
+static _Noreturn void die(const char *text)
 {
     fprintf(stderr, "ferry-kv: %s\n", text);
-    _exit(status);
+    _exit(EXIT_FAILURE);
 }
 
 /* ---- The end ------------------------------------------------------------------------------------------------------
@@ -103,18 +103,8 @@ static void read_options(struct program *program, int argc, char **argv)
 {
     struct flags_fault fault;
 
-    switch (kv_options_parse(argc, argv, &program->options, &fault)) {
-    case FLAGS_OK:
-        return;
-    case FLAGS_HELP:
-        kv_options_print_help(stdout);
-        exit(EXIT_SUCCESS);
-    case FLAGS_VERSION:
-        printf("ferry-kv %s\n", ferry_version());
-        exit(EXIT_SUCCESS);
-    case FLAGS_WRONG:
-        die(2, fault.text);
-    }
+    flags_settle(kv_options_parse(argc, argv, &program->options, &fault), &fault, "ferry-kv", ferry_version(),
+                 kv_options_print_help);
 }
 
 static void watch_signals(struct program *program)
@@ -136,16 +126,16 @@ static void begin(struct program *program)
     char text[512];
 
     if (kv_data_dir_open(&program->dir, options->data_dir, options->id, options->cluster_id, text, sizeof(text)) != 0)
-        die(EXIT_FAILURE, text);
+        die(text);
     program->store = kv_store_new();
     if (!program->store || uv_loop_init(&program->loop) != 0)
-        die(EXIT_FAILURE, "out of memory");
+        die("out of memory");
     program->api = (struct kv_client_api){.store = program->store, .options = options};
     if (kv_http_server_new(&program->loop, options->client_host, options->client_port, KV_MAX_VALUE,
                            kv_client_api_serve, &program->api, &program->http, text, sizeof(text)) != 0 ||
         kv_node_new(options, program->dir.log_path, &program->loop, program->store, &events, &program->node, text,
                     sizeof(text)) != 0)
-        die(EXIT_FAILURE, text);
+        die(text);
     program->api.node = program->node;
     watch_signals(program);
 }

@@ -9,8 +9,6 @@
 #include "tools/bench_options.h"
 #include "tools/bench_report.h"
 
-#define EXIT_WRONG_OPTIONS 2
-
 static int measure(const struct bench_options *options)
 {
     struct bench_result *result = malloc(sizeof(*result)); /* too large for a stack */
@@ -35,18 +33,7 @@ int main(int argc, char **argv)
     struct bench_options options;
     struct flags_fault fault;
 
-    switch (bench_options_parse(argc, argv, &options, &fault)) {
-    case FLAGS_OK:
-        return measure(&options);
-    case FLAGS_HELP:
-        bench_options_print_help(stdout);
-        return EXIT_SUCCESS;
-    case FLAGS_VERSION:
-        printf("ferry-bench %s\n", ferry_version());
-        return EXIT_SUCCESS;
-    case FLAGS_WRONG:
-        break;
-    }
-    fprintf(stderr, "ferry-bench: %s\n", fault.text);
-    return EXIT_WRONG_OPTIONS;
+    flags_settle(bench_options_parse(argc, argv, &options, &fault), &fault, "ferry-bench", ferry_version(),
+                 bench_options_print_help);
+    return measure(&options);
 }

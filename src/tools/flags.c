@@ -10,8 +10,10 @@
 #include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
+#define EXIT_WRONG_FLAGS 2
 #define FIRST_VAL 256 /* what getopt returns for the first flag: behind all characters */
 
 static const struct flag own[] = {
@@ -109,6 +111,24 @@ enum flags_outcome flags_parse(const struct flags *flags, int argc, char **argv,
     if (optind < argc)
         return flags_refuse(ret_fault, "not an option: '%s'", argv[optind]);
     return FLAGS_OK;
+}
+
+void flags_settle(enum flags_outcome outcome, const struct flags_fault *fault, const char *program, const char *version,
+                  void (*print_help)(FILE *to))
+{
+    switch (outcome) {
+    case FLAGS_OK:
+        return;
+    case FLAGS_HELP:
+        print_help(stdout);
+        exit(EXIT_SUCCESS);
+    case FLAGS_VERSION:
+        printf("%s %s\n", program, version);
+        exit(EXIT_SUCCESS);
+    case FLAGS_WRONG:
+        fprintf(stderr, "%s: %s\n", program, fault->text);
+        exit(EXIT_WRONG_FLAGS);
+    }
 }
 
 /* ---- Help and words ---------------------------------------------------------------------------------------------- */

@@ -52,6 +52,13 @@ enum flags_outcome flags_parse(const struct flags *flags, int argc, char **argv,
 enum flags_outcome flags_refuse(struct flags_fault *ret_fault, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * What a main does with an outcome: return when all is good; else print the help or the version, or the fault on
+ * stderr, and exit, with 2 for a fault.
+ */
+void flags_settle(enum flags_outcome outcome, const struct flags_fault *fault, const char *program, const char *version,
+                  void (*print_help)(FILE *to));
+
 /* A line for each flag, what they take in one column and what they do in another. */
 void flags_print_help(const struct flags *flags, FILE *to);
 

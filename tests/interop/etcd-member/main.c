@@ -15,36 +15,17 @@
 #include "etcd-member/say.h"
 #include "ferry/ferry.h"
 
-#define EXIT_WRONG_USE 2
-
-static void read_options(int argc, char **argv, struct options *ret_options)
-{
-    struct flags_fault fault;
-
-    switch (options_parse(argc, argv, ret_options, &fault)) {
-    case FLAGS_OK:
-        return;
-    case FLAGS_HELP:
-        options_print_help(stdout);
-        exit(EXIT_SUCCESS);
-    case FLAGS_VERSION:
-        printf("ferry-etcd-member %s\n", ferry_version());
-        exit(EXIT_SUCCESS);
-    case FLAGS_WRONG:
-        fprintf(stderr, "ferry-etcd-member: %s\n", fault.text);
-        exit(EXIT_WRONG_USE);
-    }
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
+    struct flags_fault fault;
     struct member *member;
     struct admin *admin = NULL;
     sigset_t ends;
     int signal_number;
 
-    read_options(argc, argv, &options);
+    flags_settle(options_parse(argc, argv, &options, &fault), &fault, "ferry-etcd-member", ferry_version(),
+                 options_print_help);
     /* Blocked in every thread: this one waits for them. */
     sigemptyset(&ends);
     sigaddset(&ends, SIGINT);
