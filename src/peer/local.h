@@ -13,8 +13,8 @@
 #include "base/log.h"
 #include "base/shelf.h"
 #include "ferry/ferry.h"
+#include "member/pace.h"
 #include "net/net.h"
-#include "peer/pace.h"
 #include "wire/headers.h"
 #include "wire/outgoing.h"
 

@@ -16,17 +16,17 @@
 
 #include "base/list.h"
 #include "ferry/ferry.h"
-#include "peer/counts.h"
+#include "member/counts.h"
+#include "member/link.h"
+#include "member/peer_status.h"
+#include "member/url_picker.h"
 #include "peer/inbox.h"
-#include "peer/link.h"
-#include "peer/peer_status.h"
 #include "peer/pipeline.h"
 #include "peer/prober.h"
 #include "peer/snapshot_lane.h"
 #include "peer/snapshot_meter.h"
 #include "peer/stream_reader.h"
 #include "peer/stream_writer.h"
-#include "peer/url_picker.h"
 
 struct fy_local;
 struct fy_packer;

@@ -6,11 +6,11 @@
 
 #include <stdatomic.h>
 
+#include "member/channel.h"
+#include "member/refusal.h"
+#include "member/url_picker.h"
 #include "net/net.h"
 #include "net/timers.h"
-#include "peer/channel.h"
-#include "peer/refusal.h"
-#include "peer/url_picker.h"
 
 #define FY_PIPELINE_WIDTH 4 /* POSTs in flight, as in etcd */
 

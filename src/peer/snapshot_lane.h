@@ -11,13 +11,13 @@
 
 #include "base/list.h"
 #include "ferry/ferry.h"
+#include "member/pace.h"
+#include "member/refusal.h"
+#include "member/stall.h"
+#include "member/url_picker.h"
 #include "net/net.h"
 #include "net/timers.h"
-#include "peer/pace.h"
-#include "peer/refusal.h"
 #include "peer/snapshot_meter.h"
-#include "peer/stall.h"
-#include "peer/url_picker.h"
 #include "wire/encoder.h"
 
 struct fy_body_reader;

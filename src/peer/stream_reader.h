@@ -12,11 +12,11 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "member/excuse.h"
+#include "member/refusal.h"
+#include "member/url_picker.h"
 #include "net/net.h"
 #include "net/timers.h"
-#include "peer/excuse.h"
-#include "peer/refusal.h"
-#include "peer/url_picker.h"
 #include "wire/decoder.h"
 
 struct fy_peer;

@@ -12,9 +12,9 @@
 #include <stdbool.h>
 
 #include "base/log.h"
+#include "member/channel.h"
 #include "net/net.h"
 #include "net/timers.h"
-#include "peer/channel.h"
 #include "wire/encoder.h"
 
 struct fy_peer;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/preset.h"
+#include "member/pace.h"
 #include "net/tls/tls.h"
-#include "peer/pace.h"
 #include "transport/transport.h"
 #include "wire/url.h"
 

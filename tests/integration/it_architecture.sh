@@ -22,8 +22,11 @@ allowed() # FILE
     src/net/*/*) echo base wire/url.h net ;;
     src/net/*) echo base net ;;
     src/disk/*) echo base net/net.h disk ;;
-    src/peer/*) echo base wire net/net.h net/timers.h disk peer ;;
-    src/transport/*) echo base wire net disk peer transport ;;
+    src/member/channel.c) echo base wire member ;;
+    src/member/link.c | src/member/peer_status.c) echo base net/net.h net/timers.h member peer ;;
+    src/member/*) echo base wire/url.h wire/headers.h net/net.h net/timers.h member ;;
+    src/peer/*) echo base wire net/net.h net/timers.h disk member peer ;;
+    src/transport/*) echo base wire net disk member peer transport ;;
     src/sim/*) echo base wire/url.h net transport ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
     src/kv/*) echo kv tools/flags.h tools/number.h ;;

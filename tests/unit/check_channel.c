@@ -8,7 +8,7 @@
 #include "ferry/ferry.h"
 #include "harness/heap.h"
 #include "harness/rig.h"
-#include "peer/channel.h"
+#include "member/channel.h"
 #include "wire/outgoing.h"
 
 static struct fy_channel ch;

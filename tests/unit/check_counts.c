@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "harness/rig.h"
-#include "peer/counts.h"
+#include "member/counts.h"
 
 /* Every counter with a value of its own, from first on; those of class c have c thousands more. */
 static void fill(struct fy_counts *counts, uint64_t first)

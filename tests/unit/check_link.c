@@ -2,7 +2,7 @@
  * check_link - what is concluded from the vitals of a peer's connections.
  */
 #include "harness/rig.h"
-#include "peer/link.h"
+#include "member/link.h"
 
 #define TICK_NS UINT64_C(250000000)
 #define SILENCE_TICKS ((FY_LINK_TICKS * 5 + 5) / 6) /* rounded up */

@@ -1,13 +1,13 @@
 /*
  * check_pace - one rate for several, fair shares of it, and what stalls.
  */
-#include "peer/pace.h"
+#include "member/pace.h"
 
 #include "ferry/ferry.h"
 #include "harness/heap.h"
 #include "harness/rig.h"
+#include "member/stall.h"
 #include "net/sim/sim.h"
-#include "peer/stall.h"
 
 #define RATE 1000000
 #define SECONDS 10

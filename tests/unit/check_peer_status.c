@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "harness/peer_rig.h"
-#include "peer/peer_status.h"
+#include "member/peer_status.h"
 
 static struct fy_peer_status *status;
 static const char dial_failed[] = "failed to dial 2 on stream Message (no route)";

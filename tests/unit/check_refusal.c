@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "harness/rig.h"
-#include "peer/refusal.h"
+#include "member/refusal.h"
 
 static struct fy_refusal refusal;
 static char text[300];

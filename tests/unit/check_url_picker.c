@@ -5,7 +5,7 @@
 
 #include "harness/heap.h"
 #include "harness/rig.h"
-#include "peer/url_picker.h"
+#include "member/url_picker.h"
 #include "wire/url.h"
 
 static const char *const three[] = {"http://c:1", "http://a:1", "http://b:1", NULL};

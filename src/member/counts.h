@@ -5,8 +5,8 @@
  * Each message given to send adds one to sent, and later one to written or to one of dropped.  The difference is what
  * is queued now.
  */
-#ifndef FY_PEER_COUNTS_H
-#define FY_PEER_COUNTS_H
+#ifndef FY_MEMBER_COUNTS_H
+#define FY_MEMBER_COUNTS_H
 
 #include <stdatomic.h>
 #include <stddef.h>

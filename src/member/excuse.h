@@ -5,8 +5,8 @@
  * and with it perhaps the peer, or what the peer sent has not been read yet: then it has one more timeout.  But only
  * one while nothing comes, so that a dead peer is found on a machine that is always late, too.
  */
-#ifndef FY_PEER_EXCUSE_H
-#define FY_PEER_EXCUSE_H
+#ifndef FY_MEMBER_EXCUSE_H
+#define FY_MEMBER_EXCUSE_H
 
 #include <stdbool.h>
 #include <stdint.h>

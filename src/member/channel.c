@@ -4,7 +4,7 @@
  * Normal path: put appends; the loop takes the whole list in one go and gives the room back in one go per batch.
  * When full, put fails at once: Raft resends, and memory is finite.
  */
-#include "peer/channel.h"
+#include "member/channel.h"
 
 #include <assert.h>
 

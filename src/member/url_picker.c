@@ -1,7 +1,7 @@
 /*
  * url_picker - a sorted list and an index into it.
  */
-#include "peer/url_picker.h"
+#include "member/url_picker.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /*
  * counts - reading the counters out, and the names of the reasons for a drop.
  */
-#include "peer/counts.h"
+#include "member/counts.h"
 
 _Static_assert((int)FERRY_N_DROP_REASONS <= FERRY_DROP_ROOM, "a reason more than the public structs have room for");
 

@@ -4,7 +4,7 @@
  * The bucket holds a twentieth of a second, so that what waited does not make up for it in one rush.  Half of that has
  * to gather before the first in line gets its turn: fewer and larger pieces.
  */
-#include "peer/pace.h"
+#include "member/pace.h"
 
 #include <assert.h>
 

@@ -4,7 +4,7 @@
  * A change is logged at once, unless another was within the last second: then a timer has the log catch up with
  * whatever the state is by that time, so that it ends with the truth however fast a peer comes and goes.
  */
-#include "peer/peer_status.h"
+#include "member/peer_status.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * URLs are tried in ascending order of their text, as etcd does; a failure moves on only when it speaks of the URL that
  * is picked now, so that several failures of one URL advance once.  The loop's only.
  */
-#ifndef FY_PEER_URL_PICKER_H
-#define FY_PEER_URL_PICKER_H
+#ifndef FY_MEMBER_URL_PICKER_H
+#define FY_MEMBER_URL_PICKER_H
 
 #include <stddef.h>
 

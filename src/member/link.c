@@ -23,7 +23,7 @@
  * A look that comes late tells of ourselves, not of the peer: the machine or the loop stood still, and counting begins
  * anew.
  */
-#include "peer/link.h"
+#include "member/link.h"
 
 #include <stdio.h>
 

@@ -1,8 +1,8 @@
 /*
  * refusal.h - an answer that says no: its status, and the start of its body, which for 412 tells why.
  */
-#ifndef FY_PEER_REFUSAL_H
-#define FY_PEER_REFUSAL_H
+#ifndef FY_MEMBER_REFUSAL_H
+#define FY_MEMBER_REFUSAL_H
 
 #include <stddef.h>
 #include <stdint.h>

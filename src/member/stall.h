@@ -4,13 +4,13 @@
  * A window of time passes when enough bytes moved in it, or when the other end was not to blame for that they did not:
  * then the transfer was held on our side at some moment of it, or the end of the window was seen late (excuse.h).
  */
-#ifndef FY_PEER_STALL_H
-#define FY_PEER_STALL_H
+#ifndef FY_MEMBER_STALL_H
+#define FY_MEMBER_STALL_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "peer/excuse.h"
+#include "member/excuse.h"
 
 #define FY_STALL_LEAST ((uint64_t)16 << 10) /* bytes that have to move in one window */
 

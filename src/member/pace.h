@@ -3,8 +3,8 @@
  *
  * The loop's only.
  */
-#ifndef FY_PEER_PACE_H
-#define FY_PEER_PACE_H
+#ifndef FY_MEMBER_PACE_H
+#define FY_MEMBER_PACE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
  * Any thread puts an encoded message; the loop takes what is there and, once it is written, gives the room back.  The
  * bounds, in messages and in bytes, hold for both: what is queued and what was taken but is not yet written.
  */
-#ifndef FY_PEER_CHANNEL_H
-#define FY_PEER_CHANNEL_H
+#ifndef FY_MEMBER_CHANNEL_H
+#define FY_MEMBER_CHANNEL_H
 
 #include <pthread.h>
 #include <stdbool.h>

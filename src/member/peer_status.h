@@ -6,8 +6,8 @@
  * that fails while POSTs succeed) has its changes counted and told of with the next line. Written by the loop, read by
  * any thread.
  */
-#ifndef FY_PEER_PEER_STATUS_H
-#define FY_PEER_PEER_STATUS_H
+#ifndef FY_MEMBER_PEER_STATUS_H
+#define FY_MEMBER_PEER_STATUS_H
 
 #include <pthread.h>
 #include <stdatomic.h>

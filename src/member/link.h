@@ -5,8 +5,8 @@
  * longer come, or ours are no longer acknowledged, the streams are given up, so that they are dialled anew.  Says which
  * direction was lost where that can be told: a member that hears nothing cannot know whether it is heard.
  */
-#ifndef FY_PEER_LINK_H
-#define FY_PEER_LINK_H
+#ifndef FY_MEMBER_LINK_H
+#define FY_MEMBER_LINK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /*
  * refusal - reading a no.
  */
-#include "peer/refusal.h"
+#include "member/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
