@@ -1,10 +1,11 @@
-# base: errors, gathering, histograms, lists, log, presets, shelves, spinning, text, threads.  Knows nothing above it.
+# base: errors, gathering, histograms, items, lists, log, presets, shelves, spinning, text, threads.  Knows nothing above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
 	src/base/gather.h \
 	src/base/histogram.c \
 	src/base/histogram.h \
+	src/base/item.h \
 	src/base/list.h \
 	src/base/log.c \
 	src/base/log.h \

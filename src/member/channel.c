@@ -9,7 +9,6 @@
 #include <assert.h>
 
 #include "ferry/ferry.h"
-#include "wire/outgoing.h"
 
 void fy_channel_init(struct fy_channel *ch, size_t max_messages, size_t max_bytes)
 {
@@ -36,20 +35,20 @@ static bool has_room(const struct fy_channel *ch, size_t memory)
     return ch->n == 0 || (ch->n_bytes <= ch->max_bytes && memory <= ch->max_bytes - ch->n_bytes);
 }
 
-int fy_channel_put(struct fy_channel *ch, struct fy_outgoing *out, bool *ret_was_empty)
+int fy_channel_put(struct fy_channel *ch, struct fy_item *item, bool *ret_was_empty)
 {
     int err = FERRY_OK;
 
     pthread_mutex_lock(&ch->mu);
     if (!ch->is_open) {
         err = FERRY_ERR_CLOSED;
-    } else if (!has_room(ch, out->memory)) {
+    } else if (!has_room(ch, item->memory)) {
         err = FERRY_ERR_FULL;
     } else {
         *ret_was_empty = fy_list_is_empty(&ch->items);
-        fy_list_append(&ch->items, &out->node);
+        fy_list_append(&ch->items, &item->node);
         ch->n++;
-        ch->n_bytes += out->memory;
+        ch->n_bytes += item->memory;
     }
     pthread_mutex_unlock(&ch->mu);
     return err;
@@ -77,14 +76,14 @@ void fy_channel_take_all(struct fy_channel *ch, struct fy_list *list)
     pthread_mutex_unlock(&ch->mu);
 }
 
-struct fy_outgoing *fy_channel_take_one(struct fy_channel *ch)
+struct fy_item *fy_channel_take_one(struct fy_channel *ch)
 {
     struct fy_node *node;
 
     pthread_mutex_lock(&ch->mu);
     node = fy_list_take_first(&ch->items);
     pthread_mutex_unlock(&ch->mu);
-    return node ? fy_container(node, struct fy_outgoing, node) : NULL;
+    return node ? fy_container(node, struct fy_item, node) : NULL;
 }
 
 void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes)
@@ -114,6 +113,6 @@ void fy_channel_read(struct fy_channel *ch, size_t *ret_n, size_t *ret_n_bytes, 
     *ret_n = ch->n;
     *ret_n_bytes = ch->n_bytes;
     node = fy_list_first(&ch->items);
-    *ret_oldest_ns = node ? fy_container(node, struct fy_outgoing, node)->queued_ns : 0;
+    *ret_oldest_ns = node ? fy_container(node, struct fy_item, node)->queued_ns : 0;
     pthread_mutex_unlock(&ch->mu);
 }

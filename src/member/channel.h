@@ -12,16 +12,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/item.h"
 #include "base/list.h"
-
-struct fy_outgoing;
 
 struct fy_channel {
     size_t max_messages; /* const after init */
     size_t max_bytes;    /* const after init */
 
     pthread_mutex_t mu;   /* leaf lock: no other lock and no foreign code under it */
-    struct fy_list items; /* mu; struct fy_outgoing, oldest first */
+    struct fy_list items; /* mu; struct fy_item.node, oldest first */
     size_t n;             /* mu; queued and taken */
     size_t n_bytes;       /* mu; theirs */
     bool is_open;         /* mu */
@@ -31,10 +30,10 @@ void fy_channel_init(struct fy_channel *ch, size_t max_messages, size_t max_byte
 void fy_channel_release(struct fy_channel *ch);                                     /* must be empty */
 
 /*
- * Queue out, which is the channel's on FERRY_OK and stays the caller's on FERRY_ERR_CLOSED and _FULL.
+ * Queue item, which is the channel's on FERRY_OK and stays the caller's on FERRY_ERR_CLOSED and _FULL.
  * *ret_was_empty: nothing was queued before it, so the loop does not know yet.  Any thread.
  */
-int fy_channel_put(struct fy_channel *ch, struct fy_outgoing *out, bool *ret_was_empty);
+int fy_channel_put(struct fy_channel *ch, struct fy_item *item, bool *ret_was_empty);
 
 void fy_channel_open(struct fy_channel *ch);
 
@@ -43,7 +42,7 @@ void fy_channel_close(struct fy_channel *ch, struct fy_list *list);
 
 /* Append all that is queued to list, or unlink the oldest alone (NULL: there is none).  It counts until given back. */
 void fy_channel_take_all(struct fy_channel *ch, struct fy_list *list);
-struct fy_outgoing *fy_channel_take_one(struct fy_channel *ch);
+struct fy_item *fy_channel_take_one(struct fy_channel *ch);
 
 /* n messages of n_bytes that were taken are written or dropped. */
 void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);

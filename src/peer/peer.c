@@ -178,7 +178,7 @@ static void count_and_tell_drop(struct fy_peer *peer, enum ferry_message_type ty
 
 void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg)
 {
-    fy_local_unreserve(peer->local, msg->memory);
+    fy_local_unreserve(peer->local, msg->item.memory);
     fy_outgoing_free(msg);
 }
 
@@ -203,11 +203,11 @@ void fy_peer_dropped_all(struct fy_peer *peer, struct fy_list *msgs, enum ferry_
     size_t n = 0, memory = 0;
 
     while ((node = fy_list_take_first(msgs))) {
-        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, node);
+        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, item.node);
         enum ferry_message_type type = msg->type;
 
         n++;
-        memory += msg->memory;
+        memory += msg->item.memory;
         fy_peer_free_message(peer, msg);
         count_drop(peer, type, reason);
     }
@@ -245,9 +245,9 @@ static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
     uint64_t now_ns;
 
     now_ns = fy_net_coarse_ns(peer->local->net);
-    msg->queued_ns = now_ns > 0 ? now_ns : 1; /* 0 says that there is no message */
+    msg->item.queued_ns = now_ns > 0 ? now_ns : 1; /* 0 says that there is no message */
     for (size_t i = 0; i < n_lanes && err == FERRY_ERR_CLOSED; i++)
-        err = fy_channel_put(lanes[i], msg, &was_empty);
+        err = fy_channel_put(lanes[i], &msg->item, &was_empty);
     if (err == FERRY_ERR_FULL)
         fy_peer_dropped(peer, msg, FERRY_DROP_QUEUE_FULL);
     else if (err == FERRY_ERR_CLOSED) /* the pipeline closes only when the peer goes */
@@ -285,7 +285,7 @@ void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, 
                             err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
                             : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
                                                          : FERRY_DROP_INVALID);
-    } else if (!fy_local_reserve(peer->local, out->memory)) {
+    } else if (!fy_local_reserve(peer->local, out->item.memory)) {
         fy_outgoing_free(out);
         count_and_tell_drop(peer, msg->type, FERRY_DROP_BUDGET);
     } else {

@@ -32,8 +32,8 @@ static void note_oldest(struct fy_pipeline *p)
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
         const struct fy_outgoing *msg = p->posts[i].msg;
 
-        if (msg && (oldest_ns == 0 || msg->queued_ns < oldest_ns))
-            oldest_ns = msg->queued_ns;
+        if (msg && (oldest_ns == 0 || msg->item.queued_ns < oldest_ns))
+            oldest_ns = msg->item.queued_ns;
     }
     atomic_store_explicit(&p->oldest_ns, oldest_ns, memory_order_relaxed);
 }
@@ -54,7 +54,7 @@ static void drop(struct fy_post *post, enum ferry_drop_reason reason)
 {
     struct fy_pipeline *p = post->pipeline;
     struct fy_outgoing *msg = post->msg;
-    size_t memory = msg->memory;
+    size_t memory = msg->item.memory;
 
     free_slot(post);
     fy_channel_give_back(&p->channel, 1, memory);
@@ -84,7 +84,7 @@ static void succeed(struct fy_post *post)
     struct fy_peer *peer = p->peer;
     struct fy_outgoing *msg = post->msg;
     enum ferry_message_type type = msg->type;
-    size_t len = msg->packed_len, memory = msg->memory;
+    size_t len = msg->packed_len, memory = msg->item.memory;
 
     free_slot(post);
     fy_peer_free_message(peer, msg);
@@ -199,19 +199,23 @@ static bool is_stale(const struct fy_pipeline *p, const struct fy_outgoing *msg)
 {
     enum ferry_message_class class = fy_message_class(msg->type);
 
-    return (class == FERRY_CLASS_CONTROL || class == FERRY_CLASS_APPEND) && p->unheard_ns > msg->queued_ns + STALE_NS;
+    return (class == FERRY_CLASS_CONTROL || class == FERRY_CLASS_APPEND) && p->unheard_ns > msg->item.queued_ns + STALE_NS;
 }
 
 /* The oldest message that is still of use; NULL: there is none. */
 static struct fy_outgoing *take_fresh(struct fy_pipeline *p)
 {
-    struct fy_outgoing *msg;
+    struct fy_item *item;
 
-    while ((msg = fy_channel_take_one(&p->channel)) && is_stale(p, msg)) {
-        fy_channel_give_back(&p->channel, 1, msg->memory);
+    while ((item = fy_channel_take_one(&p->channel))) {
+        struct fy_outgoing *msg = fy_container(item, struct fy_outgoing, item);
+
+        if (!is_stale(p, msg))
+            return msg;
+        fy_channel_give_back(&p->channel, 1, item->memory);
         fy_peer_dropped(p->peer, msg, FERRY_DROP_STALE);
     }
-    return msg;
+    return NULL;
 }
 
 void fy_pipeline_wake(struct fy_pipeline *p)

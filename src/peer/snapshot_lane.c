@@ -71,7 +71,7 @@ static int snapshot_new(struct fy_local *local, const struct ferry_message *msg,
         err = fy_body_reader_new(local->disk, source, &snapshot->body);
     if (err == FERRY_OK)
         err = fy_disk_prepare(local->disk);
-    if (err == FERRY_OK && !fy_local_reserve(local, snapshot->msg->memory))
+    if (err == FERRY_OK && !fy_local_reserve(local, snapshot->msg->item.memory))
         err = FERRY_ERR_FULL;
     if (err == FERRY_OK)
         *ret_snapshot = snapshot;
@@ -108,7 +108,7 @@ int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_messa
     pthread_mutex_lock(&lane->mu);
     fy_list_append(&lane->queue, &snapshot->node); /* also when the peer is stopped: the loop drops it */
     lane->n_waiting++;
-    lane->n_bytes += snapshot->msg->memory;
+    lane->n_bytes += snapshot->msg->item.memory;
     pthread_mutex_unlock(&lane->mu);
     return FERRY_OK;
 }
@@ -148,7 +148,7 @@ static void let_go(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, 
 
 static void drop(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, enum ferry_drop_reason reason, int err)
 {
-    size_t memory = snapshot->msg->memory;
+    size_t memory = snapshot->msg->item.memory;
 
     fy_peer_dropped(lane->peer, snapshot->msg, reason);
     let_go(lane, snapshot, memory, err);
@@ -192,7 +192,7 @@ static void succeed(struct fy_snapshot_lane *lane)
 {
     struct fy_peer *peer = lane->peer;
     struct fy_snapshot *snapshot = leave_current(lane, true);
-    size_t memory = snapshot->msg->memory;
+    size_t memory = snapshot->msg->item.memory;
 
     fy_log(&peer->local->log, FERRY_LOG_INFO, "snapshot", peer->id,
            "snapshot %" PRIu64 " was sent and stored, %" PRIu64 " bytes", snapshot->index, lane->n_given);

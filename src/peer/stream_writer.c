@@ -24,11 +24,11 @@
 static void note_oldest(struct fy_stream_writer *w)
 {
     struct fy_node *node = fy_list_first(&w->taken);
-    const struct fy_outgoing *oldest = node ? fy_container(node, struct fy_outgoing, node) : NULL;
+    const struct fy_outgoing *oldest = node ? fy_container(node, struct fy_outgoing, item.node) : NULL;
 
     if (w->current) /* begun; the others were only shown */
         oldest = w->current;
-    atomic_store_explicit(&w->oldest_ns, oldest ? oldest->queued_ns : 0, memory_order_relaxed);
+    atomic_store_explicit(&w->oldest_ns, oldest ? oldest->item.queued_ns : 0, memory_order_relaxed);
 }
 
 static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
@@ -38,7 +38,7 @@ static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
 
     fy_list_init(&dropped);
     if (w->current)
-        fy_list_append(&dropped, &w->current->node);
+        fy_list_append(&dropped, &w->current->item.node);
     w->current = NULL;
     fy_list_splice(&dropped, &w->taken);
     note_oldest(w);
@@ -106,7 +106,7 @@ static void show_frames(struct fy_stream_writer *w, struct fy_gather *g)
         node = next_message(w, node);
         if (!node)
             return;
-        fy_encoder_start(&w->ahead, fy_container(node, struct fy_outgoing, node));
+        fy_encoder_start(&w->ahead, fy_container(node, struct fy_outgoing, item.node));
     }
 }
 
@@ -131,7 +131,7 @@ static void begin_frame(struct fy_stream_writer *w)
     }
     node = fy_list_take_first(&w->taken);
     assert(node); /* no more is sent than was shown */
-    w->current = fy_container(node, struct fy_outgoing, node);
+    w->current = fy_container(node, struct fy_outgoing, item.node);
     fy_encoder_start(&w->encoder, w->current);
     w->frame_len = fy_encoder_left(&w->encoder);
 }
@@ -157,9 +157,9 @@ static void frames_sent(void *arg, size_t len)
         if (fy_encoder_left(&w->encoder) == 0 && w->current) {
             n++;
             n_of_class[fy_message_class(w->current->type)]++;
-            n_memory += w->current->memory;
+            n_memory += w->current->item.memory;
             n_bytes += w->frame_len;
-            fy_list_append(&done, &w->current->node);
+            fy_list_append(&done, &w->current->item.node);
             w->current = NULL;
         }
     }

@@ -331,10 +331,10 @@ static void share_entries(struct fy_packer *packer, const struct ferry_message *
 
 /* ---- The message ---- */
 
-/* What of out->memory lies in its own block. */
+/* What of out->item.memory lies in its own block. */
 static size_t own_memory(const struct fy_outgoing *out)
 {
-    return out->memory - (out->shared ? out->entries_len : 0);
+    return out->item.memory - (out->shared ? out->entries_len : 0);
 }
 
 static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const struct ferry_message *msg,
@@ -380,7 +380,7 @@ int fy_packer_pack(struct fy_packer *packer, const struct ferry_message *msg, co
     share_entries(packer, msg, next, sizes.entries_len);
     sizes.shelf = packer->shelf;
     sizes.shared = packer->shared;
-    sizes.memory = sizeof(*out) + sizes.head_len + sizes.entries_len + sizes.tail_len;
+    sizes.item.memory = sizeof(*out) + sizes.head_len + sizes.entries_len + sizes.tail_len;
     out = fy_shelf_take(packer->shelf, own_memory(&sizes));
     if (!out)
         return FERRY_ERR_NOMEM;
@@ -412,7 +412,7 @@ static struct fy_shelf_block *pile_up(struct fy_outgoing *out, struct fy_shelf_b
 {
     size_t memory = own_memory(out);
 
-    assert(!fy_node_is_linked(&out->node));
+    assert(!fy_node_is_linked(&out->item.node));
     if (out->shared)
         pile = unref_entries(out->shared, pile);
     return fy_shelf_pile(pile, out, memory);
@@ -431,11 +431,11 @@ void fy_outgoing_free(struct fy_outgoing *out)
 void fy_outgoing_free_all(struct fy_list *list)
 {
     struct fy_node *node = fy_list_first(list);
-    struct fy_shelf *shelf = node ? fy_container(node, struct fy_outgoing, node)->shelf : NULL;
+    struct fy_shelf *shelf = node ? fy_container(node, struct fy_outgoing, item.node)->shelf : NULL;
     struct fy_shelf_block *pile = NULL;
 
     while ((node = fy_list_take_first(list))) {
-        struct fy_outgoing *out = fy_container(node, struct fy_outgoing, node);
+        struct fy_outgoing *out = fy_container(node, struct fy_outgoing, item.node);
 
         assert(out->shelf == shelf);
         pile = pile_up(out, pile);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
+#include "base/item.h"
 #include "base/shelf.h"
 #include "ferry/ferry.h"
 
@@ -22,8 +22,7 @@
 struct fy_packed_entries;
 
 struct fy_outgoing {
-    struct fy_node node; /* its owner's */
-    uint64_t queued_ns;  /* its owner's: when it was given to a lane */
+    struct fy_item item; /* first; memory counts shared entries as if they were its own, the rest is its owner's */
     enum ferry_message_type type;
     uint64_t to;
     uint64_t from;
@@ -33,7 +32,6 @@ struct fy_outgoing {
     uint64_t commit;
     uint64_t last_index; /* of the last entry; index when there are none */
     size_t n_entries;
-    size_t memory;     /* that it needs, with the entries, also when others need them as well */
     size_t packed_len; /* of the bare protobuf message */
 
     /* For the encoder: the three runs. */

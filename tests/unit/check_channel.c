@@ -9,24 +9,29 @@
 #include "harness/heap.h"
 #include "harness/rig.h"
 #include "member/channel.h"
-#include "wire/outgoing.h"
 
 static struct fy_channel ch;
 
-static struct fy_outgoing *message(uint64_t index, size_t memory)
+/* Any service's. */
+struct message {
+    struct fy_item item;
+    uint64_t index;
+};
+
+static struct message *message(uint64_t index, size_t memory)
 {
-    struct fy_outgoing *out = calloc(1, sizeof(*out));
+    struct message *out = calloc(1, sizeof(*out));
 
     ck_assert_ptr_nonnull(out);
     out->index = index;
-    out->memory = memory;
+    out->item.memory = memory;
     return out;
 }
 
 static int put(uint64_t index, size_t memory, bool *ret_was_empty)
 {
-    struct fy_outgoing *out = message(index, memory);
-    int err = fy_channel_put(&ch, out, ret_was_empty);
+    struct message *out = message(index, memory);
+    int err = fy_channel_put(&ch, &out->item, ret_was_empty);
 
     if (err != FERRY_OK)
         free(out);
@@ -48,10 +53,10 @@ static size_t free_all(struct fy_list *list, uint64_t first, size_t *ret_memory)
 
     *ret_memory = 0;
     while ((node = fy_list_take_first(list))) {
-        struct fy_outgoing *out = fy_container(node, struct fy_outgoing, node);
+        struct message *out = fy_container(node, struct message, item.node);
 
         ck_assert_uint_eq(out->index, first + n);
-        *ret_memory += out->memory;
+        *ret_memory += out->item.memory;
         free(out);
         n++;
     }
@@ -66,9 +71,9 @@ static void empty_and_close(void)
     fy_list_init(&list);
     fy_channel_close(&ch, &list);
     while ((node = fy_list_take_first(&list))) {
-        struct fy_outgoing *out = fy_container(node, struct fy_outgoing, node);
+        struct message *out = fy_container(node, struct message, item.node);
 
-        fy_channel_give_back(&ch, 1, out->memory);
+        fy_channel_give_back(&ch, 1, out->item.memory);
         free(out);
     }
 }
@@ -141,15 +146,15 @@ END_TEST
 
 START_TEST(messages_come_out_in_the_order_in_which_they_went_in)
 {
-    struct fy_outgoing *out;
+    struct message *out;
 
     fy_channel_open(&ch);
     for (uint64_t i = 0; i < 3; i++)
         ck_assert_int_eq(put_one(i, 1), FERRY_OK);
     for (uint64_t i = 0; i < 3; i++) {
-        out = fy_channel_take_one(&ch);
+        out = fy_container(&fy_channel_take_one(&ch)->node, struct message, item.node);
         ck_assert_uint_eq(out->index, i);
-        fy_channel_give_back(&ch, 1, out->memory);
+        fy_channel_give_back(&ch, 1, out->item.memory);
         free(out);
     }
     ck_assert_ptr_null(fy_channel_take_one(&ch));
@@ -230,7 +235,7 @@ START_TEST(each_threads_messages_arrive_once_and_in_order)
         if (fy_list_is_empty(&list))
             sched_yield();
         while ((node = fy_list_take_first(&list))) {
-            struct fy_outgoing *out = fy_container(node, struct fy_outgoing, node);
+            struct message *out = fy_container(node, struct message, item.node);
 
             ck_assert_uint_eq(out->index & UINT32_MAX, next[out->index >> 32]++);
             free(out);

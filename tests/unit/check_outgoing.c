@@ -130,7 +130,7 @@ START_TEST(it_knows_what_the_lanes_ask_for)
     ck_assert_uint_eq(out->commit, 39);
     ck_assert_uint_eq(out->n_entries, 2);
     ck_assert_uint_eq(out->last_index, 45);
-    ck_assert(!fy_node_is_linked(&out->node));
+    ck_assert(!fy_node_is_linked(&out->item.node));
     fy_outgoing_free(out);
 
     msg.n_entries = 0;
@@ -153,7 +153,7 @@ START_TEST(it_is_one_allocation_of_the_size_that_it_says)
         out = pack(msg, FERRY_FORM_3_6);
         largest = heap_largest();
         ck_assert_int_eq(heap_live(), live + 1);
-        ck_assert_uint_eq(largest, out->memory);
+        ck_assert_uint_eq(largest, out->item.memory);
         fy_outgoing_free(out);
         pool_release(&pool);
     }
@@ -296,7 +296,7 @@ static void check_same(const struct fy_outgoing *out, const struct ferry_message
 
     ck_assert_uint_eq(bytes.len, expected.len);
     ck_assert_mem_eq(bytes.data, expected.data, bytes.len);
-    ck_assert_uint_eq(out->memory, alone->memory); /* each is accounted for as if it were alone */
+    ck_assert_uint_eq(out->item.memory, alone->item.memory); /* each is accounted for as if it were alone */
     fy_outgoing_free(alone);
 }
 
@@ -388,8 +388,8 @@ START_TEST(memory_goes_back_to_the_shelf)
     fy_shelf_init(&shelf, 1 << 20);
     fy_list_init(&list);
     for (int i = 0; i < 10; i++) {
-        fy_list_append(&list, &pack_next(&packer, &msg, &msg)->node);
-        fy_list_append(&list, &pack_next(&packer, &msg, NULL)->node);
+        fy_list_append(&list, &pack_next(&packer, &msg, &msg)->item.node);
+        fy_list_append(&list, &pack_next(&packer, &msg, NULL)->item.node);
         fy_packer_release(&packer);
         fy_outgoing_free_all(&list);
         ck_assert(fy_list_is_empty(&list));
