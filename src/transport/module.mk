@@ -10,6 +10,7 @@ libferry_core_la_SOURCES += \
 	src/transport/delivery.c \
 	src/transport/delivery.h \
 	src/transport/faults.c \
+	src/transport/gate.c \
 	src/transport/intake.c \
 	src/transport/intake.h \
 	src/transport/members.c \

@@ -194,7 +194,7 @@ for header in $headers; do
     nothing "$name names every field of $short"
 
     constants "$header" >"$work/declared"
-    try "$short has constants" grep -q _CONFIG_INIT "$work/declared"
+    try "$short has constants" grep -q '_INIT$' "$work/declared"
     marked Dv "$page" >"$work/named"
     only_in "$work/declared" "$work/named"
     nothing "$name names every constant of $short"
@@ -205,7 +205,7 @@ for header in $headers; do
     nothing "$name names every type of $short"
 
     # The struct whose defaults the page lists is the one that the header has an initializer for.
-    config=$(sed -n 's/^#define \(FERRY_[A-Z_]*CONFIG\)_INIT.*/\1/p' "$header" | tr '[:upper:]' '[:lower:]')
+    config=$(sed -n 's/^#define \(FERRY_[A-Z_]*\)_INIT.*/\1/p' "$header" | tr '[:upper:]' '[:lower:]')
     sed -n "s/^$config //p" "$work/fields" >"$work/declared"
     page_defaults "$page" | sed 's/[ .].*//' | sort -u >"$work/named"
     same "$name lists each field of $config with its default" "$work/declared" "$work/named"

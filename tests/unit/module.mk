@@ -18,6 +18,7 @@ UNIT_TESTS = \
 	check_etcd_storage.test \
 	check_fault_proxy.test \
 	check_flags.test \
+	check_gate.test \
 	check_frame.test \
 	check_headers.test \
 	check_histogram.test \
@@ -77,6 +78,7 @@ check_etcd_storage_test_SOURCES = tests/unit/check_etcd_storage.c
 check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
+check_gate_test_SOURCES = tests/unit/check_gate.c
 check_flags_test_SOURCES = tests/unit/check_flags.c src/tools/flags.c
 check_answer_head_test_SOURCES = tests/unit/check_answer_head.c
 check_chunk_writer_test_SOURCES = tests/unit/check_chunk_writer.c
