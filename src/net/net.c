@@ -153,6 +153,49 @@ bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vital
     return out && OPS(out)->outflow_vitals && OPS(out)->outflow_vitals(out, ret_vitals);
 }
 
+int fy_net_duplex(struct fy_net *net, const struct fy_duplex_spec *spec, const struct fy_duplex_events *events,
+                  void *arg, struct fy_duplex **ret_duplex)
+{
+    return net->ops->duplex(net, spec, events, arg, ret_duplex);
+}
+
+struct fy_duplex *fy_request_upgrade(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                     const struct fy_duplex_events *events, void *arg)
+{
+    return OPS(req)->request_upgrade(req, headers, n_headers, events, arg);
+}
+
+void fy_duplex_wake(struct fy_duplex *duplex)
+{
+    OPS(duplex)->duplex_wake(duplex);
+}
+
+void fy_duplex_pause(struct fy_duplex *duplex)
+{
+    OPS(duplex)->duplex_pause(duplex);
+}
+
+void fy_duplex_resume(struct fy_duplex *duplex)
+{
+    OPS(duplex)->duplex_resume(duplex);
+}
+
+void fy_duplex_end(struct fy_duplex *duplex)
+{
+    OPS(duplex)->duplex_end(duplex);
+}
+
+void fy_duplex_abort(struct fy_duplex *duplex)
+{
+    if (duplex)
+        OPS(duplex)->duplex_abort(duplex);
+}
+
+bool fy_duplex_vitals(const struct fy_duplex *duplex, struct fy_vitals *ret_vitals)
+{
+    return duplex && OPS(duplex)->duplex_vitals && OPS(duplex)->duplex_vitals(duplex, ret_vitals);
+}
+
 uint64_t fy_net_now_ns(const struct fy_net *net)
 {
     return net->ops->now_ns(net);

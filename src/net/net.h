@@ -3,7 +3,8 @@
  *
  * The peer code dials, posts, serves and sets timers through this header alone.  Two implementations stand behind it:
  * http (libmicrohttpd and libcurl in one epoll loop) and sim (in memory, a virtual clock, one seed).  What is here is
- * HTTP as a protocol needs it - a request, a status, headers, a body in pieces - and nothing of sockets.
+ * HTTP as a protocol needs it - a request, a status, headers, a body in pieces, an upgrade to another protocol - and
+ * nothing of sockets.
  *
  * One thread, the loop, owns everything: all functions but fy_net_wake are called on it, and every event comes on it.
  * No event comes from inside a call into this header; an event handler may call anything here, also to cancel or end
@@ -25,6 +26,7 @@ struct fy_call;
 struct fy_listener;
 struct fy_request;
 struct fy_outflow;
+struct fy_duplex;
 
 struct fy_header {
     const char *name;
@@ -224,6 +226,87 @@ void fy_outflow_end(struct fy_outflow *out);
 void fy_outflow_abort(struct fy_outflow *out); /* break the connection; no event after.  NULL is fine */
 bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals); /* as of a call */
 
+/* ---- Upgraded connections, from either side -------------------------------------------------------------------- */
+
+/*
+ * An HTTP/1.1 connection that both sides agreed to use for another protocol (the answer 101): from then on it carries
+ * bytes in both directions, and the net adds nothing to them.
+ *
+ * Each end has one user, which gets these events until the last one, on_end.  Every handler may call any function of its
+ * own duplex.
+ */
+struct fy_duplex_events {
+    /*
+     * The client's end only, once: the head of the answer.  Status 101: the duplex is open.  Any other: the server
+     * refused, on_data brings the body of its answer, and gather is never called.
+     */
+    void (*on_head)(void *arg, const struct fy_answer *answer);
+    /* What is to be sent: as gather and sent of struct fy_outflow_source.  Called while the duplex is open. */
+    void (*gather)(void *arg, struct fy_gather *g);
+    void (*sent)(void *arg, size_t n);
+    void (*on_data)(void *arg, const uint8_t *data, size_t len); /* bytes of the other end's, in order, len > 0 */
+    /* May be NULL: memory of the user's for the bytes that come next, as room of struct fy_call_events. */
+    uint8_t *(*room)(void *arg, size_t *ret_cap);
+    /*
+     * The connection is gone, and the duplex with it; detail says more, for people.
+     *  FERRY_OK        the user ended it, and then the other end did; or an answer other than 101 is complete
+     *  FERRY_ERR_EOF   the other end ended it first: all that it sent was delivered, what was not sent to it is lost
+     *  FERRY_ERR_RESET it broke
+     *  FERRY_ERR_TIMEOUT  it was not connected in time; or bytes that were gathered were not taken within the net's
+     *                  write timeout; or the other end did not end within that time after our end
+     *  FERRY_ERR_CONNECT, _TLS, _PROTOCOL, _NOMEM  it never opened
+     */
+    void (*on_end)(void *arg, int err, const char *detail);
+};
+
+struct fy_duplex_spec {
+    const char *url;                 /* whole.  Everything here is copied */
+    const struct fy_header *headers; /* of the GET, with Upgrade, Connection and what else the protocol asks for */
+    size_t n_headers;
+    unsigned connect_timeout_ms; /* for name lookup, TCP and TLS; 0: the system's */
+    uint64_t member;             /* as in struct fy_call_spec */
+};
+
+/*
+ * Dial, and ask for an upgrade, on a connection of its own.  On FERRY_OK *ret_duplex lives until on_end returns or it is
+ * aborted.  FERRY_ERR_NOMEM, _URL, _TLS, _TLS_CONFIG as fy_net_call.
+ * How long the server takes to answer is not limited here.
+ */
+int fy_net_duplex(struct fy_net *net, const struct fy_duplex_spec *spec, const struct fy_duplex_events *events,
+                  void *arg, struct fy_duplex **ret_duplex);
+
+/*
+ * Answer a request with 101 and these headers (Upgrade and Connection are the caller's to name), flushed at once, and let
+ * the request go.  To be called from the request handler, or later if fy_request_set_events was called with on_gone.
+ * events->on_head is not used.  The duplex is open at once; it lives until on_end returns or it is aborted.
+ * NULL only when memory is out: the request is aborted then and no event comes.
+ * fy_listener_close ends it with FERRY_ERR_EOF, from inside that call.
+ */
+struct fy_duplex *fy_request_upgrade(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                     const struct fy_duplex_events *events, void *arg);
+
+void fy_duplex_wake(struct fy_duplex *duplex); /* gather has something; cheap when it is known already */
+
+/*
+ * Take no more bytes for now, and go on.  Between the two on_data does not come, and the other end is held back once the
+ * buffers on the way are full; a connection that breaks still gets its on_end.
+ * Pausing twice, or resuming what is not paused, does nothing.
+ */
+void fy_duplex_pause(struct fy_duplex *duplex);
+void fy_duplex_resume(struct fy_duplex *duplex);
+
+/*
+ * Send what gather still has, until it adds nothing, and then end our direction.  Bytes go on coming until the other end
+ * has ended its own: then on_end comes.  Before the duplex is open it is done as soon as it is.  A second end does
+ * nothing.
+ */
+void fy_duplex_end(struct fy_duplex *duplex);
+
+/* Break the connection at once, at any time; no event after.  NULL is fine. */
+void fy_duplex_abort(struct fy_duplex *duplex);
+
+bool fy_duplex_vitals(const struct fy_duplex *duplex, struct fy_vitals *ret_vitals); /* as of a call */
+
 /* ---- Time, chance, and the world outside the loop ------------------------------------------------------------- */
 
 uint64_t fy_net_now_ns(const struct fy_net *net);    /* monotonic; cached for one turn of the loop */
@@ -269,8 +352,18 @@ struct fy_net_ops {
     void (*outflow_wake)(struct fy_outflow *out);
     void (*outflow_end)(struct fy_outflow *out);
     void (*outflow_abort)(struct fy_outflow *out);
+    int (*duplex)(struct fy_net *net, const struct fy_duplex_spec *spec, const struct fy_duplex_events *events,
+                  void *arg, struct fy_duplex **ret_duplex);
+    struct fy_duplex *(*request_upgrade)(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
+                                         const struct fy_duplex_events *events, void *arg);
+    void (*duplex_wake)(struct fy_duplex *duplex);
+    void (*duplex_pause)(struct fy_duplex *duplex);
+    void (*duplex_resume)(struct fy_duplex *duplex);
+    void (*duplex_end)(struct fy_duplex *duplex);
+    void (*duplex_abort)(struct fy_duplex *duplex);
     bool (*call_vitals)(const struct fy_call *call, struct fy_vitals *ret_vitals); /* NULL: it cannot tell */
     bool (*outflow_vitals)(const struct fy_outflow *out, struct fy_vitals *ret_vitals);
+    bool (*duplex_vitals)(const struct fy_duplex *duplex, struct fy_vitals *ret_vitals);
     uint64_t (*now_ns)(const struct fy_net *net);
     uint64_t (*unix_ns)(const struct fy_net *net);
     uint64_t (*coarse_ns)(const struct fy_net *net);
@@ -280,7 +373,10 @@ struct fy_net_ops {
     void (*set_on_wake)(struct fy_net *net, void (*on_wake)(void *arg), void *arg);
 };
 
-/* The first member of every implementation's net, call, listener, request and outflow. */
+/*
+ * The first member of every implementation's net, call, listener, request, outflow and duplex.  Objects of one net may
+ * have different tables: a function of one kind of object is only looked up in the table of that object.
+ */
 struct fy_net {
     const struct fy_net_ops *ops;
 };

@@ -11,6 +11,7 @@ UNIT_TESTS = \
 	check_decoder.test \
 	check_delivery.test \
 	check_disk.test \
+	check_duplex.test \
 	check_encoder.test \
 	check_etcd_options.test \
 	check_etcd_raft.test \
@@ -64,6 +65,7 @@ check_counts_test_SOURCES = tests/unit/check_counts.c
 check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
+check_duplex_test_SOURCES = tests/unit/check_duplex.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
 check_etcd_options_test_SOURCES = tests/unit/check_etcd_options.c
 check_etcd_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/sim/world.h"
+#include "net/sim/ends.h"
 
-static struct fy_sim_conn *conn_of(struct fy_call *call)
+struct fy_sim_conn *fy_sim_call_conn(struct fy_call *call)
 {
     return fy_container(call, struct fy_sim_conn, client.call);
 }
@@ -34,7 +34,7 @@ static void lose(struct fy_sim_conn *conn, int err, const char *detail)
     finish(conn, err, detail);
 }
 
-void fy_sim_client_on_connect_timeout(void *arg)
+static void call_on_connect_timeout(void *arg)
 {
     struct fy_sim_conn *conn = arg;
 
@@ -113,32 +113,28 @@ static void pump_body(struct fy_sim_conn *conn)
     }
 }
 
-void fy_sim_client_on_ack(struct fy_sim_conn *conn)
+static void call_on_ready(struct fy_sim_end *end)
 {
-    pump_body(conn);
+    pump_body(end->conn);
 }
 
-void fy_sim_client_on_read(void *arg)
+static void call_lose(struct fy_sim_end *end, int err)
 {
-    struct fy_sim_conn *conn = arg;
-
-    fy_sim_conn_enter_event(conn);
-    pump_body(conn);
-    fy_sim_conn_leave(conn);
+    lose(end->conn, err, "connection lost");
 }
 
 void fy_sim_call_wake(struct fy_call *call)
 {
-    struct fy_sim_conn *conn = conn_of(call);
+    struct fy_sim_conn *conn = fy_sim_call_conn(call);
 
     if (conn->client.is_body_ready)
         return;
     conn->client.is_body_ready = true;
     if (conn->ends[FY_SIM_CLIENT].is_open && conn->client.phase != FY_SIM_DIALING)
-        fy_timer_set(&conn->client.read, conn->sim->now_ns);
+        fy_timer_set(&conn->ends[FY_SIM_CLIENT].pump, conn->sim->now_ns);
 }
 
-static void on_connected(struct fy_sim_conn *conn)
+static void call_on_connected(struct fy_sim_conn *conn)
 {
     struct fy_sim_pipe *pipe = request_pipe(conn);
 
@@ -152,7 +148,7 @@ static void on_connected(struct fy_sim_conn *conn)
         pump_body(conn);
 }
 
-static void on_head(struct fy_sim_conn *conn)
+static void call_on_head(struct fy_sim_conn *conn)
 {
     struct fy_answer answer = {
         .status = conn->server.status,
@@ -166,17 +162,19 @@ static void on_head(struct fy_sim_conn *conn)
         conn->client.events.on_head(conn->client.arg, &answer);
 }
 
-void fy_sim_client_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
+static void call_on_run(struct fy_sim_end *end, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
 {
+    struct fy_sim_conn *conn = end->conn;
+
     switch (kind) {
     case FY_SIM_RUN_OPEN:
-        on_connected(conn);
+        call_on_connected(conn);
         break;
     case FY_SIM_RUN_REFUSE:
         lose(conn, FERRY_ERR_CONNECT, conn->ends[FY_SIM_SERVER].node ? "connection refused" : "unknown host");
         break;
     case FY_SIM_RUN_HEAD:
-        on_head(conn);
+        call_on_head(conn);
         break;
     case FY_SIM_RUN_BYTES:
         if (conn->client.events.on_body)
@@ -195,6 +193,13 @@ void fy_sim_client_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, c
         break;
     }
 }
+
+static const struct fy_sim_end_ops call_ops = {
+    .on_run = call_on_run,
+    .on_ack = call_on_ready,
+    .on_pump = call_on_ready,
+    .lose = call_lose, /* on_write_timeout: a call does not set it */
+};
 
 /* Keep of the spec what the server is to see. */
 static int keep_request(struct fy_sim_conn *conn, const struct fy_call_spec *spec, const char *target)
@@ -230,9 +235,10 @@ int fy_sim_call(struct fy_net *net, const struct fy_call_spec *spec, const struc
 
     if (err)
         return err;
-    err = fy_sim_conn_new(node, fy_sim_find_node(sim, address.host, address.host_len), &conn);
+    err = fy_sim_conn_new(node, &call_ops, fy_sim_find_node(sim, address.host, address.host_len), &conn);
     if (err)
         return err;
+    fy_timer_init(&conn->client.connect_timeout, &sim->events, call_on_connect_timeout, conn);
     fy_sim_conn_enter(conn);
     err = keep_request(conn, spec, address.target);
     if (err) {
@@ -262,7 +268,7 @@ int fy_sim_call(struct fy_net *net, const struct fy_call_spec *spec, const struc
 
 void fy_sim_call_cancel(struct fy_call *call)
 {
-    struct fy_sim_conn *conn = conn_of(call);
+    struct fy_sim_conn *conn = fy_sim_call_conn(call);
 
     fy_sim_conn_enter(conn);
     fy_sim_conn_close(conn, FY_SIM_CLIENT,

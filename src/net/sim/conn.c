@@ -1,5 +1,5 @@
 /*
- * conn - a connection: two ends, two pipes, and how it dies.
+ * conn - a connection: two ends, two pipes, how bytes of a source get on their way, and how it dies.
  *
  * Each end is open (it takes what the network brings) and held (its user has not let go of it) independently: a crashed
  * process holds ends that are not open any more, and an answered request is open and held by nobody.  The connection is
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/sim/world.h"
+#include "net/sim/conn.h"
 
 static enum fy_sim_side other(enum fy_sim_side side)
 {
@@ -42,7 +42,60 @@ struct fy_sim_headers *fy_sim_headers_copy(const struct fy_header *headers, size
     return copy;
 }
 
-int fy_sim_conn_new(struct fy_sim_node *client, struct fy_sim_node *server, struct fy_sim_conn **ret_conn)
+static void conn_on_run(struct fy_sim_pipe *pipe, enum fy_sim_run_kind kind, const uint8_t *data, size_t len);
+static void conn_on_ack(struct fy_sim_pipe *pipe);
+
+static const struct fy_sim_pipe_ops pipe_ops = {.on_run = conn_on_run, .on_ack = conn_on_ack};
+
+/* ---- The timers of an end ---------------------------------------------------------------------------------------- */
+
+static void conn_on_pump(void *arg)
+{
+    struct fy_sim_end *end = arg;
+    struct fy_sim_conn *conn = end->conn;
+
+    fy_sim_conn_enter_event(conn);
+    end->ops->on_pump(end);
+    fy_sim_conn_leave(conn);
+}
+
+static void conn_on_write_timeout(void *arg)
+{
+    struct fy_sim_end *end = arg;
+    struct fy_sim_conn *conn = end->conn;
+
+    fy_sim_trace(conn->sim, end->node, FY_SIM_TRACE_WRITE_TIMEOUT, conn->number, 0);
+    fy_sim_conn_enter_event(conn);
+    end->ops->on_write_timeout(end);
+    fy_sim_conn_leave(conn);
+}
+
+/* ---- Life -------------------------------------------------------------------------------------------------------- */
+
+static void init_end(struct fy_sim_conn *conn, enum fy_sim_side side, struct fy_sim_node *node,
+                     const struct fy_sim_end_ops *ops)
+{
+    struct fy_sim_end *end = &conn->ends[side];
+
+    end->conn = conn;
+    end->ops = ops;
+    end->node = node;
+    end->duplex.object.ops = conn->client.call.ops;
+    fy_timer_init(&end->pump, &conn->sim->events, conn_on_pump, end);
+    fy_timer_init(&end->write_timeout, &conn->sim->events, conn_on_write_timeout, end);
+}
+
+static void init_pipe(struct fy_sim_conn *conn, enum fy_sim_side to)
+{
+    struct fy_sim_pipe *pipe = &conn->pipes[to];
+
+    fy_sim_pipe_init(pipe, &pipe_ops, conn->ends[other(to)].node, conn->ends[to].node, conn->sim);
+    pipe->conn = conn->number;
+    pipe->to = to;
+}
+
+int fy_sim_conn_new(struct fy_sim_node *client, const struct fy_sim_end_ops *client_ops, struct fy_sim_node *server,
+                    struct fy_sim_conn **ret_conn)
 {
     struct fy_sim *sim = client->sim;
     struct fy_sim_conn *conn = calloc(1, sizeof(*conn));
@@ -50,23 +103,16 @@ int fy_sim_conn_new(struct fy_sim_node *client, struct fy_sim_node *server, stru
     if (!conn)
         return FERRY_ERR_NOMEM;
     conn->sim = sim;
-    conn->ends[FY_SIM_CLIENT].node = client;
-    conn->ends[FY_SIM_SERVER].node = server;
-    conn->client.call.ops = &fy_sim_ops;
+    conn->client.call.ops = conn->server.request.ops = conn->server.outflow.ops = client->net.ops;
     conn->client.phase = FY_SIM_DIALING;
-    conn->server.request.ops = &fy_sim_ops;
-    conn->server.outflow.ops = &fy_sim_ops;
     conn->server.phase = FY_SIM_UNKNOWN;
-    fy_list_init(&conn->spent);
     fy_list_append(&sim->conns, &conn->node);
     sim->n_conns++;
-    fy_sim_pipe_init(&conn->pipes[FY_SIM_CLIENT], conn, FY_SIM_CLIENT);
-    fy_sim_pipe_init(&conn->pipes[FY_SIM_SERVER], conn, FY_SIM_SERVER);
-    fy_timer_init(&conn->client.connect_timeout, &sim->events, fy_sim_client_on_connect_timeout, conn);
-    fy_timer_init(&conn->client.read, &sim->events, fy_sim_client_on_read, conn);
-    fy_timer_init(&conn->server.read, &sim->events, fy_sim_server_on_read, conn);
-    fy_timer_init(&conn->server.write_timeout, &sim->events, fy_sim_server_on_write_timeout, conn);
     conn->number = ++sim->last_conn;
+    init_end(conn, FY_SIM_CLIENT, client, client_ops);
+    init_end(conn, FY_SIM_SERVER, server, sim->server_ops);
+    init_pipe(conn, FY_SIM_CLIENT);
+    init_pipe(conn, FY_SIM_SERVER);
     conn->ends[FY_SIM_CLIENT].is_open = client->state == FY_SIM_UP;
     fy_sim_conn_hold(conn, FY_SIM_CLIENT);
     *ret_conn = conn;
@@ -75,17 +121,14 @@ int fy_sim_conn_new(struct fy_sim_node *client, struct fy_sim_node *server, stru
 
 void fy_sim_conn_free(struct fy_sim_conn *conn)
 {
-    struct fy_node *node;
-
     assert(conn->n_events == 0);
     fy_sim_pipe_release(&conn->pipes[FY_SIM_CLIENT]);
     fy_sim_pipe_release(&conn->pipes[FY_SIM_SERVER]);
     fy_timer_unset(&conn->client.connect_timeout);
-    fy_timer_unset(&conn->client.read);
-    fy_timer_unset(&conn->server.read);
-    fy_timer_unset(&conn->server.write_timeout);
-    while ((node = fy_list_take_first(&conn->spent)))
-        free(fy_container(node, struct fy_sim_run, node));
+    for (enum fy_sim_side side = FY_SIM_CLIENT; side <= FY_SIM_SERVER; side++) {
+        fy_timer_unset(&conn->ends[side].pump);
+        fy_timer_unset(&conn->ends[side].write_timeout);
+    }
     if (fy_node_is_linked(&conn->server.node))
         fy_list_remove(&conn->server.node);
     fy_list_remove(&conn->node);
@@ -111,13 +154,12 @@ void fy_sim_conn_enter_event(struct fy_sim_conn *conn)
 void fy_sim_conn_leave(struct fy_sim_conn *conn)
 {
     const struct fy_sim_end *ends = conn->ends;
-    struct fy_node *node;
 
     assert(conn->n_events > 0);
     if (--conn->n_events > 0)
         return;
-    while ((node = fy_list_take_first(&conn->spent)))
-        free(fy_container(node, struct fy_sim_run, node));
+    fy_sim_pipe_free_spent(&conn->pipes[FY_SIM_CLIENT]);
+    fy_sim_pipe_free_spent(&conn->pipes[FY_SIM_SERVER]);
     if (!ends[FY_SIM_CLIENT].is_open && !ends[FY_SIM_CLIENT].is_held && !ends[FY_SIM_SERVER].is_open &&
         !ends[FY_SIM_SERVER].is_held)
         fy_sim_conn_free(conn);
@@ -141,17 +183,13 @@ void fy_sim_conn_drop(struct fy_sim_conn *conn, enum fy_sim_side side)
 void fy_sim_conn_shut(struct fy_sim_conn *conn, enum fy_sim_side side)
 {
     conn->ends[side].is_open = false;
-    if (side == FY_SIM_CLIENT) {
+    fy_timer_unset(&conn->ends[side].pump);
+    fy_timer_unset(&conn->ends[side].write_timeout);
+    if (side == FY_SIM_CLIENT)
         fy_timer_unset(&conn->client.connect_timeout);
-        fy_timer_unset(&conn->client.read);
-    } else {
-        fy_timer_unset(&conn->server.read);
-        fy_timer_unset(&conn->server.write_timeout);
-    }
 }
 
-/* Send FIN or RESET from side, unless one of them is under way or nobody waits for it. */
-static void say_goodbye(struct fy_sim_conn *conn, enum fy_sim_side side, enum fy_sim_run_kind how)
+void fy_sim_conn_say_goodbye(struct fy_sim_conn *conn, enum fy_sim_side side, enum fy_sim_run_kind how)
 {
     struct fy_sim_pipe *pipe = &conn->pipes[other(side)];
 
@@ -167,7 +205,7 @@ void fy_sim_conn_close(struct fy_sim_conn *conn, enum fy_sim_side side, enum fy_
     if (!conn->ends[side].is_open)
         return;
     fy_sim_conn_shut(conn, side);
-    say_goodbye(conn, side, how);
+    fy_sim_conn_say_goodbye(conn, side, how);
 }
 
 void fy_sim_conn_break(struct fy_sim_conn *conn, enum ferry_sim_reset reset)
@@ -198,39 +236,128 @@ static void trace_run(struct fy_sim_conn *conn, enum fy_sim_side to, enum fy_sim
     fy_sim_trace(conn->sim, conn->ends[to].node, names[kind], conn->number, len);
 }
 
-void fy_sim_conn_on_run(struct fy_sim_pipe *pipe, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
+/* A run came to an end that is open. */
+static void take_run(struct fy_sim_pipe *pipe, struct fy_sim_end *end, enum fy_sim_run_kind kind, const uint8_t *data,
+                     size_t len)
 {
-    struct fy_sim_conn *conn = pipe->conn;
-    enum fy_sim_side to = pipe->to;
-    bool is_goodbye = kind == FY_SIM_RUN_FIN || kind == FY_SIM_RUN_RESET || kind == FY_SIM_RUN_BREAK;
-    bool is_syn = kind == FY_SIM_RUN_OPEN && to == FY_SIM_SERVER;
+    struct fy_sim_conn *conn = end->conn;
 
-    if (!conn->ends[to].is_open && !is_syn) {
-        fy_sim_trace(conn->sim, conn->ends[to].node, FY_SIM_TRACE_STRAY, conn->number, len);
-        fy_sim_pipe_clear(pipe);
-        if (!is_goodbye)
-            say_goodbye(conn, to, FY_SIM_RUN_RESET);
-        return;
-    }
-    trace_run(conn, to, kind, len);
+    trace_run(conn, pipe->to, kind, len);
     if (kind == FY_SIM_RUN_BYTES)
         fy_sim_pipe_took(pipe, len);
-    if (to == FY_SIM_CLIENT)
-        fy_sim_client_on_run(conn, kind, data, len);
-    else
-        fy_sim_server_on_run(conn, kind, data, len);
+    end->ops->on_run(end, kind, data, len);
     if (kind == FY_SIM_RUN_BYTES && fy_chance_hit(&conn->sim->chance, conn->sim->cfg.weather.resets_ppm))
         fy_sim_conn_break(conn, FERRY_SIM_RESET_BOTH);
 }
 
-void fy_sim_conn_on_ack(struct fy_sim_pipe *pipe)
+/* A run came to an end that is gone. */
+static void take_stray(struct fy_sim_pipe *pipe, struct fy_sim_end *end, enum fy_sim_run_kind kind, size_t len)
 {
-    struct fy_sim_conn *conn = pipe->conn;
+    bool is_goodbye = kind == FY_SIM_RUN_FIN || kind == FY_SIM_RUN_RESET || kind == FY_SIM_RUN_BREAK;
 
-    if (!conn->ends[other(pipe->to)].is_open)
-        return;
-    if (pipe->to == FY_SIM_SERVER)
-        fy_sim_client_on_ack(conn);
+    fy_sim_trace(end->conn->sim, end->node, FY_SIM_TRACE_STRAY, end->conn->number, len);
+    fy_sim_pipe_clear(pipe);
+    if (!is_goodbye)
+        fy_sim_conn_say_goodbye(end->conn, pipe->to, FY_SIM_RUN_RESET);
+}
+
+static struct fy_sim_conn *conn_of(struct fy_sim_pipe *pipe)
+{
+    return fy_container(pipe - pipe->to, struct fy_sim_conn, pipes);
+}
+
+static void conn_on_run(struct fy_sim_pipe *pipe, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
+{
+    struct fy_sim_conn *conn = conn_of(pipe);
+    struct fy_sim_end *end = &conn->ends[pipe->to];
+    bool is_syn = kind == FY_SIM_RUN_OPEN && pipe->to == FY_SIM_SERVER;
+
+    fy_sim_conn_enter_event(conn);
+    if (end->is_open || is_syn)
+        take_run(pipe, end, kind, data, len);
     else
-        fy_sim_server_on_ack(conn);
+        take_stray(pipe, end, kind, len);
+    fy_sim_conn_leave(conn);
+}
+
+static void conn_on_ack(struct fy_sim_pipe *pipe)
+{
+    struct fy_sim_conn *conn = conn_of(pipe);
+    struct fy_sim_end *end = &conn->ends[other(pipe->to)];
+
+    fy_sim_conn_enter_event(conn);
+    if (end->is_open)
+        end->ops->on_ack(end);
+    fy_sim_conn_leave(conn);
+}
+
+/* ---- Sending what a source has ----------------------------------------------------------------------------------- */
+
+#define MAX_RUNS 8
+
+/* Write the first len bytes of what was gathered. */
+static int write_gathered(struct fy_sim_pipe *pipe, const struct fy_gather *g, size_t len)
+{
+    int err = FERRY_OK;
+
+    for (size_t i = 0; i < g->n_runs && len > 0 && err == FERRY_OK; i++) {
+        size_t n = g->runs[i].iov_len < len ? g->runs[i].iov_len : len;
+
+        err = fy_sim_pipe_write(pipe, g->runs[i].iov_base, n);
+        len -= n;
+    }
+    return err;
+}
+
+/*
+ * Ask the source for at most cap bytes, into one of runs if it is not to lend any; how many of them go out.  In bad
+ * weather the source may lend its memory, as with sockets, and not all that was gathered goes out.
+ */
+static size_t ask_source(struct fy_sim *sim, const struct fy_sim_source *source, struct iovec runs[MAX_RUNS],
+                         size_t cap, struct fy_gather *ret_g)
+{
+    *ret_g = fy_gather_copy(sim->scratch, cap);
+    if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm)) {
+        if (fy_chance_hit(&sim->chance, 500000))
+            *ret_g = fy_gather_runs(runs, fy_chance_between(&sim->chance, 1, MAX_RUNS), sim->scratch,
+                                    sizeof(sim->scratch), cap);
+        cap = fy_chance_between(&sim->chance, 1, cap);
+    }
+    source->gather(source->arg, ret_g);
+    if (ret_g->max_runs == 0) {
+        runs[0] = (struct iovec){.iov_base = sim->scratch, .iov_len = ret_g->len};
+        ret_g->runs = runs;
+        ret_g->n_runs = 1;
+    }
+    return ret_g->len < cap ? ret_g->len : cap;
+}
+
+int fy_sim_end_pump(struct fy_sim_end *end, const struct fy_sim_source *source)
+{
+    struct fy_sim *sim = end->conn->sim;
+    struct fy_sim_pipe *pipe = fy_sim_end_out(end);
+
+    while (*source->is_ready && fy_sim_pipe_space(pipe) > 0) {
+        size_t cap = fy_sim_pipe_space(pipe), len;
+        struct iovec runs[MAX_RUNS];
+        struct fy_gather g;
+
+        if (cap > sizeof(sim->scratch))
+            cap = sizeof(sim->scratch);
+        len = ask_source(sim, source, runs, cap, &g);
+        if (len == 0) { /* nothing is ready, or the source let go of the end */
+            *source->is_ready = false;
+            break;
+        }
+        assert(end->is_held);
+        fy_sim_trace(sim, end->node, FY_SIM_TRACE_READ, end->conn->number, len);
+        if (write_gathered(pipe, &g, len) != FERRY_OK)
+            return FERRY_ERR_NOMEM;
+        source->sent(source->arg, len);
+        if (!end->is_held) /* the source let go of the end */
+            return FERRY_OK;
+    }
+    if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&end->write_timeout))
+        fy_timer_set(&end->write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);
+    return FERRY_OK;
 }

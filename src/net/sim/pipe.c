@@ -12,20 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/sim/world.h"
+#include "net/sim/pipe.h"
 
 /* Between the pieces of one run. */
 #define MAX_PIECE_GAP_NS (5 * FY_SIM_US)
-
-static struct fy_sim_node *sender(const struct fy_sim_pipe *pipe)
-{
-    return pipe->conn->ends[pipe->to == FY_SIM_CLIENT ? FY_SIM_SERVER : FY_SIM_CLIENT].node;
-}
-
-static struct fy_sim_node *receiver(const struct fy_sim_pipe *pipe)
-{
-    return pipe->conn->ends[pipe->to].node;
-}
 
 static struct fy_sim_run *first_run(const struct fy_sim_pipe *pipe)
 {
@@ -53,10 +43,10 @@ static void expect(struct fy_sim_pipe *pipe, uint64_t earliest_ns)
 
 static void append(struct fy_sim_pipe *pipe, struct fy_sim_run *run)
 {
-    struct fy_sim *sim = pipe->conn->sim;
+    struct fy_sim *sim = pipe->sim;
     bool was_empty = fy_list_is_empty(&pipe->runs);
 
-    run->arrive_ns = fy_sim_arrival_ns(sim, sender(pipe), receiver(pipe));
+    run->arrive_ns = fy_sim_arrival_ns(sim, pipe->sender, pipe->receiver);
     fy_list_append(&pipe->runs, &run->node);
     if (was_empty)
         expect(pipe, sim->now_ns);
@@ -67,7 +57,7 @@ static void take_out(struct fy_sim_pipe *pipe, struct fy_sim_run *run)
 {
     fy_list_remove(&run->node);
     if (run->kind == FY_SIM_RUN_BYTES)
-        fy_list_append(&pipe->conn->spent, &run->node);
+        fy_list_append(&pipe->spent, &run->node);
 }
 
 /* How much of the run comes at once. */
@@ -93,11 +83,10 @@ static size_t piece_len(struct fy_sim *sim, struct fy_sim_run *run)
     }
 }
 
-static void on_arrive(void *arg)
+static void pipe_on_arrive(void *arg)
 {
     struct fy_sim_pipe *pipe = arg;
-    struct fy_sim_conn *conn = pipe->conn;
-    struct fy_sim *sim = conn->sim;
+    struct fy_sim *sim = pipe->sim;
     struct fy_sim_run *run = first_run(pipe);
     enum fy_sim_run_kind kind = run->kind;
     const uint8_t *data = NULL;
@@ -105,12 +94,11 @@ static void on_arrive(void *arg)
 
     if (waits_for_end(pipe))
         return;
-    if (kind != FY_SIM_RUN_BREAK && !fy_sim_path_is_open(sender(pipe), receiver(pipe))) {
+    if (kind != FY_SIM_RUN_BREAK && !fy_sim_path_is_open(pipe->sender, pipe->receiver)) {
         pipe->is_held_up = true;
-        fy_sim_trace(sim, receiver(pipe), FY_SIM_TRACE_HELD_UP, conn->number, 0);
+        fy_sim_trace(sim, pipe->receiver, FY_SIM_TRACE_HELD_UP, pipe->conn, 0);
         return;
     }
-    fy_sim_conn_enter_event(conn);
     if (kind == FY_SIM_RUN_BYTES) {
         data = run->data + run->off;
         len = piece_len(sim, run);
@@ -122,40 +110,47 @@ static void on_arrive(void *arg)
     } else {
         expect(pipe, sim->now_ns + fy_chance_between(&sim->chance, 0, MAX_PIECE_GAP_NS));
     }
-    fy_sim_conn_on_run(pipe, kind, data, len);
-    fy_sim_conn_leave(conn);
+    pipe->ops->on_run(pipe, kind, data, len);
 }
 
-static void on_ack(void *arg)
+static void pipe_on_ack(void *arg)
 {
     struct fy_sim_pipe *pipe = arg;
-    struct fy_sim_conn *conn = pipe->conn;
-    struct fy_sim *sim = conn->sim;
+    struct fy_sim *sim = pipe->sim;
 
-    if (!fy_sim_path_is_open(receiver(pipe), sender(pipe))) {
+    if (!fy_sim_path_is_open(pipe->receiver, pipe->sender)) {
         pipe->is_ack_held_up = true;
         return;
     }
     assert(pipe->to_ack <= pipe->unacked);
-    fy_sim_trace(sim, sender(pipe), FY_SIM_TRACE_ACK, conn->number, pipe->to_ack);
+    fy_sim_trace(sim, pipe->sender, FY_SIM_TRACE_ACK, pipe->conn, pipe->to_ack);
     pipe->unacked -= pipe->to_ack;
     pipe->to_ack = 0;
-    fy_sim_conn_enter_event(conn);
-    fy_sim_conn_on_ack(pipe);
-    fy_sim_conn_leave(conn);
+    pipe->ops->on_ack(pipe);
 }
 
-void fy_sim_pipe_init(struct fy_sim_pipe *pipe, struct fy_sim_conn *conn, enum fy_sim_side to)
+void fy_sim_pipe_init(struct fy_sim_pipe *pipe, const struct fy_sim_pipe_ops *ops, struct fy_sim_node *sender,
+                      struct fy_sim_node *receiver, struct fy_sim *sim)
 {
-    *pipe = (struct fy_sim_pipe){.conn = conn, .to = to};
+    *pipe = (struct fy_sim_pipe){.ops = ops, .sim = sim, .sender = sender, .receiver = receiver};
     fy_list_init(&pipe->runs);
-    fy_timer_init(&pipe->arrive, &conn->sim->events, on_arrive, pipe);
-    fy_timer_init(&pipe->ack, &conn->sim->events, on_ack, pipe);
+    fy_list_init(&pipe->spent);
+    fy_timer_init(&pipe->arrive, &sim->events, pipe_on_arrive, pipe);
+    fy_timer_init(&pipe->ack, &sim->events, pipe_on_ack, pipe);
+}
+
+void fy_sim_pipe_free_spent(struct fy_sim_pipe *pipe)
+{
+    struct fy_node *node;
+
+    while ((node = fy_list_take_first(&pipe->spent)))
+        free(fy_container(node, struct fy_sim_run, node));
 }
 
 void fy_sim_pipe_release(struct fy_sim_pipe *pipe)
 {
     fy_sim_pipe_clear(pipe);
+    fy_sim_pipe_free_spent(pipe);
     fy_timer_unset(&pipe->ack);
 }
 
@@ -183,16 +178,16 @@ int fy_sim_pipe_write(struct fy_sim_pipe *pipe, const void *data, size_t len)
 
 size_t fy_sim_pipe_space(const struct fy_sim_pipe *pipe)
 {
-    return pipe->conn->sim->cfg.window_bytes - pipe->unacked;
+    return pipe->sim->cfg.window_bytes - pipe->unacked;
 }
 
 void fy_sim_pipe_took(struct fy_sim_pipe *pipe, size_t len)
 {
-    struct fy_sim *sim = pipe->conn->sim;
+    struct fy_sim *sim = pipe->sim;
 
     pipe->to_ack += len;
     if (pipe->unacked > sim->cfg.window_bytes / 2 && !pipe->is_ack_held_up && !fy_timer_is_set(&pipe->ack))
-        fy_timer_set(&pipe->ack, fy_sim_arrival_ns(sim, receiver(pipe), sender(pipe)));
+        fy_timer_set(&pipe->ack, fy_sim_arrival_ns(sim, pipe->receiver, pipe->sender));
 }
 
 void fy_sim_pipe_pause(struct fy_sim_pipe *pipe, bool is_paused)
@@ -201,7 +196,7 @@ void fy_sim_pipe_pause(struct fy_sim_pipe *pipe, bool is_paused)
 
     pipe->is_paused = is_paused;
     if (was_paused && !is_paused && !fy_timer_is_set(&pipe->arrive))
-        expect(pipe, pipe->conn->sim->now_ns);
+        expect(pipe, pipe->sim->now_ns);
 }
 
 void fy_sim_pipe_clear(struct fy_sim_pipe *pipe)
@@ -214,14 +209,14 @@ void fy_sim_pipe_clear(struct fy_sim_pipe *pipe)
 
 void fy_sim_pipe_resume(struct fy_sim_pipe *pipe)
 {
-    struct fy_sim *sim = pipe->conn->sim;
+    struct fy_sim *sim = pipe->sim;
 
-    if (pipe->is_held_up && fy_sim_path_is_open(sender(pipe), receiver(pipe))) {
+    if (pipe->is_held_up && fy_sim_path_is_open(pipe->sender, pipe->receiver)) {
         pipe->is_held_up = false;
-        expect(pipe, fy_sim_arrival_ns(sim, sender(pipe), receiver(pipe)));
+        expect(pipe, fy_sim_arrival_ns(sim, pipe->sender, pipe->receiver));
     }
-    if (pipe->is_ack_held_up && fy_sim_path_is_open(receiver(pipe), sender(pipe))) {
+    if (pipe->is_ack_held_up && fy_sim_path_is_open(pipe->receiver, pipe->sender)) {
         pipe->is_ack_held_up = false;
-        fy_timer_set(&pipe->ack, fy_sim_arrival_ns(sim, receiver(pipe), sender(pipe)));
+        fy_timer_set(&pipe->ack, fy_sim_arrival_ns(sim, pipe->receiver, pipe->sender));
     }
 }

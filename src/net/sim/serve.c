@@ -11,10 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/sim/world.h"
+#include "net/sim/ends.h"
 
 #define MAX_THROWN_AWAY (256u << 10)
-#define MAX_RUNS 8
 
 static struct fy_sim_conn *conn_of_request(struct fy_request *req)
 {
@@ -84,111 +83,55 @@ static void pump_reply(struct fy_sim_conn *conn)
     close_when_done(conn);
 }
 
-/* Write the first len bytes of what was gathered. */
-static int write_gathered(struct fy_sim_pipe *pipe, const struct fy_gather *g, size_t len)
-{
-    int err = FERRY_OK;
-
-    for (size_t i = 0; i < g->n_runs && len > 0 && err == FERRY_OK; i++) {
-        size_t n = g->runs[i].iov_len < len ? g->runs[i].iov_len : len;
-
-        err = fy_sim_pipe_write(pipe, g->runs[i].iov_base, n);
-        len -= n;
-    }
-    return err;
-}
-
 /* Read the source while it has something and the window takes it. */
 static void pump_outflow(struct fy_sim_conn *conn)
 {
-    struct fy_sim *sim = conn->sim;
-    struct fy_sim_pipe *pipe = answer_pipe(conn);
+    const struct fy_sim_source source = {.gather = conn->server.source.gather,
+                                         .sent = conn->server.source.sent,
+                                         .arg = conn->server.source_arg,
+                                         .is_ready = &conn->server.is_ready};
 
-    while (conn->server.is_ready && fy_sim_pipe_space(pipe) > 0) {
-        size_t cap = fy_sim_pipe_space(pipe), len;
-        struct iovec runs[MAX_RUNS];
-        struct fy_gather g;
-
-        if (cap > sizeof(sim->scratch))
-            cap = sizeof(sim->scratch);
-        g = fy_gather_copy(sim->scratch, cap);
-        if (fy_chance_hit(&sim->chance, sim->cfg.weather.pieces_ppm)) { /* then not all that is gathered goes out */
-            if (fy_chance_hit(&sim->chance, 500000)) /* and it is lent, as far as sockets would have it so */
-                g = fy_gather_runs(runs, fy_chance_between(&sim->chance, 1, MAX_RUNS), sim->scratch,
-                                   sizeof(sim->scratch), cap);
-            cap = fy_chance_between(&sim->chance, 1, cap);
-        }
-        conn->server.source.gather(conn->server.source_arg, &g);
-        if (g.len == 0) { /* or ended or aborted from inside gather */
-            conn->server.is_ready = false;
-            break;
-        }
-        assert(conn->ends[FY_SIM_SERVER].is_held);
-        if (g.max_runs == 0) {
-            runs[0] = (struct iovec){.iov_base = sim->scratch, .iov_len = g.len};
-            g.runs = runs;
-            g.n_runs = 1;
-        }
-        len = g.len < cap ? g.len : cap;
-        fy_sim_trace(sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_READ, conn->number, len);
-        if (write_gathered(pipe, &g, len) != FERRY_OK) {
-            fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
-            lose(conn, FERRY_ERR_RESET);
-            return;
-        }
-        conn->server.source.sent(conn->server.source_arg, len);
-        if (!conn->ends[FY_SIM_SERVER].is_held) /* ended or aborted from inside sent */
-            return;
-    }
-    if (fy_sim_pipe_space(pipe) == 0 && !fy_timer_is_set(&conn->server.write_timeout))
-        fy_timer_set(&conn->server.write_timeout, sim->now_ns + sim->cfg.write_timeout_ms * FY_SIM_MS);
+    if (fy_sim_end_pump(&conn->ends[FY_SIM_SERVER], &source) == FERRY_OK)
+        return;
+    fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
+    lose(conn, FERRY_ERR_RESET);
 }
 
-void fy_sim_server_on_ack(struct fy_sim_conn *conn)
+static void serve_on_ack(struct fy_sim_end *end)
 {
-    fy_timer_unset(&conn->server.write_timeout); /* progress */
+    struct fy_sim_conn *conn = end->conn;
+
+    fy_timer_unset(&end->write_timeout); /* progress */
     if (conn->server.phase == FY_SIM_REPLIED)
         pump_reply(conn);
     else if (conn->server.phase == FY_SIM_STREAMING)
         pump_outflow(conn);
 }
 
-void fy_sim_server_on_read(void *arg)
+static void serve_on_pump(struct fy_sim_end *end)
 {
-    struct fy_sim_conn *conn = arg;
-
-    fy_sim_conn_enter_event(conn);
-    pump_outflow(conn);
-    fy_sim_conn_leave(conn);
+    pump_outflow(end->conn);
 }
 
-void fy_sim_server_on_write_timeout(void *arg)
+static void serve_on_write_timeout(struct fy_sim_end *end)
 {
-    struct fy_sim_conn *conn = arg;
+    fy_sim_conn_close(end->conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
+    lose(end->conn, FERRY_ERR_TIMEOUT);
+}
 
-    fy_sim_trace(conn->sim, conn->ends[FY_SIM_SERVER].node, FY_SIM_TRACE_WRITE_TIMEOUT, conn->number, 0);
-    fy_sim_conn_enter_event(conn);
-    fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
-    lose(conn, FERRY_ERR_TIMEOUT);
-    fy_sim_conn_leave(conn);
+static void serve_lose(struct fy_sim_end *end, int err)
+{
+    lose(end->conn, err);
 }
 
 /* ---- What comes -------------------------------------------------------------------------------------------------- */
 
 static struct fy_sim_listener *find_listener(const struct fy_sim_node *node, uint16_t port)
 {
-    if (!node || node->state != FY_SIM_UP)
-        return NULL;
-    for (struct fy_node *at = fy_list_first(&node->listeners); at; at = fy_list_next(&node->listeners, at)) {
-        struct fy_sim_listener *listener = fy_container(at, struct fy_sim_listener, node);
-
-        if (listener->port == port)
-            return listener;
-    }
-    return NULL;
+    return node && node->state == FY_SIM_UP ? fy_sim_find_listener(node, port) : NULL;
 }
 
-static void on_open(struct fy_sim_conn *conn)
+static void serve_on_open(struct fy_sim_conn *conn)
 {
     struct fy_sim_listener *listener = find_listener(conn->ends[FY_SIM_SERVER].node, conn->client.port);
     struct fy_sim_pipe *pipe = answer_pipe(conn);
@@ -204,7 +147,7 @@ static void on_open(struct fy_sim_conn *conn)
     fy_sim_pipe_mark(pipe, &pipe->open, FY_SIM_RUN_OPEN);
 }
 
-static void on_head(struct fy_sim_conn *conn)
+static void serve_on_head(struct fy_sim_conn *conn)
 {
     struct fy_sim_listener *listener = find_listener(conn->ends[FY_SIM_SERVER].node, conn->client.port);
 
@@ -212,10 +155,11 @@ static void on_head(struct fy_sim_conn *conn)
     conn->server.phase = FY_SIM_SERVING;
     fy_sim_conn_hold(conn, FY_SIM_SERVER);
     listener->fn(listener->arg, (struct fy_request *)&conn->server.request);
-    assert(!conn->ends[FY_SIM_SERVER].is_held || conn->server.phase == FY_SIM_STREAMING || conn->server.has_events);
+    assert(!conn->ends[FY_SIM_SERVER].is_held || conn->server.phase == FY_SIM_STREAMING ||
+           conn->server.phase == FY_SIM_UPGRADED || conn->server.has_events);
 }
 
-static void on_bytes(struct fy_sim_conn *conn, const uint8_t *data, size_t len)
+static void serve_on_bytes(struct fy_sim_conn *conn, const uint8_t *data, size_t len)
 {
     if (conn->server.phase == FY_SIM_SERVING) {
         if (conn->server.events.on_body)
@@ -227,7 +171,7 @@ static void on_bytes(struct fy_sim_conn *conn, const uint8_t *data, size_t len)
         fy_sim_conn_close(conn, FY_SIM_SERVER, FY_SIM_RUN_RESET);
 }
 
-static void on_end(struct fy_sim_conn *conn)
+static void serve_on_end(struct fy_sim_conn *conn)
 {
     conn->server.is_body_whole = true;
     if (conn->server.phase == FY_SIM_REPLIED)
@@ -236,20 +180,22 @@ static void on_end(struct fy_sim_conn *conn)
         conn->server.events.on_body_end(conn->server.arg);
 }
 
-void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
+static void serve_on_run(struct fy_sim_end *end, enum fy_sim_run_kind kind, const uint8_t *data, size_t len)
 {
+    struct fy_sim_conn *conn = end->conn;
+
     switch (kind) {
     case FY_SIM_RUN_OPEN:
-        on_open(conn);
+        serve_on_open(conn);
         break;
     case FY_SIM_RUN_HEAD:
-        on_head(conn);
+        serve_on_head(conn);
         break;
     case FY_SIM_RUN_BYTES:
-        on_bytes(conn, data, len);
+        serve_on_bytes(conn, data, len);
         break;
     case FY_SIM_RUN_END:
-        on_end(conn);
+        serve_on_end(conn);
         break;
     case FY_SIM_RUN_FIN:
         lose(conn, FERRY_ERR_EOF);
@@ -261,6 +207,14 @@ void fy_sim_server_on_run(struct fy_sim_conn *conn, enum fy_sim_run_kind kind, c
         break;
     }
 }
+
+const struct fy_sim_end_ops fy_sim_serve_ops = {
+    .on_run = serve_on_run,
+    .on_ack = serve_on_ack,
+    .on_pump = serve_on_pump,
+    .on_write_timeout = serve_on_write_timeout,
+    .lose = serve_lose,
+};
 
 /* ---- Listeners --------------------------------------------------------------------------------------------------- */
 
@@ -287,7 +241,7 @@ int fy_sim_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *
     listener = calloc(1, sizeof(*listener) + url_size);
     if (!listener)
         return FERRY_ERR_NOMEM;
-    listener->listener.ops = &fy_sim_ops;
+    listener->listener.ops = net->ops;
     listener->host = node;
     listener->port = address.port ? address.port : fy_sim_node_pick_port(node);
     listener->fn = fn;
@@ -312,11 +266,12 @@ void fy_sim_listener_close(struct fy_listener *handle)
     fy_list_remove(&listener->node);
     while ((node = fy_list_take_first(&listener->conns))) {
         struct fy_sim_conn *conn = fy_container(node, struct fy_sim_conn, server.node);
+        struct fy_sim_end *end = &conn->ends[FY_SIM_SERVER];
 
         fy_sim_conn_enter(conn);
         fy_sim_conn_close(conn, FY_SIM_SERVER,
                           fy_chance_hit(&conn->sim->chance, 500000) ? FY_SIM_RUN_FIN : FY_SIM_RUN_RESET);
-        lose(conn, FERRY_ERR_EOF);
+        end->ops->lose(end, FERRY_ERR_EOF);
         fy_sim_conn_leave(conn);
     }
     free(listener);
@@ -442,25 +397,34 @@ void fy_sim_request_abort(struct fy_request *req)
 
 /* ---- Outflows ---------------------------------------------------------------------------------------------------- */
 
+struct fy_sim_conn *fy_sim_request_begin_answer(struct fy_request *req, int status, const struct fy_header *headers,
+                                                size_t n_headers)
+{
+    struct fy_sim_conn *conn = conn_of_request(req);
+
+    assert(conn->server.phase == FY_SIM_SERVING && conn->ends[FY_SIM_SERVER].is_held);
+    if (!conn->ends[FY_SIM_SERVER].is_open || send_head(conn, status, headers, n_headers) == FERRY_OK)
+        return conn;
+    fy_sim_request_abort(req);
+    return NULL;
+}
+
 /* Read the source soon, in an event of its own. */
 static void read_soon(struct fy_sim_conn *conn)
 {
     conn->server.is_ready = true;
     if (conn->ends[FY_SIM_SERVER].is_open && fy_sim_pipe_space(answer_pipe(conn)) > 0 &&
-        !fy_timer_is_set(&conn->server.read))
-        fy_timer_set(&conn->server.read, conn->sim->now_ns);
+        !fy_timer_is_set(&conn->ends[FY_SIM_SERVER].pump))
+        fy_timer_set(&conn->ends[FY_SIM_SERVER].pump, conn->sim->now_ns);
 }
 
 struct fy_outflow *fy_sim_request_stream(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
                                          const struct fy_outflow_source *source, void *arg)
 {
-    struct fy_sim_conn *conn = conn_of_request(req);
+    struct fy_sim_conn *conn = fy_sim_request_begin_answer(req, 200, headers, n_headers);
 
-    assert(conn->server.phase == FY_SIM_SERVING && conn->ends[FY_SIM_SERVER].is_held);
-    if (conn->ends[FY_SIM_SERVER].is_open && send_head(conn, 200, headers, n_headers) != FERRY_OK) {
-        fy_sim_request_abort(req);
+    if (!conn)
         return NULL;
-    }
     conn->server.phase = FY_SIM_STREAMING;
     conn->server.source = *source;
     conn->server.source_arg = arg;
@@ -479,8 +443,8 @@ void fy_sim_outflow_end(struct fy_outflow *out)
     struct fy_sim_pipe *pipe = answer_pipe(conn);
 
     fy_sim_conn_enter(conn);
-    fy_timer_unset(&conn->server.read);
-    fy_timer_unset(&conn->server.write_timeout);
+    fy_timer_unset(&conn->ends[FY_SIM_SERVER].pump);
+    fy_timer_unset(&conn->ends[FY_SIM_SERVER].write_timeout);
     fy_sim_conn_drop(conn, FY_SIM_SERVER);
     if (conn->ends[FY_SIM_SERVER].is_open) {
         conn->server.phase = FY_SIM_REPLIED; /* with nothing left to send */

@@ -1,5 +1,5 @@
 /*
- * sim - the world: its clock, its nodes, the links between them, and the trace.
+ * sim - the world: its clock, its nodes, faults, and the net that each node offers.
  *
  * Two kinds of deadlines move the clock: the world's own events, in one heap, and each node's timers, in the heap that
  * net.h gives to the node's users.  The earliest of all is next; at one instant the world's come first, then the nodes
@@ -9,66 +9,14 @@
 #include "net/sim/sim.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/sim/world.h"
+#include "net/sim/ends.h"
 
 #define UNIX_MS_AT_START UINT64_C(1600000000000)
-#define FIRST_PORT 32768
 
-/* ---- The trace --------------------------------------------------------------------------------------------------- */
-
-static void hash_in(struct fy_sim *sim, uint64_t value)
-{
-    sim->hash = fy_chance_mix(sim->hash ^ value);
-}
-
-/* Enter an event into the hash. */
-static void hash_event(struct fy_sim *sim, const struct fy_sim_node *node, enum fy_sim_trace what, uint64_t conn,
-                       size_t n)
-{
-    hash_in(sim, sim->now_ns);
-    hash_in(sim, ((uint64_t)what << 32) | (node ? node->index + 1 : 0));
-    hash_in(sim, conn);
-    hash_in(sim, n);
-    sim->n_events++;
-}
-
-/* Give the user a line that begins with the time and the place. */
-static void print_line(struct fy_sim *sim, const struct fy_sim_node *node, const char *text)
-{
-    char line[512];
-
-    snprintf(line, sizeof(line), "%" PRIu64 ".%06" PRIu64 " ms %s %s", sim->now_ns / FY_SIM_MS, sim->now_ns % FY_SIM_MS,
-             node ? node->host : "nowhere", text);
-    sim->cfg.trace(sim->cfg.trace_ctx, line);
-}
-
-void fy_sim_trace(struct fy_sim *sim, const struct fy_sim_node *node, enum fy_sim_trace what, uint64_t conn, size_t n)
-{
-#define TEXT(name, text) [FY_SIM_TRACE_##name] = text,
-    static const char *const texts[] = {FY_SIM_TRACE_MAP(TEXT)};
-#undef TEXT
-    char text[128];
-
-    hash_event(sim, node, what, conn, n);
-    if (!sim->cfg.trace)
-        return;
-    snprintf(text, sizeof(text), "%s, connection %" PRIu64 ", %zu bytes", texts[what], conn, n);
-    print_line(sim, node, text);
-}
-
-void fy_sim_note(struct fy_sim *sim, const struct fy_sim_node *node, const char *text)
-{
-    hash_event(sim, node, FY_SIM_TRACE_NOTE, 0, strlen(text));
-    for (const char *at = text; *at; at++)
-        hash_in(sim, (uint8_t)*at);
-    if (sim->cfg.trace)
-        print_line(sim, node, text);
-}
+/* ---- Looking at it -------------------------------------------------------------------------------------------------- */
 
 uint64_t fy_sim_trace_hash(const struct fy_sim *sim)
 {
@@ -89,6 +37,81 @@ size_t fy_sim_n_connections(const struct fy_sim *sim)
 {
     return sim->n_conns;
 }
+
+/* ---- The seam ---------------------------------------------------------------------------------------------------- */
+
+static uint64_t node_now_ns(const struct fy_net *net)
+{
+    return ((const struct fy_sim_node *)net)->sim->now_ns;
+}
+
+static uint64_t node_unix_ns(const struct fy_net *net)
+{
+    return UNIX_MS_AT_START * FY_SIM_MS + node_now_ns(net);
+}
+
+static uint64_t node_random(struct fy_net *net)
+{
+    return fy_chance_next(&((struct fy_sim_node *)net)->chance);
+}
+
+static struct fy_timers *node_timers(struct fy_net *net)
+{
+    return &((struct fy_sim_node *)net)->timers;
+}
+
+static void node_wake(struct fy_net *net)
+{
+    struct fy_sim_node *node = (struct fy_sim_node *)net;
+
+    if (node->state == FY_SIM_UP && !fy_timer_is_set(&node->wake))
+        fy_timer_set(&node->wake, node->sim->now_ns);
+}
+
+static void node_set_on_wake(struct fy_net *net, void (*fn)(void *arg), void *arg)
+{
+    struct fy_sim_node *node = (struct fy_sim_node *)net;
+
+    node->on_wake = fn;
+    node->on_wake_arg = arg;
+}
+
+static const struct fy_net_ops sim_ops = {
+    .call = fy_sim_call,
+    .call_cancel = fy_sim_call_cancel,
+    .call_wake = fy_sim_call_wake,
+    .listen = fy_sim_listen,
+    .listener_url = fy_sim_listener_url,
+    .listener_close = fy_sim_listener_close,
+    .request_method = fy_sim_request_method,
+    .request_path = fy_sim_request_path,
+    .request_query = fy_sim_request_query,
+    .request_remote = fy_sim_request_remote,
+    .request_header = fy_sim_request_header,
+    .request_set_events = fy_sim_request_set_events,
+    .request_pause_body = fy_sim_request_pause_body,
+    .request_resume_body = fy_sim_request_resume_body,
+    .request_reply = fy_sim_request_reply,
+    .request_abort = fy_sim_request_abort,
+    .request_stream = fy_sim_request_stream,
+    .outflow_wake = fy_sim_outflow_wake,
+    .outflow_end = fy_sim_outflow_end,
+    .outflow_abort = fy_sim_outflow_abort,
+    .duplex = fy_sim_duplex,
+    .request_upgrade = fy_sim_request_upgrade,
+    .duplex_wake = fy_sim_duplex_wake,
+    .duplex_pause = fy_sim_duplex_pause,
+    .duplex_resume = fy_sim_duplex_resume,
+    .duplex_end = fy_sim_duplex_end,
+    .duplex_abort = fy_sim_duplex_abort,
+    .now_ns = node_now_ns,
+    .unix_ns = node_unix_ns,
+    .coarse_ns = node_now_ns,
+    .random = node_random,
+    .timers = node_timers,
+    .wake = node_wake,
+    .set_on_wake = node_set_on_wake,
+};
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
@@ -116,6 +139,7 @@ int fy_sim_new(uint64_t seed, const struct ferry_sim_config *cfg, struct fy_sim 
     fy_chance_init(&sim->chance, seed, 0);
     fy_timers_init(&sim->events);
     fy_list_init(&sim->conns);
+    sim->server_ops = &fy_sim_serve_ops;
     *ret_sim = sim;
     return FERRY_OK;
 }
@@ -184,14 +208,14 @@ int fy_sim_add_node(struct fy_sim *sim, const char *host, struct fy_sim_node **r
         free(node);
         return FERRY_ERR_NOMEM;
     }
-    node->net.ops = &fy_sim_ops;
+    node->net.ops = &sim_ops;
     node->sim = sim;
     node->index = sim->n_nodes;
     fy_timers_init(&node->timers);
     fy_timer_init(&node->wake, &sim->events, on_wake, node);
     fy_chance_init(&node->chance, sim->seed, node->index + 1);
     fy_list_init(&node->listeners);
-    node->next_port = FIRST_PORT;
+    node->next_port = FY_SIM_FIRST_PORT;
     memcpy(node->host, host, size);
     sim->nodes[sim->n_nodes++] = node;
     *ret_node = node;
@@ -206,30 +230,6 @@ struct fy_net *fy_sim_node_net(struct fy_sim_node *node)
 bool fy_sim_node_is_up(const struct fy_sim_node *node)
 {
     return node->state == FY_SIM_UP;
-}
-
-struct fy_sim_node *fy_sim_find_node(const struct fy_sim *sim, const char *host, size_t host_len)
-{
-    for (size_t i = 0; i < sim->n_nodes; i++)
-        if (strlen(sim->nodes[i]->host) == host_len && memcmp(sim->nodes[i]->host, host, host_len) == 0)
-            return sim->nodes[i];
-    return NULL;
-}
-
-static bool is_listened_on(const struct fy_sim_node *node, uint16_t port)
-{
-    for (struct fy_node *at = fy_list_first(&node->listeners); at; at = fy_list_next(&node->listeners, at))
-        if (fy_container(at, struct fy_sim_listener, node)->port == port)
-            return true;
-    return false;
-}
-
-uint16_t fy_sim_node_pick_port(struct fy_sim_node *node)
-{
-    do
-        node->next_port = node->next_port == UINT16_MAX ? FIRST_PORT : node->next_port + 1;
-    while (is_listened_on(node, node->next_port));
-    return node->next_port;
 }
 
 static bool touches(const struct fy_sim_conn *conn, enum fy_sim_side side, const struct fy_sim_node *node)
@@ -360,25 +360,6 @@ void fy_sim_run_until(struct fy_sim *sim, uint64_t until_ns)
 
 /* ---- Links and faults -------------------------------------------------------------------------------------------- */
 
-static struct fy_sim_link *link_of(const struct fy_sim_node *from, const struct fy_sim_node *to)
-{
-    assert(from->sim == to->sim);
-    return &from->sim->links[from->index * from->sim->n_nodes + to->index];
-}
-
-bool fy_sim_path_is_open(const struct fy_sim_node *from, const struct fy_sim_node *to)
-{
-    return !from || !to || (!link_of(from, to)->cut && to->state != FY_SIM_HOST_DOWN);
-}
-
-uint64_t fy_sim_arrival_ns(struct fy_sim *sim, const struct fy_sim_node *from, const struct fy_sim_node *to)
-{
-    const struct ferry_sim_weather *weather = &sim->cfg.weather;
-    uint64_t more_ns = from && to ? link_of(from, to)->more_delay_ns : 0;
-
-    return sim->now_ns + more_ns + fy_chance_between(&sim->chance, weather->min_delay_ns, weather->max_delay_ns);
-}
-
 void fy_sim_set_weather(struct fy_sim *sim, const struct ferry_sim_weather *weather)
 {
     assert(fy_sim_weather_is_possible(weather));
@@ -388,20 +369,20 @@ void fy_sim_set_weather(struct fy_sim *sim, const struct ferry_sim_weather *weat
 void fy_sim_cut(struct fy_sim_node *a, struct fy_sim_node *b)
 {
     fy_sim_trace(a->sim, a, FY_SIM_TRACE_CUT, 0, b->index);
-    link_of(a, b)->cut = true;
+    fy_sim_link(a, b)->cut = true;
 }
 
 void fy_sim_heal(struct fy_sim_node *a, struct fy_sim_node *b)
 {
     fy_sim_trace(a->sim, a, FY_SIM_TRACE_HEAL, 0, b->index);
-    link_of(a, b)->cut = false;
+    fy_sim_link(a, b)->cut = false;
     resume_all(a->sim);
 }
 
 void fy_sim_slow(struct fy_sim_node *a, struct fy_sim_node *b, uint64_t more_delay_ns)
 {
     fy_sim_trace(a->sim, a, FY_SIM_TRACE_SLOW, 0, b->index);
-    link_of(a, b)->more_delay_ns = more_delay_ns;
+    fy_sim_link(a, b)->more_delay_ns = more_delay_ns;
 }
 
 void fy_sim_heal_all(struct fy_sim *sim)
@@ -427,107 +408,3 @@ size_t fy_sim_reset_connections(struct fy_sim_node *a, struct fy_sim_node *b, en
     }
     return n;
 }
-
-/* ---- Addresses --------------------------------------------------------------------------------------------------- */
-
-int fy_sim_address_parse(const char *url, struct fy_sim_address *ret_address)
-{
-    static const char scheme[] = "http://";
-    const char *host = url + strlen(scheme);
-    const char *end;
-    const char *colon = NULL;
-    unsigned port = 80;
-
-    if (strncmp(url, scheme, strlen(scheme)) != 0)
-        return FERRY_ERR_URL;
-    end = host + strcspn(host, "/?");
-    for (const char *at = host; at < end; at++) {
-        if (*at == ':')
-            colon = at;
-        else if (*at == ']') /* an IPv6 address has colons inside its brackets */
-            colon = NULL;
-    }
-    if (colon) {
-        if (colon + 1 == end || end - colon > 6)
-            return FERRY_ERR_URL;
-        port = 0;
-        for (const char *at = colon + 1; at < end; at++) {
-            if (*at < '0' || *at > '9')
-                return FERRY_ERR_URL;
-            port = 10 * port + (unsigned)(*at - '0');
-        }
-    }
-    if ((colon ? colon : end) == host || port > UINT16_MAX)
-        return FERRY_ERR_URL;
-    *ret_address = (struct fy_sim_address){
-        .host = host, .host_len = (size_t)((colon ? colon : end) - host), .port = (uint16_t)port, .target = end};
-    return FERRY_OK;
-}
-
-/* ---- The seam ---------------------------------------------------------------------------------------------------- */
-
-static uint64_t node_now_ns(const struct fy_net *net)
-{
-    return ((const struct fy_sim_node *)net)->sim->now_ns;
-}
-
-static uint64_t node_unix_ns(const struct fy_net *net)
-{
-    return UNIX_MS_AT_START * FY_SIM_MS + node_now_ns(net);
-}
-
-static uint64_t node_random(struct fy_net *net)
-{
-    return fy_chance_next(&((struct fy_sim_node *)net)->chance);
-}
-
-static struct fy_timers *node_timers(struct fy_net *net)
-{
-    return &((struct fy_sim_node *)net)->timers;
-}
-
-static void node_wake(struct fy_net *net)
-{
-    struct fy_sim_node *node = (struct fy_sim_node *)net;
-
-    if (node->state == FY_SIM_UP && !fy_timer_is_set(&node->wake))
-        fy_timer_set(&node->wake, node->sim->now_ns);
-}
-
-static void node_set_on_wake(struct fy_net *net, void (*fn)(void *arg), void *arg)
-{
-    struct fy_sim_node *node = (struct fy_sim_node *)net;
-
-    node->on_wake = fn;
-    node->on_wake_arg = arg;
-}
-
-const struct fy_net_ops fy_sim_ops = {
-    .call = fy_sim_call,
-    .call_cancel = fy_sim_call_cancel,
-    .call_wake = fy_sim_call_wake,
-    .listen = fy_sim_listen,
-    .listener_url = fy_sim_listener_url,
-    .listener_close = fy_sim_listener_close,
-    .request_method = fy_sim_request_method,
-    .request_path = fy_sim_request_path,
-    .request_query = fy_sim_request_query,
-    .request_remote = fy_sim_request_remote,
-    .request_header = fy_sim_request_header,
-    .request_set_events = fy_sim_request_set_events,
-    .request_pause_body = fy_sim_request_pause_body,
-    .request_resume_body = fy_sim_request_resume_body,
-    .request_reply = fy_sim_request_reply,
-    .request_abort = fy_sim_request_abort,
-    .request_stream = fy_sim_request_stream,
-    .outflow_wake = fy_sim_outflow_wake,
-    .outflow_end = fy_sim_outflow_end,
-    .outflow_abort = fy_sim_outflow_abort,
-    .now_ns = node_now_ns,
-    .unix_ns = node_unix_ns,
-    .coarse_ns = node_now_ns,
-    .random = node_random,
-    .timers = node_timers,
-    .wake = node_wake,
-    .set_on_wake = node_set_on_wake,
-};
