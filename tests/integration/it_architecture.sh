@@ -27,6 +27,7 @@ allowed() # FILE
     src/peer/*) echo base wire net/net.h net/timers.h disk member peer ;;
     src/transport/*) echo base wire net disk member peer transport ;;
     src/sim/*) echo base wire/url.h net transport ;;
+    src/mailbox/*) echo base wire net/timers.h mailbox ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
     src/kv/*) echo kv tools/flags.h tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;

@@ -160,4 +160,17 @@ check_raft_safety_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_safety_test_SOURCES = tests/unit/check_raft_safety.c tests/harness/raft_safety.c tests/harness/raft_safety.h \
 	tests/harness/raft_store.c tests/harness/raft_store.h
 endif
+
+# libferry-mailbox, with its archive.
+if WITH_MAILBOX
+MAILBOX_TESTS = \
+	check_compress.test
+check_PROGRAMS += $(MAILBOX_TESTS)
+
+MAILBOX_CPPFLAGS = $(AM_CPPFLAGS) $(MAILBOX_CFLAGS)
+MAILBOX_LDADD = libferry-mailbox-core.la $(LDADD) $(MAILBOX_LIBS)
+
+check_compress_test_LDADD = $(MAILBOX_LDADD)
+check_compress_test_SOURCES = tests/unit/check_compress.c
+endif
 endif
