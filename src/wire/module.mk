@@ -20,3 +20,15 @@ libferry_core_la_SOURCES += \
 	src/wire/raftpb.h \
 	src/wire/url.c \
 	src/wire/url.h
+
+# For libferry-mailbox alone.
+libferry_mailbox_core_la_SOURCES += \
+	src/wire/cbor.c \
+	src/wire/cbor.h \
+	src/wire/gob.c \
+	src/wire/gob.h \
+	src/wire/steward.c \
+	src/wire/steward.h \
+	src/wire/steward_cbor.c \
+	src/wire/steward_fields.h \
+	src/wire/steward_gob.c

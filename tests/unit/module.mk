@@ -164,13 +164,25 @@ endif
 # libferry-mailbox, with its archive.
 if WITH_MAILBOX
 MAILBOX_TESTS = \
-	check_compress.test
+	check_cbor.test \
+	check_compress.test \
+	check_gob.test \
+	check_steward.test \
+	check_steward_vectors.test
 check_PROGRAMS += $(MAILBOX_TESTS)
 
 MAILBOX_CPPFLAGS = $(AM_CPPFLAGS) $(MAILBOX_CFLAGS)
 MAILBOX_LDADD = libferry-mailbox-core.la $(LDADD) $(MAILBOX_LIBS)
 
+check_cbor_test_LDADD = $(MAILBOX_LDADD)
+check_cbor_test_SOURCES = tests/unit/check_cbor.c
 check_compress_test_LDADD = $(MAILBOX_LDADD)
 check_compress_test_SOURCES = tests/unit/check_compress.c
+check_gob_test_LDADD = $(MAILBOX_LDADD)
+check_gob_test_SOURCES = tests/unit/check_gob.c
+check_steward_test_LDADD = $(MAILBOX_LDADD)
+check_steward_test_SOURCES = tests/unit/check_steward.c
+check_steward_vectors_test_LDADD = $(MAILBOX_LDADD)
+check_steward_vectors_test_SOURCES = tests/unit/check_steward_vectors.c
 endif
 endif
