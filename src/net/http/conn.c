@@ -1,8 +1,8 @@
 /*
  * conn - the connections of a listener, from accept to their end.
  *
- * Normal path: accepted, looked at when the client has sent a byte, given to libmicrohttpd, and from then on told of by
- * it.  A first byte, or a TLS handshake, has to be there in time, then a head: one list of connections, oldest first,
+ * Normal path: a connection is accepted, looked at when the client has sent a byte, given to libmicrohttpd, and started
+ * by it: at once, or in its next run.  From then on its callbacks tell of it.  A first byte, or a TLS handshake, has to be there in time, then a head: one list of connections, oldest first,
  * and one timer for either.
  *
  * A listener that is full closes one connection that can be missed for the next that comes, so that a crowd that says
@@ -283,13 +283,13 @@ static void make_room(struct fy_listener *listener)
 }
 
 /* No descriptor or no memory for another connection: try again a little later. */
-static void pause_accept(struct fy_listener *listener, int cause)
+static void pause_accept(struct fy_listener *listener, const char *cause)
 {
     unsigned long long n_held;
 
     if (fy_log_fold_pass(&listener->accept_fold, listener->http->now_ns, &n_held))
         fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu more not logged)",
-               listener->url, strerror(cause), n_held);
+               listener->url, cause, n_held);
     rest(listener);
     fy_timer_set(&listener->accept_timer, fy_http_deadline_ns(listener->http, ACCEPT_PAUSE_MS));
 }
@@ -304,6 +304,8 @@ static void forget(struct fy_conn *conn)
 {
     struct fy_listener *listener = conn->listener;
 
+    if (fy_node_is_linked(&conn->given_node))
+        fy_list_remove(&conn->given_node);
     if (fy_node_is_linked(&conn->opening_node))
         fy_list_remove(&conn->opening_node);
     if (fy_node_is_linked(&conn->head_node))
@@ -321,27 +323,80 @@ static void forget(struct fy_conn *conn)
     fy_watch_bury(listener->http, &conn->watch, conn);
 }
 
-void fy_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+/*
+ * Find the connection that libmicrohttpd has just started, by its descriptor.  It starts them in the order in which
+ * they were given, so the first is the one as a rule.  NULL: none is known by that descriptor.
+ */
+static struct fy_conn *take_given(struct fy_listener *listener, struct MHD_Connection *mhd)
 {
-    struct fy_listener *listener = cls;
-    struct fy_conn *conn = code == MHD_CONNECTION_NOTIFY_STARTED ? listener->accepted : *context;
+    int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    struct fy_list *given = &listener->given;
 
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = conn;
-        listener->accepted = NULL;
-        conn->is_given = true;
-        if (listener->is_tls)
-            fy_server_tls_begin(conn, mhd);
-        else
-            fy_conn_opened(conn);
-        return;
+    for (struct fy_node *node = fy_list_first(given); node; node = fy_list_next(given, node)) {
+        struct fy_conn *conn = fy_container(node, struct fy_conn, given_node);
+
+        if (conn->fd == fd) {
+            fy_list_remove(node);
+            return conn;
+        }
     }
-    if (conn->req) { /* libmicrohttpd does not tell if it failed to poll the socket */
+    return NULL;
+}
+
+static void on_started(struct fy_listener *listener, struct MHD_Connection *mhd, void **context)
+{
+    struct fy_conn *conn = take_given(listener, mhd);
+
+    *context = conn;
+    if (!conn)
+        return; /* its first request is refused: see fy_request_on_uri */
+    if (listener->is_tls)
+        fy_server_tls_begin(conn, mhd);
+    else
+        fy_conn_opened(conn);
+    if (listener->is_running)
+        fy_list_append(&listener->started, &conn->given_node); /* it reads in a later run: see fy_conns_settle */
+    else
+        fy_unparsed_came(conn);
+}
+
+static void on_closed(struct fy_listener *listener, struct fy_conn *conn)
+{
+    if (!conn)
+        return;
+    if (conn->req) { /* libmicrohttpd does not complete a request if it failed to poll the socket */
         void *req = conn->req;
 
         fy_request_on_completed(listener, NULL, &req, MHD_REQUEST_TERMINATED_WITH_ERROR);
     }
     forget(conn);
+}
+
+void fy_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        on_started(cls, mhd, context);
+    else
+        on_closed(cls, *context);
+}
+
+/* libmicrohttpd has closed a connection without ever starting it. */
+static void on_refused(struct fy_conn *conn, const char *cause)
+{
+    if (!conn->listener->is_closed)
+        pause_accept(conn->listener, cause);
+    conn->watch.fn = NULL; /* the closed descriptor left the epoll set; its number may be another's by now */
+    forget(conn);
+}
+
+void fy_conns_settle(struct fy_listener *listener)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&listener->started));) {
+        fy_unparsed_came(fy_container(node, struct fy_conn, given_node));
+        listener->is_due = true;
+    }
+    for (struct fy_node *node; (node = fy_list_first(&listener->given));)
+        on_refused(fy_container(node, struct fy_conn, given_node), "libmicrohttpd refused a connection");
 }
 
 /* The same for one that libmicrohttpd never knew. */
@@ -365,16 +420,16 @@ static void give(struct fy_conn *conn)
     }
     if (conn->watch.fn)
         fy_watch_change(listener->http, &conn->watch, FY_CONN_EVENTS);
-    listener->accepted = conn;
-    (void)MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len); /* it closes fd if it fails */
+    conn->is_given = true;
+    fy_list_append(&listener->given, &conn->given_node);
     listener->is_due = true;
-    if (listener->accepted) {
-        listener->accepted = NULL;
-        pause_accept(listener, errno);
-        forget(conn);
-        return;
+    /* Before 1.0.0 it starts the connection in this call, since then in its next run. */
+    if (MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len) != MHD_YES) {
+        const char *cause = strerror(errno);
+
+        if (fy_node_is_linked(&conn->given_node)) /* else it was started and closed again, and is forgotten */
+            on_refused(conn, cause);
     }
-    fy_unparsed_came(conn); /* what it spoke already */
 }
 
 /* Libmicrohttpd is given a connection when the client has spoken, if it has spoken the right language. */
@@ -419,7 +474,7 @@ static void accept_one(struct fy_listener *listener, int fd, const struct sockad
 
     if (!conn) {
         close(fd);
-        pause_accept(listener, ENOMEM);
+        pause_accept(listener, strerror(ENOMEM));
         return;
     }
     conn->listener = listener;
@@ -453,7 +508,7 @@ void fy_conns_on_acceptable(struct fy_watch *watch, uint32_t events)
         if (fd >= 0) {
             accept_one(listener, fd, (struct sockaddr *)&addr, len);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            pause_accept(listener, errno);
+            pause_accept(listener, strerror(errno));
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } /* else that one connection failed before it was accepted */
@@ -489,6 +544,8 @@ void fy_conns_init(struct fy_listener *listener)
     struct fy_timers *timers = &listener->http->timers;
 
     fy_list_init(&listener->conns);
+    fy_list_init(&listener->given);
+    fy_list_init(&listener->started);
     fy_list_init(&listener->openings);
     fy_list_init(&listener->half_closed);
     fy_list_init(&listener->talking);

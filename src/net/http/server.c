@@ -55,7 +55,10 @@ static void stop(struct fy_listener *listener)
 {
     struct fy_http *http = listener->http;
 
+    if (!fy_list_is_empty(&listener->given))
+        (void)MHD_run(listener->daemon); /* before 1.0.9 its stop may crash on connections that it has not started */
     MHD_stop_daemon(listener->daemon);
+    fy_conns_settle(listener);
     assert(fy_list_is_empty(&listener->conns) && fy_list_is_empty(&listener->unsent));
     fy_list_remove(&listener->node);
     fy_conns_release(listener);
@@ -84,6 +87,7 @@ static void run(struct fy_listener *listener)
     (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
     fy_conns_look_at_half_closed(listener);
     fy_unparsed_judge(listener);
+    fy_conns_settle(listener);
     fy_listener_leave(listener);
 }
 

@@ -39,7 +39,8 @@ struct fy_listener {
     struct fy_list half_closed; /* struct fy_conn.half_node */
     struct fy_list talking;     /* struct fy_conn.unparsed.node: bytes came since libmicrohttpd last ran */
     size_t n_conns;
-    struct fy_conn *accepted; /* on its way into libmicrohttpd */
+    struct fy_list given;     /* struct fy_conn.given_node: libmicrohttpd has them and has not started them yet */
+    struct fy_list started;   /* the same: it has started them in its present run */
     struct fy_conn *shaking;  /* in the TLS handshake that libmicrohttpd was last busy with; NULL: none */
     bool is_tls;
     bool is_accept_paused;
@@ -78,7 +79,8 @@ struct fy_conn {
     size_t n_moved;     /* bytes of a body, since the last progress */
     struct fy_node head_node;
     uint64_t head_deadline_ns;
-    bool is_given; /* to libmicrohttpd */
+    bool is_given;             /* to libmicrohttpd */
+    struct fy_node given_node; /* listener->given or started */
     int fd;
     bool is_half_closed;      /* the client sends no more */
     struct fy_node half_node; /* listener->half_closed, then */
@@ -161,6 +163,11 @@ void fy_listener_leave(struct fy_listener *listener);
 void fy_conns_init(struct fy_listener *listener);    /* cannot fail */
 void fy_conns_release(struct fy_listener *listener); /* no connection is left */
 void fy_conns_drop(struct fy_listener *listener);    /* end what users hold of them, and what nobody does */
+/*
+ * After a run of libmicrohttpd, or its end: what it was given and has not started it has closed.  What it has started
+ * needs another run, which reads.
+ */
+void fy_conns_settle(struct fy_listener *listener);
 void fy_conns_on_acceptable(struct fy_watch *watch, uint32_t events);
 
 /* After a run of libmicrohttpd: a client that ends its side may leave a body incomplete. */
