@@ -20,6 +20,7 @@
 
 #include "base/gather.h"
 #include "net/timers.h"
+#include "wire/http_header.h"
 
 struct fy_net;
 struct fy_call;
@@ -27,11 +28,6 @@ struct fy_listener;
 struct fy_request;
 struct fy_outflow;
 struct fy_duplex;
-
-struct fy_header {
-    const char *name;
-    const char *value;
-};
 
 /* ---- The client's side ---------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,15 @@
 # wire: codecs, headers, ids, versions, URLs.  Bytes in, bytes out; no I/O.
 
 libferry_core_la_SOURCES += \
+	src/wire/answer_body.c \
+	src/wire/answer_body.h \
+	src/wire/answer_head.c \
+	src/wire/answer_head.h \
 	src/wire/be64.h \
+	src/wire/chunk_writer.c \
+	src/wire/chunk_writer.h \
+	src/wire/chunks.c \
+	src/wire/chunks.h \
 	src/wire/decoder.c \
 	src/wire/decoder.h \
 	src/wire/encoder.c \
@@ -10,6 +18,7 @@ libferry_core_la_SOURCES += \
 	src/wire/frame.h \
 	src/wire/headers.c \
 	src/wire/headers.h \
+	src/wire/http_header.h \
 	src/wire/message.c \
 	src/wire/message.h \
 	src/wire/outgoing.c \

@@ -19,8 +19,8 @@ allowed() # FILE
     case $1 in
     src/base/*) echo base ;;
     src/wire/*) echo base wire ;;
-    src/net/*/*) echo base wire/url.h net ;;
-    src/net/*) echo base net ;;
+    src/net/*/*) echo base wire net ;;
+    src/net/*) echo base wire/http_header.h net ;;
     src/disk/*) echo base net/net.h disk ;;
     src/member/link.c | src/member/peer_status.c) echo base net/net.h net/timers.h member peer ;;
     src/member/*) echo base wire/url.h wire/headers.h net/net.h net/timers.h member ;;

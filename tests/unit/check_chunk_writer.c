@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "harness/rig.h"
-#include "net/http/chunk_writer.h"
-#include "net/http/chunks.h"
+#include "wire/chunk_writer.h"
+#include "wire/chunks.h"
 
 #define MAX_RUNS 4
 

@@ -5,7 +5,7 @@
 
 #include "ferry/ferry.h"
 #include "harness/rig.h"
-#include "net/http/chunks.h"
+#include "wire/chunks.h"
 
 static char body[256];
 

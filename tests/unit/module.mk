@@ -2,6 +2,7 @@
 
 if ENABLE_TESTS
 UNIT_TESTS = \
+	check_answer_body.test \
 	check_answer_head.test \
 	check_channel.test \
 	check_chunk_writer.test \
@@ -82,6 +83,7 @@ check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
 check_gate_test_SOURCES = tests/unit/check_gate.c
 check_flags_test_SOURCES = tests/unit/check_flags.c src/tools/flags.c
+check_answer_body_test_SOURCES = tests/unit/check_answer_body.c
 check_answer_head_test_SOURCES = tests/unit/check_answer_head.c
 check_chunk_writer_test_SOURCES = tests/unit/check_chunk_writer.c
 check_chunks_test_SOURCES = tests/unit/check_chunks.c

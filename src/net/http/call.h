@@ -5,8 +5,8 @@
 #ifndef FY_NET_HTTP_CALL_H
 #define FY_NET_HTTP_CALL_H
 
-#include "net/http/answer_head.h"
-#include "net/http/chunks.h"
+#include "wire/answer_head.h"
+#include "wire/chunks.h"
 #include "net/http/client_tls.h"
 #include "net/http/http_internal.h"
 

@@ -1,16 +1,10 @@
 # http: libmicrohttpd and libcurl in one epoll loop.
 
 libferry_core_la_SOURCES += \
-	src/net/http/answer_head.c \
-	src/net/http/answer_head.h \
 	src/net/http/bulk.c \
 	src/net/http/bypass.c \
 	src/net/http/call.c \
 	src/net/http/call.h \
-	src/net/http/chunk_writer.c \
-	src/net/http/chunk_writer.h \
-	src/net/http/chunks.c \
-	src/net/http/chunks.h \
 	src/net/http/client.c \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \

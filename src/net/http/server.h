@@ -14,7 +14,7 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
-#include "net/http/chunk_writer.h"
+#include "wire/chunk_writer.h"
 #include "net/http/http_internal.h"
 #include "net/http/server_tls.h"
 

@@ -4,9 +4,8 @@
  * A new status line begins anew: an informational head, or that of a connection that was given up, is of no interest
  * once another follows.
  */
-#include "net/http/answer_head.h"
+#include "wire/answer_head.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +21,7 @@ static void restart(struct fy_answer_head *head, const char *line, size_t len)
     head->status = space ? (int)strtol(space, NULL, 10) : 0;
     head->len = 0;
     head->n_headers = 0;
+    head->is_informational = false;
 }
 
 static int append_text(struct fy_answer_head *head, const char *text, size_t len)
@@ -81,7 +81,87 @@ int fy_answer_head_add(struct fy_answer_head *head, const char *line, size_t len
 
         return err ? err : FY_ANSWER_HEAD_MORE;
     }
-    return head->status >= 200 ? FY_ANSWER_HEAD_COMPLETE : FY_ANSWER_HEAD_MORE;
+    head->is_informational = head->status > 0 && head->status < 200;
+    return head->status >= 200 || head->status == 101 ? FY_ANSWER_HEAD_COMPLETE : FY_ANSWER_HEAD_MORE;
+}
+
+/* ---- From the bytes of a connection ---- */
+
+/* A line that must be a status line, or the beginning of one: "HTTP/1.1 200", maybe with a reason behind it. */
+static bool may_be_status_line(const char *line, size_t len)
+{
+    static const char form[] = "HTTP/1.d ddd";
+
+    for (size_t i = 0; i < len && form[i]; i++) {
+        bool is_digit = line[i] >= '0' && line[i] <= '9';
+
+        if (form[i] == 'd' ? !is_digit : line[i] != form[i])
+            return false;
+    }
+    return len <= strlen(form) || is_blank(line[strlen(form)]);
+}
+
+static int keep_line(struct fy_answer_head *head, const uint8_t *data, size_t len)
+{
+    if (head->line_room - head->line_len < len) {
+        size_t room = head->line_len + len + 256;
+        char *grown;
+
+        if (room > FY_ANSWER_HEAD_MAX + 256)
+            return FERRY_ERR_PROTOCOL;
+        grown = realloc(head->line, room);
+        if (!grown)
+            return FERRY_ERR_NOMEM;
+        head->line = grown;
+        head->line_room = room;
+    }
+    memcpy(head->line + head->line_len, data, len);
+    head->line_len += len;
+    return FERRY_OK;
+}
+
+/* Bytes of one line, as far as they have come; is_whole: the line's end is the last of them. */
+static int take_line(struct fy_answer_head *head, const uint8_t *data, size_t len, bool is_whole)
+{
+    const char *line = (const char *)data;
+    int err;
+
+    if (head->line_len > 0 || !is_whole) {
+        err = keep_line(head, data, len);
+        if (err)
+            return err;
+        line = head->line;
+        len = head->line_len;
+    }
+    if ((head->status == 0 || head->is_informational) &&
+        !(may_be_status_line(line, len) && (!is_whole || len > strlen("HTTP/1.1 200"))))
+        return FERRY_ERR_PROTOCOL;
+    if (!is_whole)
+        return FY_ANSWER_HEAD_MORE;
+    head->line_len = 0;
+    head->is_informational = false;
+    return fy_answer_head_add(head, line, len);
+}
+
+int fy_answer_head_feed(struct fy_answer_head *head, const uint8_t *data, size_t len, size_t *ret_used)
+{
+    int got = FY_ANSWER_HEAD_MORE;
+    size_t used = 0;
+
+    while (got == FY_ANSWER_HEAD_MORE && used < len) {
+        const uint8_t *end = memchr(data + used, '\n', len - used);
+        size_t n = end ? (size_t)(end + 1 - (data + used)) : len - used;
+
+        got = take_line(head, data + used, n, end != NULL);
+        used += n;
+    }
+    *ret_used = used;
+    return got;
+}
+
+bool fy_answer_head_has_begun(const struct fy_answer_head *head)
+{
+    return head->n_bytes > 0 || head->line_len > 0;
 }
 
 struct fy_header *fy_answer_head_list(const struct fy_answer_head *head)
@@ -101,5 +181,6 @@ struct fy_header *fy_answer_head_list(const struct fy_answer_head *head)
 void fy_answer_head_release(struct fy_answer_head *head)
 {
     free(head->text);
+    free(head->line);
     *head = (struct fy_answer_head){.text = NULL};
 }

@@ -5,7 +5,7 @@
  * socket did not take goes on in the same chunk, and an end before it is done is no clean one.  A head of which nothing
  * is sent has promised nothing: it is made anew for what is there the next time.
  */
-#include "net/http/chunk_writer.h"
+#include "wire/chunk_writer.h"
 
 #include <assert.h>
 #include <stdint.h>

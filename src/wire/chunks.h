@@ -2,8 +2,8 @@
  * chunks.h - a body in chunks: which of a connection's bytes are the body's.  A pure byte machine: accepts input cut at
  * any byte, copies nothing and allocates nothing.
  */
-#ifndef FY_NET_HTTP_CHUNKS_H
-#define FY_NET_HTTP_CHUNKS_H
+#ifndef FY_WIRE_CHUNKS_H
+#define FY_WIRE_CHUNKS_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * chunk_writer.h - a body in chunks, on its way out: what stands around its bytes, and how much of it is sent.  A pure
  * byte machine: what it gives may be cut at any byte, it copies no byte of the body and allocates nothing.
  */
-#ifndef FY_NET_HTTP_CHUNK_WRITER_H
-#define FY_NET_HTTP_CHUNK_WRITER_H
+#ifndef FY_WIRE_CHUNK_WRITER_H
+#define FY_WIRE_CHUNK_WRITER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
  * A line may end without its carriage return, as most readers allow.  What follows a chunk's bytes has to be a line's
  * end and nothing else, for a connection whose sizes are wrong once never finds its way back.
  */
-#include "net/http/chunks.h"
+#include "wire/chunks.h"
 
 #include <stdbool.h>
 
