@@ -1,9 +1,10 @@
 /*
- * counts - reading the counters out, and the names of the reasons for a drop.
+ * counts - reading the counters, and the names of the reasons for a drop.
  */
 #include "member/counts.h"
 
 _Static_assert((int)FERRY_N_DROP_REASONS <= FERRY_DROP_ROOM, "a reason more than the public structs have room for");
+_Static_assert((int)FERRY_N_CLASSES == FY_N_ITEM_CLASSES, "the public structs have all classes of an account");
 
 static void sum_class(struct ferry_class_counts *sum, const struct ferry_class_counts *more)
 {
@@ -61,27 +62,6 @@ void fy_counts_add_to(const struct fy_counts *counts, struct ferry_counts *sum)
     now.sent_bytes = atomic_load(&counts->sent_bytes);
     now.received_bytes = atomic_load(&counts->received_bytes);
     fy_counts_sum(sum, &now);
-}
-
-enum ferry_message_class ferry_message_type_class(enum ferry_message_type type)
-{
-    return fy_message_class(type);
-}
-
-const char *ferry_message_class_name(enum ferry_message_class message_class)
-{
-    switch (message_class) {
-    case FERRY_CLASS_CONTROL:
-        return "control";
-    case FERRY_CLASS_APPEND:
-        return "append";
-    case FERRY_CLASS_PROPOSAL:
-        return "proposal";
-    case FERRY_CLASS_SNAPSHOT:
-        return "snapshot";
-    default:
-        return "unknown";
-    }
 }
 
 #define NAME(reason, name, text)                                                                                       \

@@ -2,6 +2,8 @@
 # of its own.
 
 libferry_core_la_SOURCES += \
+	src/member/account.c \
+	src/member/account.h \
 	src/member/channel.c \
 	src/member/channel.h \
 	src/member/counts.c \
@@ -9,6 +11,10 @@ libferry_core_la_SOURCES += \
 	src/member/excuse.h \
 	src/member/link.c \
 	src/member/link.h \
+	src/member/local.c \
+	src/member/local.h \
+	src/member/member.c \
+	src/member/member.h \
 	src/member/pace.c \
 	src/member/pace.h \
 	src/member/peer_status.c \

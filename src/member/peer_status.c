@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "peer/local.h"
+#include "member/local.h"
 
 /* Log the state as it is now, or soon when the last line is too fresh. */
 static void tell(void *arg)

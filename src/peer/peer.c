@@ -1,11 +1,10 @@
 /*
- * peer - choosing a lane, and keeping the account.
+ * peer - the choice of a lane, and the lives of all lanes together.
  *
  * A message out: encoded by the caller of send, charged to the budget of all queues, put on the first lane that is open
- * - MsgApp: msgapp stream, message stream, pipeline; MsgSnap: pipeline; all else: message stream, pipeline.  A lane
- * that is full does not fall over to the next: that would reorder, and the next is slower.
- * Every end of a message is in fy_peer_free_message or _messages (written) or in count_drop (dropped): the account is
- * exact because there is no third.
+ * - MsgApp: msgapp stream, message stream, pipeline; MsgSnap: pipeline; all others: message stream, pipeline.  When a
+ * lane is full the next is not tried: that would change the order, and the next is slower.
+ * Every message ends in fy_peer_base_free_message or _messages (written) or in account.c (dropped).
  */
 #include "peer/peer.h"
 
@@ -13,33 +12,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peer/local.h"
-#include "wire/message.h"
+#include "member/local.h"
+#include "peer/message_class.h"
+#include "peer/raft_local.h"
 #include "wire/outgoing.h"
 
-int fy_peer_new(struct fy_local *local, uint64_t id, char **urls, struct fy_peer **ret_peer)
+/* A stream has ended. */
+static void peer_on_end_down(void *arg)
+{
+    struct fy_peer *peer = arg;
+
+    fy_prober_hurry(&peer->prober);
+}
+
+int fy_peer_new(struct fy_raft_local *raft, uint64_t id, char **urls, struct fy_peer **ret_peer)
 {
     struct fy_peer *peer;
 
     if (posix_memalign((void **)&peer, _Alignof(struct fy_peer), sizeof(*peer)) != 0)
         return FERRY_ERR_NOMEM;
     memset(peer, 0, sizeof(*peer));
-    peer->id = id;
-    peer->local = local;
     atomic_init(&peer->n_refs, 1);
-    atomic_init(&peer->closed_reason, FERRY_DROP_REMOVED);
-    fy_peer_status_init(&peer->status, local, id);
-    fy_inbox_init(&peer->inbox, peer, local->max_queue_messages, local->max_queue_bytes);
-    fy_url_picker_init(&peer->picker, urls);
+    fy_peer_base_init(&peer->base, raft, id, urls, peer, peer_on_end_down, peer);
+    fy_inbox_init(&peer->inbox, peer, raft->max_queue_messages, raft->max_queue_bytes);
     for (int i = 0; i < FERRY_N_STREAMS; i++) {
-        fy_stream_writer_init(&peer->writers[i], peer, (enum ferry_stream)i);
-        fy_stream_reader_init(&peer->readers[i], peer, (enum ferry_stream)i);
+        fy_stream_reader_init(&peer->readers[i], &peer->base, (enum ferry_stream)i);
+        fy_stream_writer_init(&peer->writers[i], &peer->base, (enum ferry_stream)i);
     }
-    fy_pipeline_init(&peer->pipeline, peer);
-    fy_snapshot_lane_init(&peer->snapshots, peer);
-    fy_prober_init(&peer->prober, peer);
+    fy_pipeline_init(&peer->pipeline, &peer->base);
+    fy_snapshot_lane_init(&peer->snapshots, &peer->base);
+    fy_prober_init(&peer->prober, &peer->base);
     fy_snapshot_meter_init(&peer->snapshots_in);
-    fy_link_init(&peer->link, peer);
     *ret_peer = peer;
     return FERRY_OK;
 }
@@ -53,10 +56,9 @@ void fy_peer_free(struct fy_peer *peer)
     fy_pipeline_release(&peer->pipeline);
     fy_snapshot_lane_release(&peer->snapshots);
     fy_prober_release(&peer->prober);
-    fy_url_picker_release(&peer->picker);
+    fy_peer_base_release(&peer->base);
     free(peer->ties.new_urls);
     fy_inbox_release(&peer->inbox);
-    fy_peer_status_release(&peer->status);
     free(peer);
 }
 
@@ -73,17 +75,17 @@ void fy_peer_unref(struct fy_peer *peer)
 
 void fy_peer_set_remote(struct fy_peer *peer)
 {
-    atomic_store(&peer->is_remote, true);
+    atomic_store(&peer->base.is_remote, true);
 }
 
 void fy_peer_promote(struct fy_peer *peer)
 {
-    atomic_store(&peer->is_remote, false);
+    atomic_store(&peer->base.is_remote, false);
 }
 
 static void dial_unless_remote(struct fy_peer *peer)
 {
-    if (peer->is_dialing || peer->is_silent || atomic_load(&peer->is_remote))
+    if (peer->is_dialing || peer->is_silent || atomic_load(&peer->base.is_remote))
         return;
     peer->is_dialing = true;
     for (int i = 0; i < FERRY_N_STREAMS; i++)
@@ -98,7 +100,7 @@ void fy_peer_start(struct fy_peer *peer)
         return;
     peer->is_started = true;
     fy_pipeline_wake(&peer->pipeline);
-    fy_link_start(&peer->link);
+    fy_link_start(&peer->base.member.link);
 }
 
 static void stop_dialing(struct fy_peer *peer)
@@ -108,12 +110,19 @@ static void stop_dialing(struct fy_peer *peer)
     fy_prober_stop(&peer->prober);
 }
 
+/* From now on messages that no lane takes are dropped for reason. */
+static void close_lanes(struct fy_peer *peer, enum ferry_drop_reason reason)
+{
+    atomic_store(&peer->base.closed_reason, reason);
+    peer->base.is_closed = true;
+}
+
 void fy_peer_silence(struct fy_peer *peer)
 {
     if (peer->is_silent || peer->is_stopped)
         return;
     peer->is_silent = true;
-    atomic_store(&peer->closed_reason, FERRY_DROP_MEMBER_REMOVED);
+    close_lanes(peer, FERRY_DROP_MEMBER_REMOVED);
     stop_dialing(peer);
     fy_pipeline_stop(&peer->pipeline, FERRY_DROP_MEMBER_REMOVED);
     fy_snapshot_lane_stop(&peer->snapshots, FERRY_DROP_MEMBER_REMOVED);
@@ -121,109 +130,31 @@ void fy_peer_silence(struct fy_peer *peer)
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
-    atomic_store(&peer->closed_reason, reason);
+    close_lanes(peer, reason);
     peer->is_stopped = true;
     stop_dialing(peer);
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_writer_stop(&peer->writers[i], reason);
     fy_pipeline_stop(&peer->pipeline, reason);
     fy_snapshot_lane_stop(&peer->snapshots, reason);
-    fy_link_stop(&peer->link);
-    fy_peer_status_stop(&peer->status);
+    fy_member_stop(&peer->base.member);
 }
 
 void fy_peer_update(struct fy_peer *peer, char **urls)
 {
-    fy_url_picker_update(&peer->picker, urls);
+    fy_url_picker_update(&peer->base.member.picker, urls);
     for (int i = 0; i < FERRY_N_STREAMS && peer->is_started && !peer->is_stopped; i++)
         fy_stream_reader_urls_changed(&peer->readers[i]);
     fy_prober_restart(&peer->prober);
 }
 
-/* etcd does not report what a remote's queue had no room for. */
-static bool is_worth_telling(struct fy_peer *peer, enum ferry_drop_reason reason)
-{
-    switch (reason) {
-    case FERRY_DROP_PAUSED:
-    case FERRY_DROP_CUT:
-        return false;
-    case FERRY_DROP_QUEUE_FULL:
-    case FERRY_DROP_BUDGET:
-        return !atomic_load(&peer->is_remote);
-    default:
-        return true;
-    }
-}
-
-/* Messages were dropped for reason: tell the core that the peer is unreachable, unless that is only played. */
-static void tell_unreachable(struct fy_peer *peer, enum ferry_drop_reason reason)
-{
-    if (is_worth_telling(peer, reason))
-        peer->local->up.unreachable(peer->local->up.ctx, peer);
-}
-
-/* A message to this peer will not be written. */
-static void count_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
-{
-    fy_count(&peer->counts.dropped[fy_message_class(type)][reason], 1);
-    if (type == FERRY_MSG_SNAP)
-        peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FAILURE);
-}
-
-static void count_and_tell_drop(struct fy_peer *peer, enum ferry_message_type type, enum ferry_drop_reason reason)
-{
-    count_drop(peer, type, reason);
-    tell_unreachable(peer, reason);
-}
-
-void fy_peer_free_message(struct fy_peer *peer, struct fy_outgoing *msg)
-{
-    fy_local_unreserve(peer->local, msg->item.memory);
-    fy_outgoing_free(msg);
-}
-
-void fy_peer_free_messages(struct fy_peer *peer, struct fy_list *msgs, size_t memory)
-{
-    fy_local_unreserve(peer->local, memory);
-    fy_outgoing_free_all(msgs);
-}
-
-void fy_peer_dropped(struct fy_peer *peer, struct fy_outgoing *msg, enum ferry_drop_reason reason)
-{
-    enum ferry_message_type type = msg->type;
-
-    fy_peer_free_message(peer, msg);
-    count_and_tell_drop(peer, type, reason);
-}
-
-void fy_peer_dropped_all(struct fy_peer *peer, struct fy_list *msgs, enum ferry_drop_reason reason, size_t *ret_n,
-                         size_t *ret_memory)
-{
-    struct fy_node *node;
-    size_t n = 0, memory = 0;
-
-    while ((node = fy_list_take_first(msgs))) {
-        struct fy_outgoing *msg = fy_container(node, struct fy_outgoing, item.node);
-        enum ferry_message_type type = msg->type;
-
-        n++;
-        memory += msg->item.memory;
-        fy_peer_free_message(peer, msg);
-        count_drop(peer, type, reason);
-    }
-    if (n > 0)
-        tell_unreachable(peer, reason);
-    *ret_n = n;
-    *ret_memory = memory;
-}
-
 void fy_peer_ask_for_attention(struct fy_peer *peer)
 {
     if (!atomic_exchange(&peer->needs_attention, true))
-        peer->local->up.attend(peer->local->up.ctx, peer);
+        peer->base.raft->up.attend(peer->base.raft->up.ctx, peer);
 }
 
-/* The lanes for a message of this type, in the order of trying. */
+/* The lanes for a message of this type, in the order in which they are tried. */
 static size_t lanes_for(struct fy_peer *peer, enum ferry_message_type type, struct fy_channel *lanes[3])
 {
     size_t n = 0;
@@ -238,27 +169,27 @@ static size_t lanes_for(struct fy_peer *peer, enum ferry_message_type type, stru
 
 static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
 {
+    struct fy_account *account = &peer->base.account;
     struct fy_channel *lanes[3];
     size_t n_lanes = lanes_for(peer, msg->type, lanes);
     int err = FERRY_ERR_CLOSED;
     bool was_empty = false;
-    uint64_t now_ns;
+    uint64_t now_ns = fy_net_coarse_ns(peer->base.member.local->net);
 
-    now_ns = fy_net_coarse_ns(peer->local->net);
-    msg->item.queued_ns = now_ns > 0 ? now_ns : 1; /* 0 says that there is no message */
+    msg->item.queued_ns = now_ns > 0 ? now_ns : 1;
     for (size_t i = 0; i < n_lanes && err == FERRY_ERR_CLOSED; i++)
         err = fy_channel_put(lanes[i], &msg->item, &was_empty);
     if (err == FERRY_ERR_FULL)
-        fy_peer_dropped(peer, msg, FERRY_DROP_QUEUE_FULL);
+        fy_account_dropped(account, &msg->item, FERRY_DROP_QUEUE_FULL);
     else if (err == FERRY_ERR_CLOSED) /* the pipeline closes only when the peer goes */
-        fy_peer_dropped(peer, msg, (enum ferry_drop_reason)atomic_load(&peer->closed_reason));
+        fy_account_dropped(account, &msg->item, (enum ferry_drop_reason)atomic_load(&peer->base.closed_reason));
     else if (was_empty)
         fy_peer_ask_for_attention(peer);
 }
 
 void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
 {
-    struct fy_packer packer = fy_local_packer(peer->local);
+    struct fy_packer packer = fy_raft_local_packer(peer->base.raft);
 
     fy_peer_send_one_of(peer, msg, NULL, &packer);
     fy_packer_release(&packer);
@@ -267,28 +198,31 @@ void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
 void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, const struct ferry_message *next,
                          struct fy_packer *packer)
 {
+    struct fy_account *account = &peer->base.account;
+    enum ferry_message_class class = fy_message_class(msg->type);
     struct fy_outgoing *out;
     int err;
 
-    fy_count(&peer->counts.sent[fy_message_class(msg->type)], 1);
-    if (atomic_load_explicit(&peer->is_paused, memory_order_relaxed)) {
-        count_and_tell_drop(peer, msg->type, FERRY_DROP_PAUSED);
+    fy_count(&account->counts.sent[class], 1);
+    if (atomic_load_explicit(&peer->base.is_paused, memory_order_relaxed)) {
+        fy_account_refused(account, class, FERRY_DROP_PAUSED);
         return;
     }
-    if (atomic_load_explicit(&peer->is_cut, memory_order_relaxed)) {
-        count_and_tell_drop(peer, msg->type, FERRY_DROP_CUT);
+    if (atomic_load_explicit(&peer->base.is_cut, memory_order_relaxed)) {
+        fy_account_refused(account, class, FERRY_DROP_CUT);
         return;
     }
     err = fy_packer_pack(packer, msg, next, &out);
     if (err != FERRY_OK) {
-        count_and_tell_drop(peer, msg->type,
-                            err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
-                            : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
-                                                         : FERRY_DROP_INVALID);
-    } else if (!fy_local_reserve(peer->local, out->item.memory)) {
+        fy_account_refused(account, class,
+                           err == FERRY_ERR_NOMEM       ? FERRY_DROP_NOMEM
+                           : err == FERRY_ERR_TOO_LARGE ? FERRY_DROP_TOO_LARGE
+                                                        : FERRY_DROP_INVALID);
+    } else if (!fy_local_reserve(peer->base.member.local, out->item.memory)) {
         fy_outgoing_free(out);
-        count_and_tell_drop(peer, msg->type, FERRY_DROP_BUDGET);
+        fy_account_refused(account, class, FERRY_DROP_BUDGET);
     } else {
+        out->item.class = class;
         queue(peer, out);
     }
 }
@@ -303,28 +237,12 @@ void fy_peer_attend(struct fy_peer *peer)
         fy_snapshot_lane_wake(&peer->snapshots);
 }
 
-bool fy_peer_is_open(const struct fy_peer *peer)
-{
-    return !atomic_load_explicit(&peer->is_paused, memory_order_relaxed) &&
-           !atomic_load_explicit(&peer->is_cut, memory_order_relaxed);
-}
-
-void fy_peer_deliver(struct fy_peer *peer, const struct ferry_message *msg)
-{
-    if (fy_peer_is_open(peer)) {
-        peer->local->up.deliver(peer->local->up.ctx, peer, msg);
-    } else {
-        fy_count(&peer->counts.received_dropped, 1);
-        ferry_message_unref(msg);
-    }
-}
-
 /* The queue of one lane; oldest_ns: when the oldest that was taken from it was queued, 0 for none. */
 static void read_lane(struct fy_peer *peer, enum ferry_lane lane, struct fy_channel *ch, uint64_t oldest_ns,
                       struct ferry_peer_status *status)
 {
     struct ferry_queue_status *queue = &status->queues[lane];
-    uint64_t now_ns = fy_net_coarse_ns(peer->local->net), waiting_ns;
+    uint64_t now_ns = fy_net_coarse_ns(peer->base.member.local->net), waiting_ns;
 
     fy_channel_read(ch, &queue->messages, &queue->bytes, &waiting_ns);
     if (oldest_ns == 0)
@@ -341,10 +259,10 @@ static void read_stream(struct fy_peer *peer, enum ferry_stream stream, struct f
     struct fy_stream_reader *r = &peer->readers[stream];
     enum ferry_lane lane = stream == FERRY_STREAM_MSGAPP ? FERRY_LANE_MSGAPP : FERRY_LANE_MESSAGE;
 
-    status->writer_attached[stream] = atomic_load(&w->is_attached);
+    status->writer_attached[stream] = fy_link_end_is_up(&w->end);
     status->writer_since_ms[stream] = atomic_load(&w->since_ms);
     status->heartbeats_sent[stream] = atomic_load(&w->heartbeats);
-    status->reader_attached[stream] = atomic_load(&r->is_attached);
+    status->reader_attached[stream] = fy_link_end_is_up(&r->end);
     status->reader_since_ms[stream] = atomic_load(&r->since_ms);
     status->reader_state[stream] = (enum ferry_reader_state)atomic_load(&r->shown_state);
     status->heartbeats_received[stream] = atomic_load(&r->heartbeats);
@@ -356,11 +274,11 @@ void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_sta
 {
     size_t n, n_bytes;
 
-    *ret_status = (struct ferry_peer_status){.id = peer->id};
-    fy_peer_status_read(&peer->status, ret_status);
-    ret_status->paused = atomic_load(&peer->is_paused);
-    ret_status->cut = atomic_load(&peer->is_cut);
-    ret_status->remote = atomic_load(&peer->is_remote);
+    *ret_status = (struct ferry_peer_status){.id = fy_peer_id(peer)};
+    fy_peer_status_read(&peer->base.member.status, ret_status);
+    ret_status->paused = atomic_load(&peer->base.is_paused);
+    ret_status->cut = atomic_load(&peer->base.is_cut);
+    ret_status->remote = atomic_load(&peer->base.is_remote);
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         read_stream(peer, (enum ferry_stream)i, ret_status);
     read_lane(peer, FERRY_LANE_PIPELINE, &peer->pipeline.channel, atomic_load(&peer->pipeline.oldest_ns), ret_status);
@@ -368,8 +286,8 @@ void fy_peer_read_status(struct fy_peer *peer, struct ferry_peer_status *ret_sta
     fy_snapshot_meter_read(&peer->snapshots_in, &ret_status->snapshot_in);
     ret_status->queued_messages += n;
     ret_status->queued_bytes += n_bytes;
-    ret_status->link = fy_link_state(&peer->link);
-    fy_counts_add_to(&peer->counts, &ret_status->counts);
+    ret_status->link = fy_link_state(&peer->base.member.link);
+    fy_counts_add_to(&peer->base.account.counts, &ret_status->counts);
     fy_inbox_read(&peer->inbox, &ret_status->inbox, &ret_status->proposals);
     fy_prober_read(&peer->prober, &ret_status->probe, &ret_status->round_trips);
     fy_snapshot_meter_read_sums(&peer->snapshots.meter, &ret_status->snapshots_sent);

@@ -2,14 +2,14 @@
  * pipeline - POST /raft, four in flight.
  *
  * Normal path: a slot takes the oldest message, posts its bare bytes and waits; 204 means that the peer's core took it.
- * Any other answer, and none in time, drops the message: it is not posted again, because Raft sends again what matters.
+ * Any other answer, or none in time, drops the message: it is not posted again, because Raft sends again what matters.
  * The answer may take post_timeout_ms, and a millisecond more for each KiB of body.
  *
- * While the way is cut, posts hang and messages wait.  When it is open again, what arrives must not be of a time that
- * is over: heartbeats of a leader that has meanwhile stepped down hold off the election that all wait for, and those
- * who take it for their leader because of them refuse it their pre-votes.  So a post that gets no answer takes with it
- * what has waited behind it for long, as a stream that breaks takes its queue, and its connect is given up as soon as a
- * stream's dial.  Proposals and snapshots are good at any time.
+ * While the network is cut, POSTs hang and messages wait behind them.  They must not be delivered when it is open again:
+ * old heartbeats of a leader that has meanwhile stepped down hold off the election, and members that follow it because
+ * of them refuse others their pre-votes.  So when a POST gets no answer, messages that have waited behind it for long
+ * are dropped with it, as a stream that breaks drops its queue; and its attempt to connect is as short as a stream's
+ * dial.  Proposals and snapshots are never too old.
  */
 #include "peer/pipeline.h"
 
@@ -17,14 +17,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "peer/local.h"
-#include "peer/peer.h"
+#include "member/local.h"
+#include "peer/message_class.h"
+#include "peer/peer_base.h"
+#include "peer/raft_local.h"
 #include "wire/encoder.h"
 #include "wire/message.h"
 
 #define STALE_NS UINT64_C(250000000) /* a quarter of the election timeout that cores begin with */
 
-/* A slot was taken or became free: say since when the oldest message waits. */
+/* A slot was taken or became free: note when the oldest message in flight was queued. */
 static void note_oldest(struct fy_pipeline *p)
 {
     uint64_t oldest_ns = 0;
@@ -49,7 +51,7 @@ static void free_slot(struct fy_post *post)
     note_oldest(post->pipeline);
 }
 
-/* The message of this slot ended: dropped for reason. */
+/* Drop the message of this slot. */
 static void drop(struct fy_post *post, enum ferry_drop_reason reason)
 {
     struct fy_pipeline *p = post->pipeline;
@@ -58,63 +60,63 @@ static void drop(struct fy_post *post, enum ferry_drop_reason reason)
 
     free_slot(post);
     fy_channel_give_back(&p->channel, 1, memory);
-    fy_peer_dropped(p->peer, msg, reason);
+    fy_account_dropped(&p->base->account, &msg->item, reason);
 }
 
 static void fail(struct fy_post *post, const char *reason)
 {
     struct fy_pipeline *p = post->pipeline;
 
-    fy_url_picker_unreachable(&p->peer->picker, &post->url);
-    fy_peer_status_deactivate(&p->peer->status, "post", "pipeline", reason);
+    fy_url_picker_unreachable(&p->base->member.picker, &post->url);
+    fy_peer_status_deactivate(&p->base->member.status, "post", "pipeline", reason);
     drop(post, FERRY_DROP_POST_FAILED);
     fy_pipeline_wake(p);
 }
 
-/* There was no answer. */
+/* The POST got no answer. */
 static void fail_unheard(struct fy_post *post, const char *reason)
 {
-    post->pipeline->unheard_ns = fy_net_coarse_ns(post->pipeline->peer->local->net);
+    post->pipeline->unheard_ns = fy_net_coarse_ns(post->pipeline->base->member.local->net);
     fail(post, reason);
 }
 
 static void succeed(struct fy_post *post)
 {
     struct fy_pipeline *p = post->pipeline;
-    struct fy_peer *peer = p->peer;
+    struct fy_peer_base *base = p->base;
     struct fy_outgoing *msg = post->msg;
-    enum ferry_message_type type = msg->type;
+    unsigned class = msg->item.class;
     size_t len = msg->packed_len, memory = msg->item.memory;
 
     free_slot(post);
-    fy_peer_free_message(peer, msg);
+    fy_peer_base_free_message(base, msg);
     fy_channel_give_back(&p->channel, 1, memory);
-    fy_count(&peer->counts.sent_bytes, len);
-    fy_count(&peer->counts.written[fy_message_class(type)], 1);
-    fy_peer_status_activate(&peer->status);
-    if (type == FERRY_MSG_SNAP)
-        peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FINISH);
+    fy_count(&base->account.counts.sent_bytes, len);
+    fy_count(&base->account.counts.written[class], 1);
+    fy_peer_status_activate(&base->member.status);
+    if (class == FERRY_CLASS_SNAPSHOT)
+        fy_peer_base_report_snapshot(base, FERRY_SNAPSHOT_FINISH);
     fy_pipeline_wake(p);
 }
 
-static void on_head(void *arg, const struct fy_answer *answer)
+static void pipeline_on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_post *post = arg;
 
     fy_refusal_begin(&post->answer, answer);
 }
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void pipeline_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_post *post = arg;
 
     fy_refusal_add(&post->answer, data, len);
 }
 
-static void on_end(void *arg, int err, const char *detail)
+static void pipeline_on_end(void *arg, int err, const char *detail)
 {
     struct fy_post *post = arg;
-    const struct fy_local *local = post->pipeline->peer->local;
+    struct fy_peer_base *base = post->pipeline->base;
     char text[160];
 
     post->call = NULL;
@@ -124,42 +126,42 @@ static void on_end(void *arg, int err, const char *detail)
         fail_unheard(post, detail);
     } else if (post->answer.status == 403) {
         fail(post, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
-        local->up.fatal(local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
+        fy_peer_base_report_removed(base);
     } else {
-        (void)fy_refusal_judge(&post->answer, local->cluster_id_text.text, text, sizeof(text));
+        (void)fy_refusal_judge(&post->answer, base->raft->cluster_id_text.text, text, sizeof(text));
         fail(post, text);
     }
 }
 
-static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+static const struct fy_call_events events = {
+    .on_head = pipeline_on_head, .on_body = pipeline_on_body, .on_end = pipeline_on_end};
 
-static void on_deadline(void *arg)
+static void pipeline_on_deadline(void *arg)
 {
     fail_unheard(arg, "no answer in time");
 }
 
-static uint8_t *encode_body(const struct fy_local *local, const struct fy_outgoing *msg)
+static uint8_t *encode_body(enum ferry_wire_form form, const struct fy_outgoing *msg)
 {
-    uint8_t *body = malloc(msg->packed_len + 1); /* never of length 0 */
+    uint8_t *body = malloc(msg->packed_len + 1); /* never 0 bytes */
     struct fy_encoder encoder;
 
     if (!body)
         return NULL;
-    fy_encoder_init(&encoder, FY_CODEC_BARE, local->form);
+    fy_encoder_init(&encoder, FY_CODEC_BARE, form);
     fy_encoder_start(&encoder, msg);
     (void)fy_encoder_read(&encoder, body, msg->packed_len);
     assert(fy_encoder_left(&encoder) == 0);
     return body;
 }
 
-/* Post msg, which the slot takes. */
+/* Post msg, which the slot now owns. */
 static void post_message(struct fy_post *post, struct fy_outgoing *msg)
 {
-    struct fy_peer *peer = post->pipeline->peer;
-    const struct fy_stream_reader *reader = &peer->readers[FERRY_STREAM_MESSAGE];
-    const struct fy_local *local = peer->local;
-    struct fy_header headers[FY_LOCAL_HEADERS + 1];
-    size_t n_headers = fy_local_headers(local, headers);
+    const struct fy_member *member = &post->pipeline->base->member;
+    const struct fy_raft_local *raft = post->pipeline->base->raft;
+    struct fy_header headers[FY_RAFT_HEADERS + 1];
+    size_t n_headers = fy_raft_local_headers(raft, headers);
     char url[sizeof(post->url.text) + 16];
     struct fy_call_spec spec;
     uint64_t allowance_ns = (uint64_t)(msg->packed_len / 1024) * 1000000;
@@ -168,12 +170,12 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
     post->msg = msg;
     note_oldest(post->pipeline);
     post->answer = (struct fy_refusal){.status = 0};
-    post->body = encode_body(local, msg);
+    post->body = encode_body(raft->form, msg);
     if (!post->body) {
         drop(post, FERRY_DROP_NOMEM);
         return;
     }
-    fy_url_picker_pick(&peer->picker, &post->url);
+    fy_url_picker_pick(&member->picker, &post->url);
     (void)snprintf(url, sizeof(url), "%s" FY_PATH_RAFT, post->url.text);
     headers[n_headers++] = (struct fy_header){"Content-Type", "application/protobuf"};
     spec = (struct fy_call_spec){
@@ -183,23 +185,24 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
         .n_headers = n_headers,
         .body = post->body,
         .body_len = msg->packed_len,
-        .connect_timeout_ms = (unsigned)(fy_stream_reader_connect_timeout_ns(reader) / 1000000),
-        .member = peer->id,
+        .connect_timeout_ms = (unsigned)(fy_member_connect_timeout_ns(member) / 1000000),
+        .member = member->id,
     };
-    err = fy_net_call(local->net, &spec, &events, post, &post->call);
+    err = fy_net_call(raft->local->net, &spec, &events, post, &post->call);
     if (err != FERRY_OK) {
         drop(post, err == FERRY_ERR_NOMEM ? FERRY_DROP_NOMEM : FERRY_DROP_POST_FAILED);
         return;
     }
-    fy_timer_set(&post->deadline, fy_net_now_ns(local->net) + local->post_timeout_ns + allowance_ns);
+    fy_timer_set(&post->deadline, fy_net_now_ns(raft->local->net) + raft->post_timeout_ns + allowance_ns);
 }
 
-/* Had it waited for long already when a post was last left without an answer? */
+/* Had it waited for long already when a POST last got no answer? */
 static bool is_stale(const struct fy_pipeline *p, const struct fy_outgoing *msg)
 {
-    enum ferry_message_class class = fy_message_class(msg->type);
+    unsigned class = msg->item.class;
+    bool can_be_stale = class == FERRY_CLASS_CONTROL || class == FERRY_CLASS_APPEND;
 
-    return (class == FERRY_CLASS_CONTROL || class == FERRY_CLASS_APPEND) && p->unheard_ns > msg->item.queued_ns + STALE_NS;
+    return can_be_stale && p->unheard_ns > msg->item.queued_ns + STALE_NS;
 }
 
 /* The oldest message that is still of use; NULL: there is none. */
@@ -213,7 +216,7 @@ static struct fy_outgoing *take_fresh(struct fy_pipeline *p)
         if (!is_stale(p, msg))
             return msg;
         fy_channel_give_back(&p->channel, 1, item->memory);
-        fy_peer_dropped(p->peer, msg, FERRY_DROP_STALE);
+        fy_account_dropped(&p->base->account, item, FERRY_DROP_STALE);
     }
     return NULL;
 }
@@ -228,22 +231,22 @@ void fy_pipeline_wake(struct fy_pipeline *p)
     }
 }
 
-void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer)
+void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer_base *base)
 {
-    const struct fy_local *local = peer->local;
-    size_t max_waiting = local->max_pipeline_messages;
+    struct fy_timers *timers = fy_net_timers(base->member.local->net);
+    size_t max_waiting = base->raft->max_pipeline_messages;
 
-    p->peer = peer;
+    p->base = base;
     p->is_stopped = false;
     p->unheard_ns = 0;
     atomic_init(&p->oldest_ns, 0);
-    fy_channel_init(&p->channel, /* what is in flight counts there, too, but not against the limit of what waits */
+    fy_channel_init(&p->channel, /* messages in flight count there, too, but not against the limit */
                     max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
-                    local->max_queue_bytes);
+                    base->raft->max_queue_bytes);
     fy_channel_open(&p->channel);
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++) {
         p->posts[i] = (struct fy_post){.pipeline = p};
-        fy_timer_init(&p->posts[i].deadline, fy_net_timers(local->net), on_deadline, &p->posts[i]);
+        fy_timer_init(&p->posts[i].deadline, timers, pipeline_on_deadline, &p->posts[i]);
     }
 }
 
@@ -264,6 +267,6 @@ void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
             drop(&p->posts[i], reason);
     fy_list_init(&dropped);
     fy_channel_close(&p->channel, &dropped);
-    fy_peer_dropped_all(p->peer, &dropped, reason, &n, &n_bytes);
+    fy_account_dropped_all(&p->base->account, &dropped, reason, &n, &n_bytes);
     fy_channel_give_back(&p->channel, n, n_bytes);
 }

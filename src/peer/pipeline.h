@@ -1,5 +1,5 @@
 /*
- * pipeline.h - the way out when no stream is up, and for MsgSnap: one POST per message, a few at a time.
+ * pipeline.h - how messages go out while no stream is up, and MsgSnap always: one POST each, a few at a time.
  */
 #ifndef FY_PEER_PIPELINE_H
 #define FY_PEER_PIPELINE_H
@@ -14,7 +14,8 @@
 
 #define FY_PIPELINE_WIDTH 4 /* POSTs in flight, as in etcd */
 
-struct fy_peer;
+struct fy_outgoing;
+struct fy_peer_base;
 struct fy_pipeline;
 
 /* One POST. */
@@ -29,19 +30,19 @@ struct fy_post {
 };
 
 struct fy_pipeline {
-    struct fy_peer *peer;      /* const */
+    struct fy_peer_base *base; /* const */
     struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
-    atomic_uint_fast64_t
-        oldest_ns;       /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
+    /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
+    atomic_uint_fast64_t oldest_ns;
     bool is_stopped;     /* the loop's, as what follows */
-    uint64_t unheard_ns; /* when a post last ended without an answer; 0: none has */
+    uint64_t unheard_ns; /* when a POST last ended without an answer; 0: none has */
     struct fy_post posts[FY_PIPELINE_WIDTH];
 };
 
-void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer *peer);
+void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer_base *base);
 void fy_pipeline_release(struct fy_pipeline *p); /* stopped */
 
-/* The channel has something. */
+/* The channel holds messages. */
 void fy_pipeline_wake(struct fy_pipeline *p);
 
 /* Cancel what is in flight, drop all for reason, and refuse more. */

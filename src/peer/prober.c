@@ -1,21 +1,21 @@
 /*
- * prober - GET /raft/probing, and what can be learned from the answer.
+ * prober - GET /raft/probing, and what the answer tells.
  *
  * Normal path: a timer starts a call; a whole answer with status 200 that says OK gives a round-trip time, and its Now
  * the difference between the clocks, as etcd computes it: our time at the answer, less the peer's, less half of the
  * smoothed round trip.  The smoothed time is an eighth of the newest and seven of what it was; it begins with the first
  * (etcd's begins with 0, and so reads an eighth of the truth at first).
  *
- * As long as all streams stand and probes are answered well there is little to learn: the streams' heartbeats and the
- * link tell sooner that something is wrong.  The next probe then comes after eight intervals (32 s by default; etcd
- * looks at what its own probes found every 30), and the connection is not kept for so long.  The end of a stream brings
- * a probe soon, and the interval back.
+ * While all streams stand and the last probe was good, there is little to learn: the streams' heartbeats and the link
+ * show sooner that something is wrong.  The next probe then comes after eight intervals (32 s by default; etcd looks at
+ * what its own probes found every 30), and the connection is not kept for so long.  When a stream ends, a probe follows
+ * soon, and the interval is the usual one again.
  *
  * Anything else - no answer within the read timeout, another status, an answer too long or not understood - is a
- * failure: counted, kept as text, and the next probe asks the peer's next URL.  Earlier figures stay.
+ * failure: it is counted, its text is kept, and the next probe goes to the peer's next URL.  Earlier figures stay.
  *
- * The log hears of a peer whose health changes, and of clocks only if asked to: once when they differ by more than the
- * bound, and again when they differ by less than half of it, so that a clock on the edge is no flood.
+ * A change of the peer's health is logged.  Clocks are logged only if a bound is set: once when they differ by more than
+ * the bound, and again when they differ by less than half of it, so that a clock near the bound does not flood the log.
  */
 #include "peer/prober.h"
 
@@ -24,8 +24,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "peer/local.h"
-#include "peer/peer.h"
+#include "member/local.h"
+#include "peer/peer_base.h"
+#include "peer/raft_local.h"
 
 #define FIRST_BUCKET_NS 100000 /* etcd's buckets: from 0.1 ms to 3.3 s */
 #define N_BUCKETS 16
@@ -33,36 +34,31 @@
 
 static uint64_t now_ns(const struct fy_prober *prober)
 {
-    return fy_net_now_ns(prober->peer->local->net);
+    return fy_net_now_ns(prober->base->member.local->net);
 }
 
 static bool do_streams_stand(const struct fy_prober *prober)
 {
-    const struct fy_peer *peer = prober->peer;
-
-    for (int i = 0; i < FERRY_N_STREAMS; i++)
-        if (!atomic_load(&peer->readers[i].is_attached) || !atomic_load(&peer->writers[i].is_attached))
-            return false;
-    return true;
+    return fy_link_is_whole(&prober->base->member.link);
 }
 
 /* Soon after a start, and not all peers at once. */
 static void schedule_first(struct fy_prober *prober)
 {
-    uint64_t interval = prober->peer->local->probe_interval_ns;
-    uint64_t jitter = fy_net_random(prober->peer->local->net) % (interval / 8 + 1);
+    uint64_t interval = prober->base->raft->probe_interval_ns;
+    uint64_t jitter = fy_net_random(prober->base->member.local->net) % (interval / 8 + 1);
 
     fy_timer_set(&prober->next, now_ns(prober) + interval / 4 + jitter);
 }
 
-/* The probe is over, well or not: wait for the next. */
+/* The probe has ended, well or not: wait for the next. */
 static void await_next(struct fy_prober *prober)
 {
-    uint64_t next_ns = prober->began_ns + prober->peer->local->probe_interval_ns;
+    uint64_t next_ns = prober->began_ns + prober->base->raft->probe_interval_ns;
 
     prober->is_patient = prober->status.healthy && do_streams_stand(prober);
     if (prober->is_patient)
-        next_ns += (PATIENCE - 1) * prober->peer->local->probe_interval_ns;
+        next_ns += (PATIENCE - 1) * prober->base->raft->probe_interval_ns;
     fy_timer_set(&prober->next, next_ns > now_ns(prober) ? next_ns : now_ns(prober));
 }
 
@@ -75,7 +71,7 @@ static void hang_up(struct fy_prober *prober)
 
 static void fail(struct fy_prober *prober, const char *reason)
 {
-    const struct fy_local *local = prober->peer->local;
+    const struct fy_member *member = &prober->base->member;
     bool was_healthy = prober->status.healthy;
 
     hang_up(prober);
@@ -86,17 +82,17 @@ static void fail(struct fy_prober *prober, const char *reason)
     (void)snprintf(prober->status.last_error, sizeof(prober->status.last_error), "%s", reason);
     pthread_mutex_unlock(&prober->mu);
     await_next(prober);
-    fy_log(&local->log, was_healthy ? FERRY_LOG_WARN : FERRY_LOG_DEBUG, "probe", prober->peer->id, "probe failed: %s",
-           reason);
+    fy_log(&member->local->log, was_healthy ? FERRY_LOG_WARN : FERRY_LOG_DEBUG, "probe", member->id,
+           "probe failed: %s", reason);
 }
 
 /* ---- Clocks --------------------------------------------------------------------------------------------------------
  */
 
-/* Our clock less the peer's.  A peer may say any time at all. */
+/* Our clock less the peer's.  A peer may send any number as its time. */
 static int64_t clock_difference(uint64_t our_ns, int64_t their_ns, uint64_t smoothed_ns)
 {
-    int64_t ours = (int64_t)our_ns - (int64_t)(smoothed_ns / 2); /* both are far from the end */
+    int64_t ours = (int64_t)our_ns - (int64_t)(smoothed_ns / 2); /* both are far from the limits */
     int64_t difference;
 
     if (!__builtin_sub_overflow(ours, their_ns, &difference))
@@ -106,19 +102,20 @@ static int64_t clock_difference(uint64_t our_ns, int64_t their_ns, uint64_t smoo
 
 static void judge_clock(struct fy_prober *prober, int64_t ahead_ns)
 {
-    const struct fy_local *local = prober->peer->local;
+    const struct fy_member *member = &prober->base->member;
     uint64_t apart_ns = ahead_ns < 0 ? 0 - (uint64_t)ahead_ns : (uint64_t)ahead_ns;
+    uint64_t bound_ns = prober->base->raft->clock_alarm_ns;
 
-    if (local->clock_alarm_ns == 0)
+    if (bound_ns == 0)
         return;
-    if (!prober->is_alarmed && apart_ns > local->clock_alarm_ns) {
+    if (!prober->is_alarmed && apart_ns > bound_ns) {
         prober->is_alarmed = true;
-        fy_log(&local->log, FERRY_LOG_WARN, "clock", prober->peer->id,
+        fy_log(&member->local->log, FERRY_LOG_WARN, "clock", member->id,
                "the peer's clock is %" PRIu64 " ms %s ours: more than %" PRIu64 " ms", apart_ns / 1000000,
-               ahead_ns > 0 ? "behind" : "ahead of", local->clock_alarm_ns / 1000000);
-    } else if (prober->is_alarmed && apart_ns < local->clock_alarm_ns / 2) {
+               ahead_ns > 0 ? "behind" : "ahead of", bound_ns / 1000000);
+    } else if (prober->is_alarmed && apart_ns < bound_ns / 2) {
         prober->is_alarmed = false;
-        fy_log(&local->log, FERRY_LOG_INFO, "clock", prober->peer->id,
+        fy_log(&member->local->log, FERRY_LOG_INFO, "clock", member->id,
                "the peer's clock is within %" PRIu64 " ms again", apart_ns / 1000000 + 1);
     }
 }
@@ -128,7 +125,7 @@ static void judge_clock(struct fy_prober *prober, int64_t ahead_ns)
 
 static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answer)
 {
-    const struct fy_local *local = prober->peer->local;
+    const struct fy_local *local = prober->base->member.local;
     uint64_t rtt_ns = prober->took_ns;
     struct ferry_probe_status status = prober->status;
     bool has_recovered = !status.healthy && status.n_good > 0;
@@ -148,12 +145,12 @@ static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answ
     pthread_mutex_unlock(&prober->mu);
     await_next(prober);
     if (has_recovered)
-        fy_log(&local->log, FERRY_LOG_INFO, "probe", prober->peer->id, "probe answered again");
+        fy_log(&local->log, FERRY_LOG_INFO, "probe", prober->base->member.id, "probe answered again");
     if (answer->has_now)
         judge_clock(prober, status.clock_ahead_ns);
 }
 
-static void on_head(void *arg, const struct fy_answer *answer)
+static void prober_on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_prober *prober = arg;
     char text[48];
@@ -165,7 +162,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     fail(prober, text);
 }
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void prober_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_prober *prober = arg;
 
@@ -177,7 +174,7 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
     prober->len += len;
 }
 
-static void on_end(void *arg, int err, const char *detail)
+static void prober_on_end(void *arg, int err, const char *detail)
 {
     struct fy_prober *prober = arg;
     struct fy_probe_answer answer;
@@ -193,24 +190,26 @@ static void on_end(void *arg, int err, const char *detail)
         succeed(prober, &answer);
 }
 
-static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+static const struct fy_call_events events = {
+    .on_head = prober_on_head, .on_body = prober_on_body, .on_end = prober_on_end};
 
-static void on_deadline(void *arg)
+static void prober_on_deadline(void *arg)
 {
     fail(arg, "no answer within the read timeout");
 }
 
-static void probe(void *arg)
+static void prober_probe(void *arg)
 {
     struct fy_prober *prober = arg;
-    const struct fy_local *local = prober->peer->local;
-    const struct fy_url_picker *picker = &prober->peer->picker;
+    const struct fy_member *member = &prober->base->member;
+    const struct fy_local *local = member->local;
+    const struct fy_url_picker *picker = &member->picker;
     char url[sizeof(((struct fy_picked_url *)0)->text) + sizeof(FY_PATH_PROBING)];
     struct fy_call_spec spec = {
         .method = "GET",
         .url = url,
         .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
-        .member = prober->peer->id,
+        .member = member->id,
         .is_last = do_streams_stand(prober),
     };
     int err;
@@ -228,13 +227,13 @@ static void probe(void *arg)
 /* ---- Life ----------------------------------------------------------------------------------------------------------
  */
 
-void fy_prober_init(struct fy_prober *prober, struct fy_peer *peer)
+void fy_prober_init(struct fy_prober *prober, struct fy_peer_base *base)
 {
-    struct fy_timers *timers = fy_net_timers(peer->local->net);
+    struct fy_timers *timers = fy_net_timers(base->member.local->net);
 
-    prober->peer = peer; /* the rest is zero */
-    fy_timer_init(&prober->next, timers, probe, prober);
-    fy_timer_init(&prober->deadline, timers, on_deadline, prober);
+    prober->base = base; /* the rest is zero */
+    fy_timer_init(&prober->next, timers, prober_probe, prober);
+    fy_timer_init(&prober->deadline, timers, prober_on_deadline, prober);
     fy_histogram_init(&prober->round_trips, FIRST_BUCKET_NS, N_BUCKETS);
     (void)pthread_mutex_init(&prober->mu, NULL); /* cannot fail for a default mutex on Linux */
 }
@@ -247,7 +246,7 @@ void fy_prober_release(struct fy_prober *prober)
 
 void fy_prober_start(struct fy_prober *prober)
 {
-    if (prober->is_running || prober->peer->local->probe_interval_ns == 0)
+    if (prober->is_running || prober->base->raft->probe_interval_ns == 0)
         return;
     prober->is_running = true;
     prober->turn = 0;

@@ -1,14 +1,14 @@
 /*
- * snapshot_lane - a message, then a body, in one long POST.
+ * snapshot_lane - one long POST with a message and then a body.
  *
  * Normal path: put encodes the message and makes a reader of the source; the loop takes the oldest, has the reader
- * begin and starts the call; the net asks for bytes, and is given the message (its length first) and then what disk
+ * begin and starts the call; the net asks for bytes, and gets the message (its length first) and then what disk
  * workers have read, as fast as the common pace allows; the answer 204 means that the peer has stored the body and its
  * core took the message.
  *
- * The body has no mark at its end but the end of the request, so a snapshot that fails midway is cancelled, which
- * breaks the connection: a length that was announced, or the missing last chunk, tells the peer.
- * Nothing is sent again from here: the core is told, and Raft makes another snapshot.
+ * Only the end of the request marks the end of the body, so a snapshot that fails midway is cancelled, which breaks the
+ * connection: the peer sees that the announced length, or the last chunk, is missing.
+ * A snapshot that failed is not sent again: the core is told, and Raft makes another.
  */
 #include "peer/snapshot_lane.h"
 
@@ -19,17 +19,18 @@
 
 #include "disk/body_reader.h"
 #include "disk/disk.h"
-#include "peer/local.h"
-#include "peer/peer.h"
+#include "member/local.h"
+#include "peer/peer_base.h"
+#include "peer/raft_local.h"
 #include "wire/outgoing.h"
 
 #define FRAME_HEAD_LEN 8 /* the length before the message */
 
-#define MAX_BODY ((uint64_t)1 << 62) /* with the message before it still a length that HTTP libraries can bear */
+#define MAX_BODY ((uint64_t)1 << 62) /* so that with the message it still fits the lengths of HTTP libraries */
 
 static uint64_t now_ns(const struct fy_snapshot_lane *lane)
 {
-    return fy_net_now_ns(lane->peer->local->net);
+    return fy_net_now_ns(lane->base->member.local->net);
 }
 
 /* ---- Accepting: any thread ----------------------------------------------------------------------------------------
@@ -52,11 +53,11 @@ static void snapshot_free(struct fy_snapshot *snapshot)
 }
 
 /* Encode and prepare, within limits. */
-static int snapshot_new(struct fy_local *local, const struct ferry_message *msg,
+static int snapshot_new(struct fy_raft_local *raft, const struct ferry_message *msg,
                         const struct ferry_snapshot_source *source, struct fy_snapshot **ret_snapshot)
 {
     size_t max_len =
-        local->max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? local->max_message_bytes : FY_SNAPSHOT_MAX_MESSAGE;
+        raft->max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? raft->max_message_bytes : FY_SNAPSHOT_MAX_MESSAGE;
     struct fy_snapshot *snapshot = calloc(1, sizeof(*snapshot));
     int err;
 
@@ -64,49 +65,51 @@ static int snapshot_new(struct fy_local *local, const struct ferry_message *msg,
         return FERRY_ERR_NOMEM;
     snapshot->size = source->size;
     snapshot->index = msg->snapshot->index;
-    err = fy_outgoing_new(msg, local->form, max_len, &snapshot->msg);
+    err = fy_outgoing_new(msg, raft->form, max_len, &snapshot->msg);
     if (err == FERRY_ERR_DEPTH)
         err = FERRY_ERR_INVALID;
     if (err == FERRY_OK)
-        err = fy_body_reader_new(local->disk, source, &snapshot->body);
+        err = fy_body_reader_new(raft->disk, source, &snapshot->body);
     if (err == FERRY_OK)
-        err = fy_disk_prepare(local->disk);
-    if (err == FERRY_OK && !fy_local_reserve(local, snapshot->msg->item.memory))
+        err = fy_disk_prepare(raft->disk);
+    if (err == FERRY_OK && !fy_local_reserve(raft->local, snapshot->msg->item.memory))
         err = FERRY_ERR_FULL;
-    if (err == FERRY_OK)
-        *ret_snapshot = snapshot;
-    else
+    if (err != FERRY_OK) {
         snapshot_free(snapshot);
-    return err;
+        return err;
+    }
+    snapshot->msg->item.class = FERRY_CLASS_SNAPSHOT;
+    *ret_snapshot = snapshot;
+    return FERRY_OK;
 }
 
-static bool admit(struct fy_local *local)
+static bool admit(struct fy_raft_local *raft)
 {
-    if (atomic_fetch_add(&local->n_snapshots_out, 1) < local->max_snapshots_out)
+    if (atomic_fetch_add(&raft->n_snapshots_out, 1) < raft->max_snapshots_out)
         return true;
-    atomic_fetch_sub(&local->n_snapshots_out, 1);
+    atomic_fetch_sub(&raft->n_snapshots_out, 1);
     return false;
 }
 
 int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_message *msg,
                          const struct ferry_snapshot_source *source)
 {
-    struct fy_peer *peer = lane->peer;
+    struct fy_raft_local *raft = lane->base->raft;
     struct fy_snapshot *snapshot;
     int err;
 
     if (msg->type != FERRY_MSG_SNAP || !msg->snapshot || !is_source(source))
         return FERRY_ERR_INVALID;
-    if (!admit(peer->local))
+    if (!admit(raft))
         return FERRY_ERR_FULL;
-    err = snapshot_new(peer->local, msg, source, &snapshot);
+    err = snapshot_new(raft, msg, source, &snapshot);
     if (err != FERRY_OK) {
-        atomic_fetch_sub(&peer->local->n_snapshots_out, 1);
+        atomic_fetch_sub(&raft->n_snapshots_out, 1);
         return err;
     }
-    fy_count(&peer->counts.sent[FERRY_CLASS_SNAPSHOT], 1);
+    fy_count(&lane->base->account.counts.sent[FERRY_CLASS_SNAPSHOT], 1);
     pthread_mutex_lock(&lane->mu);
-    fy_list_append(&lane->queue, &snapshot->node); /* also when the peer is stopped: the loop drops it */
+    fy_list_append(&lane->queue, &snapshot->node); /* also while the peer is stopped: the loop drops it */
     lane->n_waiting++;
     lane->n_bytes += snapshot->msg->item.memory;
     pthread_mutex_unlock(&lane->mu);
@@ -128,21 +131,21 @@ static struct fy_snapshot *take_first(struct fy_snapshot_lane *lane)
 /* ---- Ending -------------------------------------------------------------------------------------------------------
  */
 
-/* A source is closed: there is room for another snapshot.  The peer may be gone. */
-static void on_closed(void *arg)
+/* A source is closed: there is room for another snapshot.  The peer may have been freed. */
+static void snapshot_on_closed(void *arg)
 {
-    struct fy_local *local = arg;
+    struct fy_raft_local *raft = arg;
 
-    atomic_fetch_sub(&local->n_snapshots_out, 1);
+    atomic_fetch_sub(&raft->n_snapshots_out, 1);
 }
 
-/* The account of a snapshot is settled: its source is closed with err. */
-static void let_go(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, size_t memory, int err)
+/* A snapshot was counted as written or dropped: close its source with err, and free it. */
+static void finish(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, size_t memory, int err)
 {
     pthread_mutex_lock(&lane->mu);
     lane->n_bytes -= memory;
     pthread_mutex_unlock(&lane->mu);
-    fy_body_reader_close(snapshot->body, err, on_closed, lane->peer->local);
+    fy_body_reader_close(snapshot->body, err, snapshot_on_closed, lane->base->raft);
     free(snapshot);
 }
 
@@ -150,18 +153,18 @@ static void drop(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot, en
 {
     size_t memory = snapshot->msg->item.memory;
 
-    fy_peer_dropped(lane->peer, snapshot->msg, reason);
-    let_go(lane, snapshot, memory, err);
+    fy_account_dropped(&lane->base->account, &snapshot->msg->item, reason);
+    finish(lane, snapshot, memory, err);
 }
 
-/* The connection of the present one is over. */
-static struct fy_snapshot *leave_current(struct fy_snapshot_lane *lane, bool is_finished)
+/* End the call of the current snapshot, which the caller drops or counts as written. */
+static struct fy_snapshot *end_call(struct fy_snapshot_lane *lane, bool is_finished)
 {
     struct fy_snapshot *snapshot = lane->current;
 
     fy_timer_unset(&lane->deadline);
     fy_call_cancel(lane->call);
-    fy_pace_leave(&lane->peer->local->snapshot_pace, &lane->pace);
+    fy_pace_leave(&lane->base->raft->snapshot_pace, &lane->pace);
     fy_snapshot_meter_end(&lane->meter, now_ns(lane), is_finished);
     lane->call = NULL;
     lane->current = NULL;
@@ -170,38 +173,38 @@ static struct fy_snapshot *leave_current(struct fy_snapshot_lane *lane, bool is_
 
 static void fail(struct fy_snapshot_lane *lane, enum ferry_drop_reason reason, int err, const char *text)
 {
-    struct fy_peer *peer = lane->peer;
+    const struct fy_member *member = &lane->base->member;
 
-    fy_log(&peer->local->log, FERRY_LOG_WARN, "snapshot", peer->id,
+    fy_log(&member->local->log, FERRY_LOG_WARN, "snapshot", member->id,
            "snapshot %" PRIu64 " failed after %" PRIu64 " bytes: %s", lane->current->index, lane->n_given, text);
-    drop(lane, leave_current(lane, false), reason, err);
+    drop(lane, end_call(lane, false), reason, err);
     fy_snapshot_lane_wake(lane);
 }
 
-/* The peer, or the way to it, is to blame. */
+/* The peer or the network failed. */
 static void fail_at_peer(struct fy_snapshot_lane *lane, int err, const char *text)
 {
-    struct fy_peer *peer = lane->peer;
+    struct fy_member *member = &lane->base->member;
 
-    fy_url_picker_unreachable(&peer->picker, &lane->url);
-    fy_peer_status_deactivate(&peer->status, "post", "sendMsgSnap", text);
+    fy_url_picker_unreachable(&member->picker, &lane->url);
+    fy_peer_status_deactivate(&member->status, "post", "sendMsgSnap", text);
     fail(lane, FERRY_DROP_POST_FAILED, err, text);
 }
 
 static void succeed(struct fy_snapshot_lane *lane)
 {
-    struct fy_peer *peer = lane->peer;
-    struct fy_snapshot *snapshot = leave_current(lane, true);
+    struct fy_peer_base *base = lane->base;
+    struct fy_snapshot *snapshot = end_call(lane, true);
     size_t memory = snapshot->msg->item.memory;
 
-    fy_log(&peer->local->log, FERRY_LOG_INFO, "snapshot", peer->id,
+    fy_log(&base->member.local->log, FERRY_LOG_INFO, "snapshot", base->member.id,
            "snapshot %" PRIu64 " was sent and stored, %" PRIu64 " bytes", snapshot->index, lane->n_given);
-    fy_count(&peer->counts.sent_bytes, lane->n_given);
-    fy_count(&peer->counts.written[FERRY_CLASS_SNAPSHOT], 1);
-    fy_peer_free_message(peer, snapshot->msg);
-    fy_peer_status_activate(&peer->status);
-    peer->local->up.snapshot(peer->local->up.ctx, peer, FERRY_SNAPSHOT_FINISH);
-    let_go(lane, snapshot, memory, FERRY_OK);
+    fy_count(&base->account.counts.sent_bytes, lane->n_given);
+    fy_count(&base->account.counts.written[FERRY_CLASS_SNAPSHOT], 1);
+    fy_peer_base_free_message(base, snapshot->msg);
+    fy_peer_status_activate(&base->member.status);
+    fy_peer_base_report_snapshot(base, FERRY_SNAPSHOT_FINISH);
+    finish(lane, snapshot, memory, FERRY_OK);
     fy_snapshot_lane_wake(lane);
 }
 
@@ -210,15 +213,14 @@ static void succeed(struct fy_snapshot_lane *lane)
 
 static void set_deadline(struct fy_snapshot_lane *lane)
 {
-    const struct fy_local *local = lane->peer->local;
+    const struct fy_raft_local *raft = lane->base->raft;
 
-    fy_timer_set(&lane->deadline,
-                 now_ns(lane) + (lane->is_whole ? local->snapshot_answer_ns : local->snapshot_stall_ns));
+    fy_timer_set(&lane->deadline, now_ns(lane) + (lane->is_whole ? raft->snapshot_answer_ns : raft->snapshot_stall_ns));
 }
 
 /*
- * What the net was given at once may be long on its way: it asks for more when much of it has gone.  On a slow link
- * what moves meanwhile is what the peer acknowledges.
+ * On a slow link the bytes that the net holds may take long to go out, and it asks for no more until then.  What the
+ * peer acknowledges meanwhile is progress.
  */
 static void note_acked(struct fy_snapshot_lane *lane)
 {
@@ -230,7 +232,7 @@ static void note_acked(struct fy_snapshot_lane *lane)
     lane->n_acked = vitals.n_acked;
 }
 
-static void on_deadline(void *arg)
+static void snapshot_on_deadline(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
     uint64_t late_ns = now_ns(lane) - lane->deadline.deadline_ns;
@@ -238,7 +240,7 @@ static void on_deadline(void *arg)
     note_acked(lane);
     if (lane->is_whole)
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "no answer in time");
-    else if (!fy_stall_pass(&lane->stall, late_ns, lane->peer->local->snapshot_stall_ns))
+    else if (!fy_stall_pass(&lane->stall, late_ns, lane->base->raft->snapshot_stall_ns))
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "the peer takes no more of the body");
     else
         set_deadline(lane);
@@ -258,7 +260,7 @@ static void note_whole(struct fy_snapshot_lane *lane)
     set_deadline(lane);
 }
 
-/* How many bytes could go at once.  Without a body the message is the end, so the source is asked first. */
+/* How many bytes are there to send.  Without a body the message is the end, so the source must be known to be empty. */
 static size_t count_ready(const struct fy_snapshot_lane *lane)
 {
     const struct fy_snapshot *snapshot = lane->current;
@@ -278,7 +280,7 @@ static size_t copy_next(struct fy_snapshot_lane *lane, uint8_t *buf, size_t cap)
 }
 
 /* The net asks for bytes. */
-static size_t on_read(void *arg, uint8_t *buf, size_t cap)
+static size_t snapshot_on_read(void *arg, uint8_t *buf, size_t cap)
 {
     struct fy_snapshot_lane *lane = arg;
     const struct fy_snapshot *snapshot = lane->current;
@@ -291,7 +293,7 @@ static size_t on_read(void *arg, uint8_t *buf, size_t cap)
     }
     n = n_ready < cap ? n_ready : cap;
     if (n > 0)
-        n = fy_pace_take(&lane->peer->local->snapshot_pace, &lane->pace, n);
+        n = fy_pace_take(&lane->base->raft->snapshot_pace, &lane->pace, n);
     fy_stall_hold(&lane->stall, n == 0);
     if (n == 0)
         return 0;
@@ -305,15 +307,15 @@ static size_t on_read(void *arg, uint8_t *buf, size_t cap)
     return n;
 }
 
-/* There is more: from now on it is the peer that may hold it up. */
+/* There are bytes to send: from now on only the peer or the network can hold them up. */
 static void wake_call(struct fy_snapshot_lane *lane)
 {
     fy_stall_hold(&lane->stall, false);
     fy_call_wake(lane->call);
 }
 
-/* The source has given something. */
-static void on_ready(void *arg)
+/* The source has given bytes, or failed. */
+static void snapshot_on_ready(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
     int err = fy_body_reader_error(lane->current->body);
@@ -324,7 +326,7 @@ static void on_ready(void *arg)
         wake_call(lane);
 }
 
-static void on_turn(void *arg)
+static void snapshot_on_turn(void *arg)
 {
     wake_call(arg);
 }
@@ -332,24 +334,24 @@ static void on_turn(void *arg)
 /* ---- The answer ---------------------------------------------------------------------------------------------------
  */
 
-static void on_head(void *arg, const struct fy_answer *answer)
+static void snapshot_on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_snapshot_lane *lane = arg;
 
     fy_refusal_begin(&lane->answer, answer);
 }
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void snapshot_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_snapshot_lane *lane = arg;
 
     fy_refusal_add(&lane->answer, data, len);
 }
 
-static void on_end(void *arg, int err, const char *detail)
+static void snapshot_on_end(void *arg, int err, const char *detail)
 {
     struct fy_snapshot_lane *lane = arg;
-    const struct fy_local *local = lane->peer->local;
+    struct fy_peer_base *base = lane->base;
     char text[160];
 
     lane->call = NULL;
@@ -359,9 +361,9 @@ static void on_end(void *arg, int err, const char *detail)
         fail_at_peer(lane, FERRY_ERR_PROTOCOL, "taken before it was sent");
     } else if (lane->answer.status == 403) {
         fail_at_peer(lane, FERRY_ERR_MEMBER_REMOVED, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
-        local->up.fatal(local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
+        fy_peer_base_report_removed(base);
     } else if (lane->answer.status != 0) { /* also when the peer broke the connection after it */
-        err = fy_refusal_judge(&lane->answer, local->cluster_id_text.text, text, sizeof(text));
+        err = fy_refusal_judge(&lane->answer, base->raft->cluster_id_text.text, text, sizeof(text));
         fail_at_peer(lane, err, text);
     } else {
         fail_at_peer(lane, err, detail);
@@ -373,11 +375,12 @@ static void on_end(void *arg, int err, const char *detail)
 
 static int start_call(struct fy_snapshot_lane *lane)
 {
-    static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end};
+    static const struct fy_call_events events = {
+        .on_head = snapshot_on_head, .on_body = snapshot_on_body, .on_end = snapshot_on_end};
     const struct fy_snapshot *snapshot = lane->current;
-    const struct fy_local *local = lane->peer->local;
-    struct fy_header headers[FY_LOCAL_HEADERS + 1];
-    size_t n_headers = fy_local_headers(local, headers);
+    const struct fy_member *member = &lane->base->member;
+    struct fy_header headers[FY_RAFT_HEADERS + 1];
+    size_t n_headers = fy_raft_local_headers(lane->base->raft, headers);
     char url[sizeof(lane->url.text) + sizeof(FY_PATH_SNAPSHOT)];
     struct fy_call_spec spec;
 
@@ -388,20 +391,19 @@ static int start_call(struct fy_snapshot_lane *lane)
         .url = url,
         .headers = headers,
         .n_headers = n_headers,
-        .read_body = on_read,
+        .read_body = snapshot_on_read,
         .body_len = snapshot->size == FERRY_SIZE_UNKNOWN ? FY_LEN_UNKNOWN
                                                          : FRAME_HEAD_LEN + snapshot->msg->packed_len + snapshot->size,
         .own_connection = true,
-        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
-        .member = lane->peer->id,
+        .connect_timeout_ms = (unsigned)(member->local->dial_timeout_ns / 1000000),
+        .member = member->id,
     };
-    return fy_net_call(local->net, &spec, &events, lane, &lane->call);
+    return fy_net_call(member->local->net, &spec, &events, lane, &lane->call);
 }
 
 static void begin(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot)
 {
-    struct fy_peer *peer = lane->peer;
-    const struct fy_local *local = peer->local;
+    const struct fy_member *member = &lane->base->member;
     uint64_t size = snapshot->size;
     int err;
 
@@ -410,10 +412,10 @@ static void begin(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot)
     lane->stall = (struct fy_stall){.n_bytes = 0};
     lane->n_given = lane->n_acked = 0;
     lane->is_whole = false;
-    fy_url_picker_pick(&peer->picker, &lane->url);
-    fy_encoder_init(&lane->encoder, FY_CODEC_MESSAGE, local->form);
+    fy_url_picker_pick(&member->picker, &lane->url);
+    fy_encoder_init(&lane->encoder, FY_CODEC_MESSAGE, lane->base->raft->form);
     fy_encoder_start(&lane->encoder, snapshot->msg);
-    fy_snapshot_meter_begin(&lane->meter, now_ns(lane), fy_net_unix_ms(local->net), snapshot->index,
+    fy_snapshot_meter_begin(&lane->meter, now_ns(lane), fy_net_unix_ms(member->local->net), snapshot->index,
                             size == FERRY_SIZE_UNKNOWN ? size : FRAME_HEAD_LEN + snapshot->msg->packed_len + size);
     err = start_call(lane);
     if (err != FERRY_OK) {
@@ -421,19 +423,19 @@ static void begin(struct fy_snapshot_lane *lane, struct fy_snapshot *snapshot)
         return;
     }
     set_deadline(lane);
-    fy_body_reader_start(snapshot->body, on_ready, lane);
+    fy_body_reader_start(snapshot->body, snapshot_on_ready, lane);
 }
 
-/* Is the peer closed to what is sent now?  Then *ret_reason says why. */
+/* Must snapshots be dropped now?  Then *ret_reason says why. */
 static bool is_shut(struct fy_snapshot_lane *lane, enum ferry_drop_reason *ret_reason)
 {
-    const struct fy_peer *peer = lane->peer;
+    const struct fy_peer_base *base = lane->base;
 
-    if (peer->is_stopped || peer->is_silent)
-        *ret_reason = (enum ferry_drop_reason)atomic_load(&peer->closed_reason);
-    else if (atomic_load(&peer->is_paused))
+    if (base->is_closed)
+        *ret_reason = (enum ferry_drop_reason)atomic_load(&base->closed_reason);
+    else if (atomic_load(&base->is_paused))
         *ret_reason = FERRY_DROP_PAUSED;
-    else if (atomic_load(&peer->is_cut))
+    else if (atomic_load(&base->is_cut))
         *ret_reason = FERRY_DROP_CUT;
     else
         return false;
@@ -464,14 +466,14 @@ void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane)
 /* ---- Life ---------------------------------------------------------------------------------------------------------
  */
 
-void fy_snapshot_lane_init(struct fy_snapshot_lane *lane, struct fy_peer *peer)
+void fy_snapshot_lane_init(struct fy_snapshot_lane *lane, struct fy_peer_base *base)
 {
-    lane->peer = peer;                         /* the rest is zero */
+    lane->base = base;                         /* the rest is zero */
     (void)pthread_mutex_init(&lane->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&lane->queue);
     fy_snapshot_meter_init(&lane->meter);
-    lane->pace = (struct fy_pace_user){.on_turn = on_turn, .arg = lane};
-    fy_timer_init(&lane->deadline, fy_net_timers(peer->local->net), on_deadline, lane);
+    lane->pace = (struct fy_pace_user){.on_turn = snapshot_on_turn, .arg = lane};
+    fy_timer_init(&lane->deadline, fy_net_timers(base->member.local->net), snapshot_on_deadline, lane);
 }
 
 void fy_snapshot_lane_release(struct fy_snapshot_lane *lane)
@@ -482,9 +484,9 @@ void fy_snapshot_lane_release(struct fy_snapshot_lane *lane)
 
 void fy_snapshot_lane_stop(struct fy_snapshot_lane *lane, enum ferry_drop_reason reason)
 {
-    assert(lane->peer->is_stopped || lane->peer->is_silent);
+    assert(lane->base->is_closed);
     if (lane->current)
-        drop(lane, leave_current(lane, false), reason, error_of(reason));
+        drop(lane, end_call(lane, false), reason, error_of(reason));
     fy_snapshot_lane_wake(lane); /* drops what waits */
 }
 

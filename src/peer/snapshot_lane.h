@@ -21,11 +21,13 @@
 #include "wire/encoder.h"
 
 struct fy_body_reader;
-struct fy_peer;
+struct fy_outgoing;
+struct fy_peer_base;
+struct fy_raft_local;
 
 #define FY_SNAPSHOT_MAX_MESSAGE ((size_t)64 << 20) /* what etcd takes before the body, since 3.6.14 */
 
-/* A snapshot that was accepted: it ends by being written or dropped, in either case with its source closed. */
+/* A snapshot that was accepted: in the end it is written or dropped, and its source is closed. */
 struct fy_snapshot {
     struct fy_node node; /* in its lane's queue */
     struct fy_outgoing *msg;
@@ -35,7 +37,7 @@ struct fy_snapshot {
 };
 
 struct fy_snapshot_lane {
-    struct fy_peer *peer; /* const */
+    struct fy_peer_base *base; /* const */
 
     pthread_mutex_t mu;   /* leaf lock */
     struct fy_list queue; /* mu; struct fy_snapshot, oldest first */
@@ -58,18 +60,18 @@ struct fy_snapshot_lane {
     bool is_whole;    /* all was given */
 };
 
-void fy_snapshot_lane_init(struct fy_snapshot_lane *lane, struct fy_peer *peer);
+void fy_snapshot_lane_init(struct fy_snapshot_lane *lane, struct fy_peer_base *base);
 void fy_snapshot_lane_release(struct fy_snapshot_lane *lane); /* stopped */
 
 /*
- * Accept a snapshot: encode msg, prepare to read source.  FERRY_OK: from now on it has one end, and the lane reports
- * it; the caller asks for the peer's attention.  FERRY_ERR_INVALID, _TOO_LARGE, _FULL, _NOMEM, _SYSTEM: nothing has
+ * Accept a snapshot: encode msg, prepare to read source.  FERRY_OK: the lane reports its end, once; the caller asks for
+ * the peer's attention.  FERRY_ERR_INVALID, _TOO_LARGE, _FULL, _NOMEM, _SYSTEM: nothing has
  * happened, and source is the caller's to close.  Any thread.
  */
 int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_message *msg,
                          const struct ferry_snapshot_source *source);
 
-/* Begin with the next, if there is one and none is under way. */
+/* Begin to send the next snapshot, if one waits and none is under way. */
 void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane);
 
 /* Cancel what is under way, drop all for reason, and whatever is put later at once. */

@@ -1,13 +1,13 @@
 /*
- * stream_reader - a GET that does not end, and what to do when it does.
+ * stream_reader - a GET whose answer does not end, and what to do when it does.
  *
  * Normal path: dial; the answer is 200 and of a version that serves the stream; bytes go through the decoder, link
  * heartbeats stop here, messages go up.  Any end leads to BACKOFF and from there to the next dial.
  *
- * A connection is given up when no progress is made for the read timeout: progress is a whole frame, or MIN_PROGRESS
- * bytes of a long one.  Silence counts against a peer, and so does a byte a second; a peer that is alive sends a link
- * heartbeat at least every third of that time.  The answer's head has the dial timeout and the read timeout together.
- * A silence that is seen late has one more read timeout (excuse.h).
+ * A connection is given up when it makes no progress for the read timeout: progress is a whole frame, or MIN_PROGRESS
+ * bytes of a long one, so that a peer which sends a byte a second is given up, too.  A live peer sends a link heartbeat
+ * at least every third of that time.  The head of the answer may take the dial timeout and the read timeout together.
+ * A silence that is noticed late has one more read timeout (excuse.h).
  *
  * What a status means is etcd's: 404 and 412 are retried, 410 says that this member was removed for good.
  */
@@ -17,15 +17,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "peer/local.h"
-#include "peer/peer.h"
+#include "member/local.h"
+#include "peer/peer_base.h"
+#include "peer/raft_local.h"
 #include "wire/message.h"
 
 #define MIN_PROGRESS 1024
-#define HURRY_NS UINT64_C(600000000)
-#define HURRY_FACTOR 4
 #define PATIENT_EVERY 16
-#define MAX_SLOWDOWN 4 /* refusals in a row double the interval so many times at most */
+#define MAX_SLOWDOWN 4 /* refusals in a row double the interval at most so many times */
 #define BIT(state) (1u << (state))
 
 static const struct {
@@ -45,22 +44,23 @@ static const struct {
 static void set_state(struct fy_stream_reader *r, enum ferry_reader_state to)
 {
     assert(states[r->state].next & BIT(to));
-    fy_log(&r->peer->local->log, FERRY_LOG_DEBUG, "stream", r->peer->id, "reader of %s: %s -> %s",
+    fy_log(&r->base->member.local->log, FERRY_LOG_DEBUG, "stream", r->base->member.id, "reader of %s: %s -> %s",
            fy_stream_name(r->stream), states[r->state].name, states[to].name);
-    if (r->state == FERRY_READER_ACTIVE)
-        fy_prober_hurry(&r->peer->prober);
     r->state = to;
-    atomic_store(&r->is_attached, to == FERRY_READER_ACTIVE);
+    if (to == FERRY_READER_ACTIVE)
+        fy_link_end_up(&r->end);
+    else
+        fy_link_end_down(&r->end);
     atomic_store(&r->shown_state, (int)to);
-    atomic_store(&r->since_ms, to == FERRY_READER_ACTIVE ? fy_net_unix_ms(r->peer->local->net) : 0);
+    atomic_store(&r->since_ms, to == FERRY_READER_ACTIVE ? fy_net_unix_ms(r->base->member.local->net) : 0);
 }
 
 static uint64_t now_ns(const struct fy_stream_reader *r)
 {
-    return fy_net_now_ns(r->peer->local->net);
+    return fy_net_now_ns(r->base->member.local->net);
 }
 
-/* Let go of the connection, whatever the state. */
+/* Close the connection, whatever the state. */
 static void hang_up(struct fy_stream_reader *r)
 {
     fy_timer_unset(&r->watch);
@@ -72,16 +72,16 @@ static void hang_up(struct fy_stream_reader *r)
 
 static void wait_to_dial(struct fy_stream_reader *r)
 {
-    uint64_t interval = r->peer->local->dial_retry_ns << (r->n_refusals < MAX_SLOWDOWN ? r->n_refusals : MAX_SLOWDOWN);
-    uint64_t jitter = fy_net_random(r->peer->local->net) % (interval / 2 + 1);
+    uint64_t interval = r->base->member.local->dial_retry_ns << (r->n_refusals < MAX_SLOWDOWN ? r->n_refusals : MAX_SLOWDOWN);
+    uint64_t jitter = fy_net_random(r->base->member.local->net) % (interval / 2 + 1);
     uint64_t at_ns = r->last_dial_ns + interval + jitter;
 
     set_state(r, FERRY_READER_BACKOFF);
     fy_timer_set(&r->retry, at_ns > now_ns(r) ? at_ns : now_ns(r));
 }
 
-/* Log an end, unless it is the same as the last.  One that comes too soon after another line is left to its repeats. */
-static void tell_end(struct fy_stream_reader *r, enum ferry_log_level level, const char *what, const char *text)
+/* Log an end, unless its text is that of the last one.  If the last line is too recent, the next such end is logged. */
+static void log_end(struct fy_stream_reader *r, enum ferry_log_level level, const char *what, const char *text)
 {
     unsigned long long n_held;
     char row[32] = "";
@@ -95,42 +95,42 @@ static void tell_end(struct fy_stream_reader *r, enum ferry_log_level level, con
     if (r->n_failures > 1)
         (void)snprintf(row, sizeof(row), " (%u in a row)", r->n_failures);
     if (passes)
-        fy_log(&r->peer->local->log, level, "stream", r->peer->id, "%s: %s %s: %s%s", fy_stream_name(r->stream), what,
+        fy_log(&r->base->member.local->log, level, "stream", r->base->member.id, "%s: %s %s: %s%s", fy_stream_name(r->stream), what,
                r->url.text, text, row);
 }
 
-static void tell_failure(struct fy_stream_reader *r, const char *action, const char *text)
+static void log_failure(struct fy_stream_reader *r, const char *action, const char *text)
 {
     char what[32];
 
     (void)snprintf(what, sizeof(what), "failed to %s", action);
-    tell_end(r, FERRY_LOG_WARN, what, text);
+    log_end(r, FERRY_LOG_WARN, what, text);
 }
 
-/* Log that a stream stands.  Once, until it has carried a frame: some servers answer 200 and then break every time. */
-static void tell_standing(struct fy_stream_reader *r)
+/* Log that we read.  Once, until a frame came: some servers answer 200 and then break the connection every time. */
+static void log_active(struct fy_stream_reader *r)
 {
     unsigned long long n_held;
     char after[32] = "";
 
     if (r->n_failures > 0)
         (void)snprintf(after, sizeof(after), " after %u failures", r->n_failures);
-    if (r->is_proven && fy_log_fold_pass(&r->standing_fold, now_ns(r), &n_held))
-        fy_log(&r->peer->local->log, FERRY_LOG_INFO, "stream", r->peer->id, "%s: reading from %s%s",
+    if (r->is_proven && fy_log_fold_pass(&r->active_fold, now_ns(r), &n_held))
+        fy_log(&r->base->member.local->log, FERRY_LOG_INFO, "stream", r->base->member.id, "%s: reading from %s%s",
                fy_stream_name(r->stream), r->url.text, after);
     r->is_proven = false;
 }
 
-/* The dial or the stream failed: tell, and try again later. */
+/* The dial or the stream failed: log it, and dial again later. */
 static void fail(struct fy_stream_reader *r, const char *action, const char *text)
 {
     if (r->state == FERRY_READER_ACTIVE)
-        fy_link_broke(&r->peer->link);
+        fy_link_end_broke(&r->end);
     hang_up(r);
-    tell_failure(r, action, text);
-    fy_peer_status_deactivate(&r->peer->status, action, fy_stream_name(r->stream), text);
+    log_failure(r, action, text);
+    fy_peer_status_deactivate(&r->base->member.status, action, fy_stream_name(r->stream), text);
     if (r->state != FERRY_READER_ACTIVE)
-        fy_url_picker_unreachable(&r->peer->picker, &r->url);
+        fy_url_picker_unreachable(&r->base->member.picker, &r->url);
     wait_to_dial(r);
 }
 
@@ -140,64 +140,63 @@ static void fail_refused(struct fy_stream_reader *r, const char *text)
     fail(r, "dial", text);
 }
 
-/* The body of a refusal is whole, or as long as we care for. */
-static void on_refused(struct fy_stream_reader *r)
+/* The body of a refusal is complete, or as much of it as we keep. */
+static void act_on_refusal(struct fy_stream_reader *r)
 {
-    struct fy_id_text peer_id = fy_id_format(r->peer->id);
+    struct fy_id_text peer_id = fy_id_format(r->base->member.id);
     char text[sizeof(r->last_failure)];
 
     switch (r->refusal.status) {
     case 404:
         (void)snprintf(text, sizeof(text), "peer %s failed to find local node %s", peer_id.text,
-                       r->peer->local->id_text.text);
+                       r->base->member.local->id_text.text);
         fail_refused(r, text);
         return;
     case 410:
         hang_up(r);
-        tell_failure(r, "dial", ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
-        fy_peer_status_deactivate(&r->peer->status, "dial", fy_stream_name(r->stream),
+        log_failure(r, "dial", ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
+        fy_peer_status_deactivate(&r->base->member.status, "dial", fy_stream_name(r->stream),
                                   ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
         set_state(r, FERRY_READER_STOPPED);
-        r->peer->local->up.fatal(r->peer->local->up.ctx, FERRY_ERR_MEMBER_REMOVED);
+        fy_peer_base_report_removed(r->base);
         return;
     default:
-        (void)fy_refusal_judge(&r->refusal, r->peer->local->cluster_id_text.text, text, sizeof(text));
+        (void)fy_refusal_judge(&r->refusal, r->base->raft->cluster_id_text.text, text, sizeof(text));
         fail_refused(r, text);
     }
 }
 
 static void become_active(struct fy_stream_reader *r)
 {
-    const struct fy_local *local = r->peer->local;
+    const struct fy_local *local = r->base->member.local;
 
     fy_decoder_init(&r->decoder, r->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, local->id,
-                    r->peer->id, local->max_message_bytes);
+                    r->base->member.id, r->base->raft->max_message_bytes);
     set_state(r, FERRY_READER_ACTIVE);
     r->last_progress_ns = now_ns(r);
     r->n_bytes_since = 0;
     fy_excuse_renew(&r->excuse);
     fy_timer_set(&r->watch, r->last_progress_ns + local->read_timeout_ns);
-    tell_standing(r);
+    log_active(r);
     r->n_refusals = 0;
     r->n_hurried = 0;
-    r->dial_took_ns = now_ns(r) - r->last_dial_ns;
-    fy_link_stands(&r->peer->link);
-    fy_peer_status_activate(&r->peer->status);
+    r->base->member.dial_took_ns = now_ns(r) - r->last_dial_ns;
+    fy_peer_status_activate(&r->base->member.status);
 }
 
-static void on_head(void *arg, const struct fy_answer *answer)
+static void reader_on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_stream_reader *r = arg;
     const char *version_text = fy_answer_header(answer, FY_HEADER_SERVER_VERSION);
     struct fy_version version;
     char text[sizeof(r->last_failure)];
 
-    if (!version_text && answer->status == 400) { /* no member says so: this is no port for us, and the body says why */
+    if (!version_text && answer->status == 400) { /* no member answers so: the port is not a peer port, and the body says why */
         set_state(r, FERRY_READER_REFUSED);
         fy_refusal_begin(&r->refusal, answer);
     } else if (fy_version_parse_header(version_text, &version) != FERRY_OK) {
         fail_refused(r, "the answer's " FY_HEADER_SERVER_VERSION " is not a version");
-    } else if (!fy_version_supports_stream(r->peer->local->version, version)) {
+    } else if (!fy_version_supports_stream(r->base->raft->version, version)) {
         (void)snprintf(text, sizeof(text), "%s (the answer's version is %u.%u.%u)",
                        ferry_strerror(FERRY_ERR_UNSUPPORTED_STREAM), version.major, version.minor, version.patch);
         fail_refused(r, text);
@@ -209,16 +208,7 @@ static void on_head(void *arg, const struct fy_answer *answer)
     }
 }
 
-static void on_message(struct fy_stream_reader *r, const struct ferry_message *msg, size_t frame_len)
-{
-    struct fy_counts *counts = &r->peer->counts;
-
-    fy_count(&counts->received[fy_message_class(msg->type)], 1);
-    fy_count(&counts->received_bytes, frame_len);
-    fy_peer_deliver(r->peer, msg);
-}
-
-/* Decode what came.  The core may do anything in between, but it can neither stop nor free this reader at once. */
+/* Decode what came.  The core may call anything meanwhile, but this reader is not stopped or freed before we return. */
 static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
 {
     r->n_bytes_since += len;
@@ -228,7 +218,7 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
         int got = fy_decoder_feed(&r->decoder, data, len, &n_used, &msg, &frame_len);
 
         if (got < 0) {
-            fy_count(&r->peer->counts.received_failures, 1);
+            fy_count(&r->base->account.counts.received_failures, 1);
             fail(r, "read", ferry_strerror(got));
             return;
         }
@@ -240,7 +230,7 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
         r->n_failures = 0;
         r->is_proven = true;
         if (got == FY_DECODED_MESSAGE)
-            on_message(r, msg, frame_len);
+            fy_peer_base_received(r->base, msg, frame_len);
         else
             fy_count(&r->heartbeats, 1);
     }
@@ -251,7 +241,7 @@ static void decode(struct fy_stream_reader *r, const uint8_t *data, size_t len)
     }
 }
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void reader_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_stream_reader *r = arg;
 
@@ -262,16 +252,16 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
     assert(r->state == FERRY_READER_REFUSED);
     fy_refusal_add(&r->refusal, data, len);
     if (r->refusal.len == FY_REFUSAL_MAX)
-        on_refused(r);
+        act_on_refusal(r);
 }
 
-static void on_end(void *arg, int err, const char *detail)
+static void reader_on_end(void *arg, int err, const char *detail)
 {
     struct fy_stream_reader *r = arg;
 
     r->call = NULL;
     if (r->state == FERRY_READER_REFUSED) {
-        on_refused(r); /* an unfinished reason is a reason, too */
+        act_on_refusal(r); /* part of a reason is better than none */
     } else if (r->state == FERRY_READER_DIALING) {
         fail(r, "dial", err == FERRY_OK ? "no answer" : detail);
     } else if (err != FERRY_OK) {
@@ -279,48 +269,50 @@ static void on_end(void *arg, int err, const char *detail)
     } else if (fy_decoder_end(&r->decoder) != FERRY_OK) {
         fail(r, "read", ferry_strerror(FERRY_ERR_TRUNCATED));
     } else {
-        /* a clean end between frames: the peer replaced the connection or is stopping; its status stays */
-        tell_end(r, FERRY_LOG_INFO, "stopped reading from", "the peer ended the stream");
+        /* a clean end between frames: the peer replaced the connection or is stopping, so its status stays */
+        log_end(r, FERRY_LOG_INFO, "stopped reading from", "the peer ended the stream");
         hang_up(r);
         wait_to_dial(r);
     }
 }
 
-/* A long frame is read to where its message will be. */
-static uint8_t *room(void *arg, size_t *ret_cap)
+/* A long frame is read into the memory that its message will have. */
+static uint8_t *reader_room(void *arg, size_t *ret_cap)
 {
     struct fy_stream_reader *r = arg;
 
     return r->state == FERRY_READER_ACTIVE ? fy_decoder_room(&r->decoder, ret_cap) : NULL;
 }
 
-static const struct fy_call_events events = {.on_head = on_head, .on_body = on_body, .on_end = on_end, .room = room};
+static const struct fy_call_events events = {
+    .on_head = reader_on_head, .on_body = reader_on_body, .on_end = reader_on_end, .room = reader_room};
 
 /*
- * Let go of memory that is kept and not needed: what long frames came in, and what messages that we send were in.  Our
- * writers see to the latter as well, but while the peer does not read from us nothing of theirs comes again.
+ * Free cached memory that is not needed: of long frames, and of messages that we sent.  Our writers see to the latter as
+ * well, but their timers stand still while the peer does not read from us.
  */
 static void trim(struct fy_stream_reader *r)
 {
     if (r->state == FERRY_READER_ACTIVE)
         fy_decoder_trim(&r->decoder);
-    fy_shelf_trim(&r->peer->local->shelf, now_ns(r));
+    fy_shelf_trim(&r->base->member.local->shelf, now_ns(r));
 }
 
-/* Is this look, which is due, the first late one of a silence?  Then counting begins anew. */
+/* The read timeout is over.  Did its timer fire late, for the first time in this silence?  Then it begins anew. */
 static bool excuse(struct fy_stream_reader *r)
 {
-    bool is_excused = fy_excuse_give(&r->excuse, now_ns(r) - r->watch.deadline_ns, r->peer->local->read_timeout_ns);
+    uint64_t timeout_ns = r->base->member.local->read_timeout_ns;
+    bool is_excused = fy_excuse_give(&r->excuse, now_ns(r) - r->watch.deadline_ns, timeout_ns);
 
     if (is_excused)
         r->last_progress_ns = now_ns(r);
     return is_excused;
 }
 
-static void on_watch(void *arg)
+static void reader_on_watch(void *arg)
 {
     struct fy_stream_reader *r = arg;
-    uint64_t timeout_ns = r->peer->local->read_timeout_ns;
+    uint64_t timeout_ns = r->base->member.local->read_timeout_ns;
 
     trim(r);
     if (r->state == FERRY_READER_ACTIVE && (r->last_progress_ns + timeout_ns > now_ns(r) || excuse(r)))
@@ -328,43 +320,35 @@ static void on_watch(void *arg)
     else if (r->state == FERRY_READER_ACTIVE)
         fail(r, "read", "no frame within the read timeout");
     else if (r->state == FERRY_READER_REFUSED)
-        on_refused(r);
+        act_on_refusal(r);
     else
         fail(r, "dial", "no answer within the dial and read timeouts");
 }
 
-uint64_t fy_stream_reader_connect_timeout_ns(const struct fy_stream_reader *r)
-{
-    const struct fy_local *local = r->peer->local;
-    uint64_t hurried_ns = r->dial_took_ns * HURRY_FACTOR > HURRY_NS ? r->dial_took_ns * HURRY_FACTOR : HURRY_NS;
-
-    if (local->link_timeout_ns == 0 || r->dial_took_ns == 0 || hurried_ns > local->dial_timeout_ns)
-        return local->dial_timeout_ns;
-    return hurried_ns;
-}
-
-/* Now and then a dial has all of its time, for the way may have become a slower one. */
+/* Now and then a dial has all of its time: the way to the peer may have become slower. */
 static uint64_t dial_timeout_ns(struct fy_stream_reader *r)
 {
-    uint64_t all_ns = r->peer->local->dial_timeout_ns, timeout_ns = fy_stream_reader_connect_timeout_ns(r);
+    uint64_t all_ns = r->base->member.local->dial_timeout_ns;
+    uint64_t timeout_ns = fy_member_connect_timeout_ns(&r->base->member);
 
     return timeout_ns < all_ns && ++r->n_hurried % PATIENT_EVERY == 0 ? all_ns : timeout_ns;
 }
 
-static void dial(void *arg)
+static void reader_dial(void *arg)
 {
     struct fy_stream_reader *r = arg;
-    const struct fy_local *local = r->peer->local;
-    struct fy_id_text peer_id = fy_id_format(r->peer->id);
-    struct fy_header headers[FY_LOCAL_HEADERS + 1];
-    size_t n_headers = fy_local_headers(local, headers);
+    const struct fy_member *member = &r->base->member;
+    const struct fy_local *local = member->local;
+    struct fy_id_text peer_id = fy_id_format(member->id);
+    struct fy_header headers[FY_RAFT_HEADERS + 1];
+    size_t n_headers = fy_raft_local_headers(r->base->raft, headers);
     char url[sizeof(r->url.text) + 64];
     struct fy_call_spec spec = {
         .method = "GET",
         .url = url,
         .headers = headers,
         .own_connection = true,
-        .member = r->peer->id,
+        .member = member->id,
         .connect_timeout_ms = (unsigned)(dial_timeout_ns(r) / 1000000),
     };
     int err;
@@ -372,7 +356,7 @@ static void dial(void *arg)
     trim(r);
     headers[n_headers++] = (struct fy_header){FY_HEADER_RAFT_TO, peer_id.text};
     spec.n_headers = n_headers;
-    fy_url_picker_pick(&r->peer->picker, &r->url);
+    fy_url_picker_pick(&member->picker, &r->url);
     (void)snprintf(url, sizeof(url), "%s" FY_PATH_STREAM "/%s/%s", r->url.text, fy_stream_path_element(r->stream),
                    local->id_text.text);
 
@@ -394,13 +378,37 @@ const char *ferry_reader_state_name(enum ferry_reader_state state)
     return (size_t)state < n ? states[state].name : "unknown";
 }
 
-void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer *peer, enum ferry_stream stream)
-{
-    struct fy_timers *timers = fy_net_timers(peer->local->net);
+/* ---- As an end of the link ---- */
 
-    *r = (struct fy_stream_reader){.peer = peer, .stream = stream, .state = FERRY_READER_STOPPED, .is_proven = true};
-    fy_timer_init(&r->retry, timers, dial, r);
-    fy_timer_init(&r->watch, timers, on_watch, r);
+static bool reader_vitals(void *arg, struct fy_vitals *ret_vitals)
+{
+    struct fy_stream_reader *r = arg;
+
+    return fy_call_vitals(r->call, ret_vitals);
+}
+
+/* End the connection or the dial, and dial again. */
+static void reader_on_link_lost(void *arg, const char *why)
+{
+    struct fy_stream_reader *r = arg;
+
+    if (r->state == FERRY_READER_ACTIVE)
+        fail(r, "read", why);
+    else if (r->state == FERRY_READER_DIALING)
+        fail(r, "dial", why);
+}
+
+/* ---- Life ---- */
+
+void fy_stream_reader_init(struct fy_stream_reader *r, struct fy_peer_base *base, enum ferry_stream stream)
+{
+    static const struct fy_link_end_ops end_ops = {.vitals = reader_vitals, .on_lost = reader_on_link_lost};
+    struct fy_timers *timers = fy_net_timers(base->member.local->net);
+
+    *r = (struct fy_stream_reader){.base = base, .stream = stream, .state = FERRY_READER_STOPPED, .is_proven = true};
+    fy_link_register(&base->member.link, &r->end, FY_LINK_IN, &end_ops, r);
+    fy_timer_init(&r->retry, timers, reader_dial, r);
+    fy_timer_init(&r->watch, timers, reader_on_watch, r);
 }
 
 void fy_stream_reader_release(struct fy_stream_reader *r)
@@ -413,14 +421,6 @@ void fy_stream_reader_start(struct fy_stream_reader *r)
 {
     set_state(r, FERRY_READER_BACKOFF);
     fy_timer_set(&r->retry, now_ns(r));
-}
-
-void fy_stream_reader_give_up(struct fy_stream_reader *r, const char *why)
-{
-    if (r->state == FERRY_READER_ACTIVE)
-        fail(r, "read", why);
-    else if (r->state == FERRY_READER_DIALING)
-        fail(r, "dial", why);
 }
 
 void fy_stream_reader_stop(struct fy_stream_reader *r)

@@ -2,31 +2,34 @@
  * stream_writer - the channel's messages, framed and flushed in batches.
  *
  * Normal path: attach answers the GET and opens the channel; a sender's put wakes the outflow; the net asks
- * gather_frames() for bytes, and it shows as many frames as there are - one call is one batch and one write.  For that
- * a second encoder runs ahead over messages that stay where they are; when the net says how much it could send, the
- * first one follows.  A message is written when its last byte was given to the net.
+ * writer_gather() for bytes, which shows as many frames as there are: one call is one batch and one write.  For that a
+ * second encoder runs ahead over messages that stay where they are; when the net says how much it sent, the first
+ * encoder follows.  A message is written when the net has taken its last byte.
  *
- * A link heartbeat goes between two frames every third of the read timeout (more often for the sake of a link timeout
- * that is short), under load as well, so that the reader knows the link, and we by what it acknowledges.
+ * A link heartbeat goes between two frames every third of the read timeout (more often for a short link timeout), under
+ * load as well: the reader sees that the link is open, and so do we by what the peer acknowledges.
  *
  * When the connection breaks, or a newer one takes its place, the message that was being written and all that are
- * queued are dropped and the core is told once: what the old connection carried cannot be known, and Raft sends again.
+ * queued are dropped, and the core is told once: how much the old connection delivered is unknown, and Raft sends
+ * again.
  */
 #include "peer/stream_writer.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "peer/local.h"
-#include "peer/peer.h"
+#include "member/local.h"
+#include "peer/peer_base.h"
+#include "peer/raft_local.h"
+#include "wire/outgoing.h"
 
-/* For other threads: since when the oldest message waits that was taken from the channel. */
+/* Note for other threads when the oldest message was queued that was taken from the channel. */
 static void note_oldest(struct fy_stream_writer *w)
 {
     struct fy_node *node = fy_list_first(&w->taken);
     const struct fy_outgoing *oldest = node ? fy_container(node, struct fy_outgoing, item.node) : NULL;
 
-    if (w->current) /* begun; the others were only shown */
+    if (w->current) /* partly sent; the others were only shown */
         oldest = w->current;
     atomic_store_explicit(&w->oldest_ns, oldest ? oldest->item.queued_ns : 0, memory_order_relaxed);
 }
@@ -43,40 +46,52 @@ static void drop_all(struct fy_stream_writer *w, enum ferry_drop_reason reason)
     fy_list_splice(&dropped, &w->taken);
     note_oldest(w);
     fy_channel_close(&w->channel, &dropped);
-    fy_peer_dropped_all(w->peer, &dropped, reason, &n, &n_bytes);
+    fy_account_dropped_all(&w->base->account, &dropped, reason, &n, &n_bytes);
     fy_channel_give_back(&w->channel, n, n_bytes);
 }
 
-/* out is gone or going: nothing will be read any more. */
+/* out is gone or about to be ended: the net asks for no more bytes. */
 static void detach(struct fy_stream_writer *w, enum ferry_drop_reason reason)
 {
     w->out = NULL;
-    atomic_store(&w->is_attached, false);
     atomic_store(&w->since_ms, 0);
     w->heartbeat_due = false;
     fy_timer_unset(&w->heartbeat);
-    fy_prober_hurry(&w->peer->prober);
+    fy_link_end_down(&w->end);
     drop_all(w, reason);
 }
 
 static void await_heartbeat(struct fy_stream_writer *w)
 {
-    const struct fy_local *local = w->peer->local;
+    const struct fy_local *local = w->base->member.local;
 
     fy_timer_set(&w->heartbeat, fy_local_next_heartbeat_ns(local, w->stream, fy_net_now_ns(local->net)));
 }
 
-static void on_heartbeat(void *arg)
+/* Send a link heartbeat now, if the writer is attached. */
+static void writer_beat(void *arg)
 {
     struct fy_stream_writer *w = arg;
 
-    fy_stream_writer_beat(w);
-    /* As good a place as any that comes again; while nobody reads from us, stream_reader.c has another. */
-    fy_shelf_trim(&w->peer->local->shelf, fy_net_now_ns(w->peer->local->net));
+    if (!w->out)
+        return;
+    w->heartbeat_due = true;
+    fy_link_end_beat(&w->end);
+    fy_outflow_wake(w->out);
+}
+
+static void writer_on_heartbeat(void *arg)
+{
+    struct fy_stream_writer *w = arg;
+    struct fy_local *local = w->base->member.local;
+
+    writer_beat(w);
+    /* Also trims the cache: this timer is periodic.  While no peer reads from us, stream_reader.c does it. */
+    fy_shelf_trim(&local->shelf, fy_net_now_ns(local->net));
     await_heartbeat(w);
 }
 
-/* The message behind node in what was taken from the channel, or could be (NULL: the first); NULL: there is none. */
+/* The message after node (NULL: the first), of those taken from the channel and those still in it; NULL: none. */
 static struct fy_node *next_message(struct fy_stream_writer *w, const struct fy_node *node)
 {
     struct fy_node *next = node ? fy_list_next(&w->taken, node) : fy_list_first(&w->taken);
@@ -87,7 +102,7 @@ static struct fy_node *next_message(struct fy_stream_writer *w, const struct fy_
     return node ? fy_list_next(&w->taken, node) : fy_list_first(&w->taken);
 }
 
-/* Show what is left of the present frame, then a heartbeat if one is due, then messages. */
+/* Show the rest of the current frame, then a heartbeat if one is due, then messages. */
 static void show_frames(struct fy_stream_writer *w, struct fy_gather *g)
 {
     bool heartbeat_due = w->heartbeat_due;
@@ -110,7 +125,7 @@ static void show_frames(struct fy_stream_writer *w, struct fy_gather *g)
     }
 }
 
-static void gather_frames(void *arg, struct fy_gather *g)
+static void writer_gather(void *arg, struct fy_gather *g)
 {
     struct fy_stream_writer *w = arg;
 
@@ -130,18 +145,18 @@ static void begin_frame(struct fy_stream_writer *w)
         return;
     }
     node = fy_list_take_first(&w->taken);
-    assert(node); /* no more is sent than was shown */
+    assert(node); /* the net sends no more than it was shown */
     w->current = fy_container(node, struct fy_outgoing, item.node);
     fy_encoder_start(&w->encoder, w->current);
     w->frame_len = fy_encoder_left(&w->encoder);
 }
 
-static void frames_sent(void *arg, size_t len)
+static void writer_sent(void *arg, size_t len)
 {
     struct fy_stream_writer *w = arg;
-    struct fy_counts *counts = &w->peer->counts;
+    struct fy_counts *counts = &w->base->account.counts;
     size_t n = 0, n_memory = 0, n_bytes = 0;
-    size_t n_of_class[FERRY_N_CLASSES] = {0};
+    size_t n_of_class[FY_N_ITEM_CLASSES] = {0};
     struct fy_list done;
 
     fy_list_init(&done);
@@ -156,7 +171,7 @@ static void frames_sent(void *arg, size_t len)
         len -= left;
         if (fy_encoder_left(&w->encoder) == 0 && w->current) {
             n++;
-            n_of_class[fy_message_class(w->current->type)]++;
+            n_of_class[w->current->item.class]++;
             n_memory += w->current->item.memory;
             n_bytes += w->frame_len;
             fy_list_append(&done, &w->current->item.node);
@@ -166,33 +181,59 @@ static void frames_sent(void *arg, size_t len)
     note_oldest(w);
     if (n == 0)
         return;
-    fy_peer_free_messages(w->peer, &done, n_memory);
+    fy_peer_base_free_messages(w->base, &done, n_memory);
     fy_channel_give_back(&w->channel, n, n_memory);
     fy_count(&counts->sent_bytes, n_bytes);
-    for (size_t i = 0; i < FERRY_N_CLASSES; i++)
+    for (size_t i = 0; i < FY_N_ITEM_CLASSES; i++)
         if (n_of_class[i] > 0)
             fy_count(&counts->written[i], n_of_class[i]);
 }
 
-static void on_gone(void *arg, int err)
+static void writer_on_gone(void *arg, int err)
 {
     struct fy_stream_writer *w = arg;
 
-    fy_link_broke(&w->peer->link);
+    fy_link_end_broke(&w->end);
     detach(w, FERRY_DROP_STREAM_CLOSED);
-    fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), ferry_strerror(err));
+    fy_peer_status_deactivate(&w->base->member.status, "write", fy_stream_name(w->stream), ferry_strerror(err));
 }
 
-static const struct fy_outflow_source source = {.gather = gather_frames, .sent = frames_sent, .on_gone = on_gone};
+static const struct fy_outflow_source source = {
+    .gather = writer_gather, .sent = writer_sent, .on_gone = writer_on_gone};
 
-void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enum ferry_stream stream)
+/* ---- As an end of the link ---- */
+
+static bool writer_vitals(void *arg, struct fy_vitals *ret_vitals)
 {
-    const struct fy_local *local = peer->local;
+    struct fy_stream_writer *w = arg;
 
-    w->peer = peer;
+    return fy_outflow_vitals(w->out, ret_vitals);
+}
+
+/* Break the connection, if there is one, and drop what is queued. */
+static void writer_on_link_lost(void *arg, const char *why)
+{
+    struct fy_stream_writer *w = arg;
+    struct fy_outflow *out = w->out;
+
+    if (!out)
+        return;
+    detach(w, FERRY_DROP_STREAM_CLOSED);
+    fy_outflow_abort(out);
+    fy_peer_status_deactivate(&w->base->member.status, "write", fy_stream_name(w->stream), why);
+}
+
+/* ---- Life ---- */
+
+void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer_base *base, enum ferry_stream stream)
+{
+    static const struct fy_link_end_ops end_ops = {
+        .vitals = writer_vitals, .on_lost = writer_on_link_lost, .beat = writer_beat};
+
+    w->base = base;
     w->stream = stream;
-    fy_channel_init(&w->channel, local->max_queue_messages, local->max_queue_bytes);
-    atomic_init(&w->is_attached, false);
+    fy_channel_init(&w->channel, base->raft->max_queue_messages, base->raft->max_queue_bytes);
+    fy_link_register(&base->member.link, &w->end, FY_LINK_OUT, &end_ops, w);
     atomic_init(&w->since_ms, 0);
     atomic_init(&w->oldest_ns, 0);
     atomic_init(&w->heartbeats, 0);
@@ -201,7 +242,7 @@ void fy_stream_writer_init(struct fy_stream_writer *w, struct fy_peer *peer, enu
     w->current = NULL;
     w->heartbeat_due = false;
     w->fold = (struct fy_log_fold){.next_ns = 0};
-    fy_timer_init(&w->heartbeat, fy_net_timers(local->net), on_heartbeat, w);
+    fy_timer_init(&w->heartbeat, fy_net_timers(base->member.local->net), writer_on_heartbeat, w);
 }
 
 void fy_stream_writer_release(struct fy_stream_writer *w)
@@ -210,72 +251,51 @@ void fy_stream_writer_release(struct fy_stream_writer *w)
     fy_channel_release(&w->channel);
 }
 
-/* Log that the peer reads; a peer that dials all the time is told of now and then. */
-static void tell_attached(struct fy_stream_writer *w, bool replaces)
+/* Log that the peer reads from us; of a peer that dials again and again, one line a second. */
+static void log_attached(struct fy_stream_writer *w, bool replaces)
 {
-    const struct fy_local *local = w->peer->local;
+    const struct fy_local *local = w->base->member.local;
     unsigned long long n_held;
-    char held[48] = "";
+    char held[64] = "";
 
     if (!fy_log_fold_pass(&w->fold, fy_net_now_ns(local->net), &n_held))
         return;
     if (n_held > 0)
-        (void)snprintf(held, sizeof(held), " (%llu more times before)", n_held);
-    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->peer->id, "%s: the peer reads from us%s%s",
+        (void)snprintf(held, sizeof(held), " (%llu similar messages suppressed)", n_held);
+    fy_log(&local->log, FERRY_LOG_INFO, "stream", w->base->member.id, "%s: the peer reads from us%s%s",
            fy_stream_name(w->stream), replaces ? " by a newer connection" : "", held);
 }
 
 void fy_stream_writer_attach(struct fy_stream_writer *w, struct fy_request *req)
 {
-    const struct fy_local *local = w->peer->local;
-    const struct fy_header headers[] = {{FY_HEADER_SERVER_VERSION, local->version_text},
-                                        {FY_HEADER_CLUSTER_ID, local->cluster_id_text.text}};
-
+    const struct fy_raft_local *raft = w->base->raft;
+    const struct fy_header headers[] = {{FY_HEADER_SERVER_VERSION, raft->version_text},
+                                        {FY_HEADER_CLUSTER_ID, raft->cluster_id_text.text}};
     struct fy_outflow *older = w->out;
 
     if (older) {
         detach(w, FERRY_DROP_STREAM_CLOSED);
         fy_outflow_end(older);
     }
-    fy_encoder_init(&w->encoder, w->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, local->form);
+    fy_encoder_init(&w->encoder, w->stream == FERRY_STREAM_MSGAPP ? FY_CODEC_MSGAPPV2 : FY_CODEC_MESSAGE, raft->form);
     w->out = fy_request_stream(req, headers, sizeof(headers) / sizeof(headers[0]), &source, w);
     if (!w->out) {
-        fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream),
+        fy_peer_status_deactivate(&w->base->member.status, "write", fy_stream_name(w->stream),
                                   ferry_strerror(FERRY_ERR_NOMEM));
         return;
     }
-    atomic_store(&w->since_ms, fy_net_unix_ms(local->net));
+    atomic_store(&w->since_ms, fy_net_unix_ms(raft->local->net));
     await_heartbeat(w);
     fy_channel_open(&w->channel);
-    atomic_store(&w->is_attached, true);
-    fy_link_stands(&w->peer->link);
-    tell_attached(w, older != NULL);
-    fy_peer_status_activate(&w->peer->status);
+    fy_link_end_up(&w->end);
+    log_attached(w, older != NULL);
+    fy_peer_status_activate(&w->base->member.status);
 }
 
 void fy_stream_writer_wake(struct fy_stream_writer *w)
 {
     if (w->out && !fy_channel_is_empty(&w->channel))
         fy_outflow_wake(w->out);
-}
-
-void fy_stream_writer_beat(struct fy_stream_writer *w)
-{
-    if (!w->out)
-        return;
-    w->heartbeat_due = true;
-    fy_outflow_wake(w->out);
-}
-
-void fy_stream_writer_give_up(struct fy_stream_writer *w, const char *why)
-{
-    struct fy_outflow *out = w->out;
-
-    if (!out)
-        return;
-    detach(w, FERRY_DROP_STREAM_CLOSED);
-    fy_outflow_abort(out);
-    fy_peer_status_deactivate(&w->peer->status, "write", fy_stream_name(w->stream), why);
 }
 
 void fy_stream_writer_stop(struct fy_stream_writer *w, enum ferry_drop_reason reason)

@@ -146,6 +146,7 @@ static int load_tls(const struct ferry_config *cfg, struct ferry_transport *t)
 static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport *t)
 {
     struct fy_local *local = &t->local;
+    struct fy_raft_local *raft = &t->raft;
 
     t->core = cfg->core;
     t->mode = cfg->delivery;
@@ -162,35 +163,36 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
 
     local->id = cfg->id;
     local->id_text = fy_id_format(cfg->id);
-    local->cluster_id_text = fy_id_format(cfg->cluster_id);
-    local->form = cfg->form;
+    raft->cluster_id_text = fy_id_format(cfg->cluster_id);
+    raft->form = cfg->form;
     local->dial_timeout_ns = MS_TO_NS(cfg->dial_timeout_ms);
     local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
     local->link_timeout_ns = MS_TO_NS(cfg->link_timeout_ms);
-    local->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
+    raft->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);
     local->dial_retry_ns = MS_TO_NS(cfg->dial_retry_ms);
-    local->probe_interval_ns = MS_TO_NS(cfg->probe_interval_ms);
-    local->clock_alarm_ns = MS_TO_NS(cfg->clock_alarm_ms);
-    local->max_queue_messages = cfg->max_queue_messages;
-    local->max_queue_bytes = cfg->max_queue_bytes;
-    local->max_pipeline_messages = cfg->max_pipeline_messages;
-    local->max_message_bytes = cfg->max_message_bytes;
+    raft->probe_interval_ns = MS_TO_NS(cfg->probe_interval_ms);
+    raft->clock_alarm_ns = MS_TO_NS(cfg->clock_alarm_ms);
+    raft->max_queue_messages = cfg->max_queue_messages;
+    raft->max_queue_bytes = cfg->max_queue_bytes;
+    raft->max_pipeline_messages = cfg->max_pipeline_messages;
+    raft->max_message_bytes = cfg->max_message_bytes;
     local->max_send_bytes = cfg->max_send_bytes;
     fy_shelf_init(&local->shelf, SHELF_BYTES < cfg->max_send_bytes ? SHELF_BYTES : cfg->max_send_bytes);
 
     t->sink = cfg->snapshot_sink;
     t->max_snapshot_bytes = cfg->max_snapshot_bytes;
     t->max_snapshots_in = cfg->max_snapshots_in;
-    local->max_snapshots_out = cfg->max_snapshots_out;
-    local->snapshot_bytes_per_s = cfg->snapshot_bytes_per_s;
-    local->snapshot_stall_ns = MS_TO_NS(cfg->snapshot_stall_ms);
-    local->snapshot_answer_ns = MS_TO_NS(cfg->snapshot_answer_ms);
+    raft->max_snapshots_out = cfg->max_snapshots_out;
+    raft->snapshot_bytes_per_s = cfg->snapshot_bytes_per_s;
+    raft->snapshot_stall_ns = MS_TO_NS(cfg->snapshot_stall_ms);
+    raft->snapshot_answer_ns = MS_TO_NS(cfg->snapshot_answer_ms);
 }
 
 int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
 {
     struct ferry_config cfg = FERRY_CONFIG_INIT;
     struct fy_local *local = &t->local;
+    struct fy_raft_local *raft = &t->raft;
     int err;
 
     if (given->size == 0 || given->size > sizeof(cfg))
@@ -202,10 +204,10 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
     if (err != FERRY_OK)
         return err;
     copy_numbers(&cfg, t);
-    err = copy_version(t, "server_version", cfg.server_version, &local->version_text, &local->version);
+    err = copy_version(t, "server_version", cfg.server_version, &raft->version_text, &raft->version);
     if (err == FERRY_OK)
-        err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &local->min_version_text,
-                           &local->min_version);
+        err = copy_version(t, "min_cluster_version", cfg.min_cluster_version, &raft->min_version_text,
+                           &raft->min_version);
     if (err == FERRY_OK)
         err = copy_all_urls(&cfg, t);
     if (err == FERRY_OK && cfg.snapshot_dir) {
@@ -226,9 +228,9 @@ void fy_config_release(struct ferry_transport *t)
 {
     fy_tls_free(t->tls);
     fy_shelf_release(&t->local.shelf);
-    free(t->local.version_text);
-    free(t->local.min_version_text);
-    free(t->local.peer_urls);
+    free(t->raft.version_text);
+    free(t->raft.min_version_text);
+    free(t->raft.peer_urls);
     free(t->snapshot_dir_path);
     free(t->listen_urls);
     free(t->advertise_urls);

@@ -25,18 +25,18 @@ static void report(const struct fy_delivery *d, const struct fy_peer *peer, cons
     const struct ferry_core *core = d->core;
 
     if (reports->unreachable && core->report_unreachable)
-        core->report_unreachable(core->ctx, peer->id);
+        core->report_unreachable(core->ctx, fy_peer_id(peer));
     for (unsigned i = 0; i < reports->n_snapshot_finish && core->report_snapshot; i++)
-        core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FINISH);
+        core->report_snapshot(core->ctx, fy_peer_id(peer), FERRY_SNAPSHOT_FINISH);
     for (unsigned i = 0; i < reports->n_snapshot_failure && core->report_snapshot; i++)
-        core->report_snapshot(core->ctx, peer->id, FERRY_SNAPSHOT_FAILURE);
+        core->report_snapshot(core->ctx, fy_peer_id(peer), FERRY_SNAPSHOT_FAILURE);
 }
 
 /* The core does not get item. */
 static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
 {
     if (peer)
-        fy_count(&peer->counts.received_dropped, 1);
+        fy_count(&fy_peer_counts(peer)->received_dropped, 1);
     if (item->done)
         item->done(item->done_arg, err);
     ferry_message_unref(item->msg);
@@ -53,7 +53,7 @@ static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy
     }
     result = d->core->process(d->core->ctx, item->msg);
     if (result != 0 && peer)
-        fy_count(&peer->counts.refused, 1);
+        fy_count(&fy_peer_counts(peer)->refused, 1);
     if (item->done)
         item->done(item->done_arg, result == 0 ? FERRY_OK : FERRY_ERR_CANCELED); /* the core's numbers are its own */
     ferry_message_unref(item->msg);
@@ -321,7 +321,7 @@ void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct f
         process(d, peer, &item);
         return;
     }
-    err = fy_inbox_put(peer && !atomic_load(&peer->is_remote) ? &peer->inbox : &d->strangers, item, &queue);
+    err = fy_inbox_put(peer && !atomic_load(&peer->base.is_remote) ? &peer->inbox : &d->strangers, item, &queue);
     if (err != FERRY_OK)
         refuse(peer, &item, err);
     else if (queue)

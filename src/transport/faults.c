@@ -9,9 +9,9 @@ static void set_paused(struct ferry_transport *t, bool is_paused)
     pthread_mutex_lock(&t->mu);
     t->is_paused = is_paused;
     for (size_t i = 0; i < t->peers.n; i++)
-        atomic_store(&t->peers.peers[i]->is_paused, is_paused);
+        atomic_store(&t->peers.peers[i]->base.is_paused, is_paused);
     for (size_t i = 0; i < t->remotes.n; i++)
-        atomic_store(&t->remotes.peers[i]->is_paused, is_paused);
+        atomic_store(&t->remotes.peers[i]->base.is_paused, is_paused);
     pthread_mutex_unlock(&t->mu);
 }
 
@@ -31,7 +31,7 @@ static int set_cut(struct ferry_transport *t, uint64_t id, bool is_cut)
 
     if (!peer)
         return FERRY_ERR_NOT_FOUND;
-    atomic_store(&peer->is_cut, is_cut);
+    atomic_store(&peer->base.is_cut, is_cut);
     fy_peer_unref(peer);
     return FERRY_OK;
 }

@@ -49,7 +49,7 @@ bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id)
 
 static struct fy_peer_table *table_of(struct ferry_transport *t, struct fy_peer *peer)
 {
-    return atomic_load(&peer->is_remote) ? &t->remotes : &t->peers;
+    return atomic_load(&peer->base.is_remote) ? &t->remotes : &t->peers;
 }
 
 struct fy_peer *fy_transport_take_any(struct ferry_transport *t)
@@ -73,7 +73,7 @@ static void on_last_unref(void *arg, struct fy_peer *peer)
     bool was_last;
 
     pthread_mutex_lock(&t->mu);
-    fy_counts_add_to(&peer->counts, &t->retired);
+    fy_counts_add_to(fy_peer_counts(peer), &t->retired);
     fy_list_remove(&peer->ties.life_node);
     was_last = fy_list_is_empty(&t->alive);
     pthread_mutex_unlock(&t->mu);
@@ -92,12 +92,12 @@ static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
 
     pthread_mutex_lock(&t->mu);
     err = fy_transport_check_running(t);
-    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, peer->id) || fy_peer_table_find(&t->remotes, peer->id)))
+    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, fy_peer_id(peer)) || fy_peer_table_find(&t->remotes, fy_peer_id(peer))))
         err = FERRY_ERR_EXISTS;
     if (err == FERRY_OK)
         err = fy_peer_table_insert(table_of(t, peer), peer);
     if (err == FERRY_OK) {
-        atomic_store(&peer->is_paused, t->is_paused);
+        atomic_store(&peer->base.is_paused, t->is_paused);
         fy_list_append(&t->alive, &peer->ties.life_node);
         fy_peer_ref(peer); /* the table keeps the one it was born with; this is for the caller */
     }
@@ -131,7 +131,7 @@ static int add_new(struct ferry_transport *t, uint64_t id, char **urls, enum kin
 
     if (err != FERRY_OK)
         return err;
-    err = fy_peer_new(&t->local, id, copy, &peer);
+    err = fy_peer_new(&t->raft, id, copy, &peer);
     if (err != FERRY_OK) {
         free(copy);
         return err;

@@ -18,7 +18,7 @@ static size_t place_of(const struct fy_peer_table *table, uint64_t id)
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (table->peers[middle]->id < id)
+        if (fy_peer_id(table->peers[middle]) < id)
             low = middle + 1;
         else
             high = middle;
@@ -36,7 +36,7 @@ struct fy_peer *fy_peer_table_find(const struct fy_peer_table *table, uint64_t i
 {
     size_t place = place_of(table, id);
 
-    return place < table->n && table->peers[place]->id == id ? table->peers[place] : NULL;
+    return place < table->n && fy_peer_id(table->peers[place]) == id ? table->peers[place] : NULL;
 }
 
 struct fy_peer *fy_peer_table_after(const struct fy_peer_table *table, uint64_t id)
@@ -48,9 +48,9 @@ struct fy_peer *fy_peer_table_after(const struct fy_peer_table *table, uint64_t 
 
 int fy_peer_table_insert(struct fy_peer_table *table, struct fy_peer *peer)
 {
-    size_t place = place_of(table, peer->id);
+    size_t place = place_of(table, fy_peer_id(peer));
 
-    if (place < table->n && table->peers[place]->id == peer->id)
+    if (place < table->n && fy_peer_id(table->peers[place]) == fy_peer_id(peer))
         return FERRY_ERR_EXISTS;
     if (table->n == table->n_room) {
         size_t n_room = table->n_room ? 2 * table->n_room : 8;
@@ -69,7 +69,7 @@ int fy_peer_table_insert(struct fy_peer_table *table, struct fy_peer *peer)
 
 void fy_peer_table_remove(struct fy_peer_table *table, const struct fy_peer *peer)
 {
-    size_t place = place_of(table, peer->id);
+    size_t place = place_of(table, fy_peer_id(peer));
 
     assert(place < table->n && table->peers[place] == peer);
     table->n--;

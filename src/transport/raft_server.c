@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "net/net.h"
+#include "peer/message_class.h"
 #include "peer/peer.h"
 #include "transport/answers.h"
 #include "transport/intake.h"
@@ -36,10 +37,10 @@ struct own_headers {
 
 static struct own_headers own_headers(const struct ferry_transport *t, bool with_version)
 {
-    struct own_headers own = {.headers = {{FY_HEADER_CLUSTER_ID, t->local.cluster_id_text.text}}, .n = 1};
+    struct own_headers own = {.headers = {{FY_HEADER_CLUSTER_ID, t->raft.cluster_id_text.text}}, .n = 1};
 
     if (with_version)
-        own.headers[own.n++] = (struct fy_header){FY_HEADER_SERVER_VERSION, t->local.version_text};
+        own.headers[own.n++] = (struct fy_header){FY_HEADER_SERVER_VERSION, t->raft.version_text};
     return own;
 }
 
@@ -96,8 +97,8 @@ static void tell_refusal(struct ferry_transport *t, const struct fy_request *req
         "\"%s\", \"%s\", \"%s\" (%llu more not logged)",
         fy_request_remote(req), header_text(req, FY_HEADER_SERVER_FROM).text, why,
         header_text(req, FY_HEADER_CLUSTER_ID).text, header_text(req, FY_HEADER_SERVER_VERSION).text,
-        header_text(req, FY_HEADER_MIN_CLUSTER_VERSION).text, t->local.cluster_id_text.text, t->local.version_text,
-        t->local.min_version_text, n_held);
+        header_text(req, FY_HEADER_MIN_CLUSTER_VERSION).text, t->raft.cluster_id_text.text, t->raft.version_text,
+        t->raft.min_version_text, n_held);
 }
 
 /* Are the version and the cluster right?  If not, the request is answered. */
@@ -115,9 +116,9 @@ static bool check_sender(struct ferry_transport *t, struct fy_request *req, cons
                FERRY_OK) {
         status = 400;
         why = "malformed " FY_HEADER_MIN_CLUSTER_VERSION;
-    } else if (fy_version_check(t->local.version, t->local.min_version, version, min_version) != FERRY_OK) {
+    } else if (fy_version_check(t->raft.version, t->raft.min_version, version, min_version) != FERRY_OK) {
         why = FY_TEXT_INCOMPATIBLE_VERSION;
-    } else if (!cluster_id || strcmp(cluster_id, t->local.cluster_id_text.text) != 0) {
+    } else if (!cluster_id || strcmp(cluster_id, t->raft.cluster_id_text.text) != 0) {
         why = FY_TEXT_CLUSTER_ID_MISMATCH;
     } else if (!is_sender_itself(req)) {
         why = TEXT_CERTIFICATE_MISMATCH;
@@ -291,16 +292,16 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
     struct own_headers own = own_headers(t, false);
 
     if (peer) {
-        fy_count(&peer->counts.received[fy_message_class(msg->type)], 1);
-        fy_count(&peer->counts.received_bytes, len);
+        fy_count(&fy_peer_counts(peer)->received[fy_message_class(msg->type)], 1);
+        fy_count(&fy_peer_counts(peer)->received_bytes, len);
     }
-    if (peer && !fy_peer_is_open(peer)) { /* lost on the way, as far as both cores can tell */
-        fy_count(&peer->counts.received_dropped, 1);
+    if (peer && !fy_peer_base_is_open(&peer->base)) { /* lost on the way, as far as both cores can tell */
+        fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
         fy_request_abort(req);
     } else if (msg->to != 0 && msg->to != t->local.id) {
         if (peer)
-            fy_count(&peer->counts.received_dropped, 1);
+            fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
         refuse(req, 412, &own, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
     } else {
@@ -331,9 +332,9 @@ static void refuse_body(struct ferry_transport *t, struct fy_request *req, struc
 {
     struct own_headers own = own_headers(t, false);
 
-    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? peer->id : 0, "a post from %s: %s", fy_request_remote(req),
+    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? fy_peer_id(peer) : 0, "a post from %s: %s", fy_request_remote(req),
            ferry_strerror(err));
-    fy_count(peer ? &peer->counts.received_failures : &t->n_stranger_failures, 1);
+    fy_count(peer ? &fy_peer_counts(peer)->received_failures : &t->n_stranger_failures, 1);
     refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
 }
 
@@ -342,7 +343,7 @@ static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size
     struct ferry_transport *t = arg;
     const struct ferry_message *msg;
     struct fy_peer *peer = fy_raft_server_find_sender(t, req);
-    int err = fy_message_decode(data, len, t->local.max_message_bytes, &msg);
+    int err = fy_message_decode(data, len, t->raft.max_message_bytes, &msg);
 
     if (err != FERRY_OK) {
         refuse_body(t, req, peer, err);
@@ -373,7 +374,7 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
     if (!check_method(req, "POST") || !check_sender(t, req, &own))
         return;
     learn_poster(t, req);
-    fy_intake_start(req, &t->intake, t->local.max_message_bytes, on_post, t);
+    fy_intake_start(req, &t->intake, t->raft.max_message_bytes, on_post, t);
 }
 
 static void serve_snapshot(struct ferry_transport *t, struct fy_request *req)

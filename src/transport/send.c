@@ -1,20 +1,19 @@
 /*
  * send - what the embedder gives us to carry, to the peers that it names.
  */
-#include "peer/local.h"
 #include "peer/peer.h"
 #include "transport/transport.h"
 
 int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n)
 {
-    struct fy_packer packer = fy_local_packer(&t->local);
+    struct fy_packer packer = fy_raft_local_packer(&t->raft);
     struct fy_peer *peer = NULL;
     int err = fy_transport_check_running(t);
 
     for (size_t i = 0; i < n && err == FERRY_OK; i++) {
         if (msgs[i].to == 0)
             continue;
-        if (!peer || peer->id != msgs[i].to) { /* most calls are for one peer */
+        if (!peer || fy_peer_id(peer) != msgs[i].to) { /* most calls are for one peer */
             if (peer)
                 fy_peer_unref(peer);
             peer = fy_transport_find(t, msgs[i].to);

@@ -54,7 +54,7 @@ struct arrival {
 
 static struct fy_header cluster_id_header(const struct ferry_transport *t)
 {
-    return (struct fy_header){FY_HEADER_CLUSTER_ID, t->local.cluster_id_text.text};
+    return (struct fy_header){FY_HEADER_CLUSTER_ID, t->raft.cluster_id_text.text};
 }
 
 static void answer(struct ferry_transport *t, struct fy_request *req, int status, const char *text)
@@ -98,7 +98,7 @@ static void note_failure(const struct arrival *arrival, const char *why)
     unsigned long long n_held;
 
     if (fy_log_fold_pass(&t->snapshot_fold, fy_net_now_ns(t->local.net), &n_held))
-        fy_log(&t->local.log, FERRY_LOG_WARN, "snapshot", arrival->peer ? arrival->peer->id : 0,
+        fy_log(&t->local.log, FERRY_LOG_WARN, "snapshot", arrival->peer ? fy_peer_id(arrival->peer) : 0,
                "a snapshot that was coming in failed after %" PRIu64 " bytes: %s (not told of before: %llu)",
                arrival->n_bytes, why, n_held);
 }
@@ -144,11 +144,11 @@ static void hand_to_core(struct arrival *arrival)
     struct fy_peer *peer = arrival->peer;
     const struct ferry_message *msg = arrival->msg;
 
-    fy_log(&t->local.log, FERRY_LOG_INFO, "snapshot", peer ? peer->id : 0,
+    fy_log(&t->local.log, FERRY_LOG_INFO, "snapshot", peer ? fy_peer_id(peer) : 0,
            "snapshot %" PRIu64 " came and is stored, %" PRIu64 " bytes", msg->snapshot->index, arrival->n_bytes);
     if (peer) {
-        fy_count(&peer->counts.received[FERRY_CLASS_SNAPSHOT], 1);
-        fy_count(&peer->counts.received_bytes, arrival->n_bytes);
+        fy_count(&fy_peer_counts(peer)->received[FERRY_CLASS_SNAPSHOT], 1);
+        fy_count(&fy_peer_counts(peer)->received_bytes, arrival->n_bytes);
         fy_peer_ref(peer);
     }
     arrival->msg = NULL;
@@ -162,7 +162,7 @@ static void set_deadline(struct arrival *arrival)
 {
     const struct fy_local *local = &arrival->t->local;
 
-    fy_timer_set(&arrival->deadline, fy_net_now_ns(local->net) + local->snapshot_stall_ns);
+    fy_timer_set(&arrival->deadline, fy_net_now_ns(local->net) + arrival->t->raft.snapshot_stall_ns);
 }
 
 static void on_deadline(void *arg)
@@ -171,7 +171,7 @@ static void on_deadline(void *arg)
     const struct fy_local *local = &arrival->t->local;
     uint64_t late_ns = fy_net_now_ns(local->net) - arrival->deadline.deadline_ns;
 
-    if (fy_stall_pass(&arrival->stall, late_ns, local->snapshot_stall_ns))
+    if (fy_stall_pass(&arrival->stall, late_ns, arrival->t->raft.snapshot_stall_ns))
         set_deadline(arrival);
     else
         refuse(arrival, 408, "the body does not move");
@@ -238,8 +238,8 @@ static bool begin_body(struct arrival *arrival)
         refuse(arrival, 412, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
     } else if (body_size(arrival) != FERRY_SIZE_UNKNOWN && body_size(arrival) > t->max_snapshot_bytes) {
         refuse(arrival, 413, "the snapshot is larger than this member's limit");
-    } else if (fy_disk_prepare(local->disk) != FERRY_OK ||
-               fy_body_writer_new(local->disk, &t->sink, msg, body_size(arrival), on_change, arrival,
+    } else if (fy_disk_prepare(t->raft.disk) != FERRY_OK ||
+               fy_body_writer_new(t->raft.disk, &t->sink, msg, body_size(arrival), on_change, arrival,
                                   &arrival->writer) != FERRY_OK) {
         refuse_because(arrival, 500, "failed to save KV snapshot", ferry_strerror(FERRY_ERR_NOMEM));
     } else {
@@ -345,8 +345,8 @@ static void receive(struct ferry_transport *t, struct fy_request *req, struct fy
     fy_snapshot_meter_begin(arrival->meter, fy_net_now_ns(local->net), fy_net_unix_ms(local->net), 0,
                             arrival->announced);
     fy_decoder_init(&arrival->decoder, FY_CODEC_MESSAGE, local->id, 0,
-                    local->max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? local->max_message_bytes
-                                                                       : FY_SNAPSHOT_MAX_MESSAGE);
+                    t->raft.max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? t->raft.max_message_bytes
+                                                                        : FY_SNAPSHOT_MAX_MESSAGE);
     fy_timer_init(&arrival->deadline, fy_net_timers(local->net), on_deadline, arrival);
     t->n_snapshots_in++;
     set_deadline(arrival);
@@ -359,8 +359,8 @@ void fy_snapshot_server_serve(struct ferry_transport *t, struct fy_request *req)
 
     if (!t->sink.open) {
         answer(t, req, 501, "this member stores no snapshots");
-    } else if (peer && !fy_peer_is_open(peer)) { /* lost on the way, as far as both cores can tell */
-        fy_count(&peer->counts.received_dropped, 1);
+    } else if (peer && !fy_peer_base_is_open(&peer->base)) { /* lost on the way, as far as both cores can tell */
+        fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         fy_request_abort(req);
     } else if (t->n_snapshots_in == t->max_snapshots_in) {
         answer(t, req, 503, "too many snapshots are coming in");

@@ -37,7 +37,7 @@ void ferry_transport_totals(const struct ferry_transport *t, struct ferry_counts
     pthread_mutex_lock(mu);
     *ret_counts = t->retired;
     for (struct fy_node *node = fy_list_first(&t->alive); node; node = fy_list_next(&t->alive, node))
-        fy_counts_add_to(&fy_container(node, struct fy_peer, ties.life_node)->counts, ret_counts);
+        fy_counts_add_to(fy_peer_counts(fy_container(node, struct fy_peer, ties.life_node)), ret_counts);
     pthread_mutex_unlock(mu);
     ret_counts->sent += n_unknown;
     ret_counts->dropped[FERRY_DROP_UNKNOWN_PEER] += n_unknown;
@@ -57,7 +57,7 @@ size_t ferry_transport_active_peers(const struct ferry_transport *t)
 
     pthread_mutex_lock(mu);
     for (size_t i = 0; i < t->peers.n; i++)
-        n += atomic_load(&t->peers.peers[i]->status.is_active) ? 1 : 0;
+        n += atomic_load(&t->peers.peers[i]->base.member.status.is_active) ? 1 : 0;
     pthread_mutex_unlock(mu);
     return n;
 }

@@ -56,7 +56,7 @@ static int look_at_table(struct ferry_transport *t, const struct fy_peer_table *
     while ((peer = next_peer(t, table, id))) {
         int err = make_room(survey);
 
-        id = peer->id;
+        id = fy_peer_id(peer);
         if (err == FERRY_OK)
             fy_peer_read_status(peer, &survey->peers[survey->n_peers++]);
         fy_peer_unref(peer);
@@ -73,8 +73,8 @@ static void look_at_transport(struct ferry_transport *t, struct fy_survey *surve
     fy_inbox_read(&t->delivery.strangers, &received, &proposed);
     *survey = (struct fy_survey){
         .id = t->local.id_text.text,
-        .cluster_id = t->local.cluster_id_text.text,
-        .server_version = t->local.version_text,
+        .cluster_id = t->raft.cluster_id_text.text,
+        .server_version = t->raft.version_text,
         .is_removed = atomic_load(&t->was_fatal),
         .n_remotes_refused = atomic_load(&t->n_remotes_refused),
         .n_unknown = atomic_load(&t->n_unknown),

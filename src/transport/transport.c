@@ -34,7 +34,7 @@ static void up_deliver(void *ctx, struct fy_peer *peer, const struct ferry_messa
     if (msg->to == 0 || msg->to == t->local.id) {
         fy_delivery_put(&t->delivery, peer, msg, NULL, NULL);
     } else { /* a member that took over an old address must not get its messages */
-        fy_count(&peer->counts.received_dropped, 1);
+        fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
     }
 }
@@ -93,7 +93,7 @@ static void on_request(void *arg, struct fy_request *req)
 static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
     fy_peer_stop(peer, reason);
-    fy_count(&peer->counts.received_dropped, fy_inbox_close(&peer->inbox));
+    fy_count(&fy_peer_counts(peer)->received_dropped, fy_inbox_close(&peer->inbox));
 }
 
 /* Do for one peer what others left to do. */
@@ -132,7 +132,7 @@ static void silence_all(struct ferry_transport *t)
 
     t->is_silenced = true;
     for (int i = 0; i < 2; i++) {
-        for (uint64_t id = 0;; id = peer->id) {
+        for (uint64_t id = 0;; id = fy_peer_id(peer)) {
             pthread_mutex_lock(&t->mu);
             peer = fy_peer_table_after(i == 0 ? &t->peers : &t->remotes, id);
             pthread_mutex_unlock(&t->mu);
@@ -226,7 +226,8 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
     }
     t->has_own_net = !net;
     t->local.net = net;
-    t->local.up = (struct fy_upcalls){.deliver = up_deliver,
+    t->raft.local = &t->local;
+    t->raft.up = (struct fy_upcalls){.deliver = up_deliver,
                                       .attend = up_attend,
                                       .unreachable = up_unreachable,
                                       .snapshot = up_snapshot,
@@ -234,9 +235,9 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
                                       .ctx = t};
     fy_routes_init(&t->routes, &t->intake);
     fy_snapshot_meter_init(&t->stranger_snapshots);
-    fy_delivery_init(&t->delivery, &t->core, t->local.max_queue_messages, t->local.max_queue_bytes);
+    fy_delivery_init(&t->delivery, &t->core, t->raft.max_queue_messages, t->raft.max_queue_bytes);
     fy_disk_init(&t->disk);
-    t->local.disk = &t->disk;
+    t->raft.disk = &t->disk;
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
     fy_list_init(&t->attention);
@@ -303,8 +304,8 @@ static int keep_bound_urls(struct ferry_transport *t)
 /* What X-PeerURLs says: the URLs to advertise, or those that we listen on, as bound. */
 static int advertise(struct ferry_transport *t)
 {
-    t->local.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->bound_urls);
-    return t->local.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
+    t->raft.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->bound_urls);
+    return t->raft.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
 /* err, after its cause has been told: the error alone does not name it. */
@@ -330,10 +331,10 @@ static int make_net(struct ferry_transport *t)
 /* What snapshots need: as many disk workers as there may be snapshots, for one that is stuck must not hold another. */
 static int prepare_snapshots(struct ferry_transport *t)
 {
-    unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->local.max_snapshots_out : 0;
+    unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->raft.max_snapshots_out : 0;
     int err = fy_disk_start(&t->disk, t->local.net, max_threads);
 
-    fy_pace_init(&t->local.snapshot_pace, t->local.net, t->local.snapshot_bytes_per_s);
+    fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
     return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
 }
 
@@ -426,7 +427,7 @@ void ferry_transport_free(struct ferry_transport *t)
     on_wake(t);             /* a call that ran beside stop may have left something after it */
     fy_disk_stop(&t->disk); /* likewise */
     fy_snapshot_server_close(t);
-    fy_pace_release(&t->local.snapshot_pace);
+    fy_pace_release(&t->raft.snapshot_pace);
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
     assert(t->intake.used == 0);

@@ -14,7 +14,8 @@
 #include "base/list.h"
 #include "disk/disk.h"
 #include "ferry/ferry.h"
-#include "peer/local.h"
+#include "member/local.h"
+#include "peer/raft_local.h"
 #include "peer/snapshot_meter.h"
 #include "transport/delivery.h"
 #include "transport/intake.h"
@@ -55,6 +56,7 @@ struct ferry_transport {
 
     /* const from start to stop */
     struct fy_local local;
+    struct fy_raft_local raft;
     struct fy_listener **listeners;
     size_t n_listeners;
     char **bound_urls; /* of the listeners, in one block; NULL: none.  Const from start to free */

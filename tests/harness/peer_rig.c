@@ -364,7 +364,7 @@ static void make_peer(void)
     char **copy;
 
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
-    ck_assert_int_eq(fy_peer_new(&rig.local, RIG_THEM, copy, &rig.peer), FERRY_OK);
+    ck_assert_int_eq(fy_peer_new(&rig.raft, RIG_THEM, copy, &rig.peer), FERRY_OK);
     rig.peer->ties.on_last_unref = free_peer;
     rig.peer->ties.arg = &rig;
     rig.is_peer_freed = false;
@@ -401,13 +401,22 @@ static struct fy_listener *listen_at(struct fy_net *net, const char *url, fy_req
     return listener;
 }
 
-static void fill_local(struct fy_local *local)
+static void fill_local(void)
 {
     static char version[] = "3.4.0", min_version[] = "3.0.0", peer_urls[] = "http://us:80";
 
-    *local = (struct fy_local){
+    rig.local = (struct fy_local){
         .id = RIG_US,
         .id_text = fy_id_format(RIG_US),
+        .dial_timeout_ns = 2 * FY_SIM_S,
+        .read_timeout_ns = 5 * FY_SIM_S,
+        .dial_retry_ns = 100 * FY_SIM_MS,
+        .max_send_bytes = 4u << 20,
+        .net = rig.us,
+        .log = {.fn = on_line, .ctx = &rig, .max_level = FERRY_LOG_DEBUG},
+    };
+    rig.raft = (struct fy_raft_local){
+        .local = &rig.local,
         .cluster_id_text = fy_id_format(0x1000),
         .version_text = version,
         .min_version_text = min_version,
@@ -415,17 +424,11 @@ static void fill_local(struct fy_local *local)
         .min_version = {3, 0, 0},
         .peer_urls = peer_urls,
         .form = FERRY_FORM_3_4,
-        .dial_timeout_ns = 2 * FY_SIM_S,
-        .read_timeout_ns = 5 * FY_SIM_S,
         .post_timeout_ns = 10 * FY_SIM_S,
-        .dial_retry_ns = 100 * FY_SIM_MS,
         .max_queue_messages = 16,
         .max_queue_bytes = 1u << 20,
         .max_pipeline_messages = 64,
         .max_message_bytes = 1u << 20,
-        .max_send_bytes = 4u << 20,
-        .net = rig.us,
-        .log = {.fn = on_line, .ctx = &rig, .max_level = FERRY_LOG_DEBUG},
         .up = {.deliver = up_deliver,
                .attend = up_attend,
                .unreachable = up_unreachable,
@@ -446,7 +449,7 @@ void rig_setup_with(const struct ferry_sim_config *cfg)
     ck_assert_int_eq(fy_sim_add_node(rig.sim, "them", &rig.their_node), FERRY_OK);
     rig.us = fy_sim_node_net(rig.our_node);
     rig.them = fy_sim_node_net(rig.their_node);
-    fill_local(&rig.local);
+    fill_local();
     rig.on_get = (struct rig_answer){.status = 200, .version = "3.4.0", .cluster_id = "1000"};
     rig.on_probe = (struct rig_answer){.status = 200};
     rig.on_post = (struct rig_answer){.status = 204, .cluster_id = "1000"};
@@ -493,6 +496,11 @@ void rig_forget_posts(void)
         rig.posts[i].body = NULL;
     }
     rig.n_posts = 0;
+}
+
+void rig_lose_link(struct fy_link_end *end, const char *why)
+{
+    end->ops->on_lost(end->arg, why);
 }
 
 void rig_run_ms(uint64_t ms)

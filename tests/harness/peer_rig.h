@@ -16,10 +16,11 @@
 #include "ferry/ferry.h"
 #include "harness/heap.h"
 #include "harness/rig.h"
+#include "member/local.h"
 #include "net/net.h"
 #include "net/sim/sim.h"
-#include "peer/local.h"
 #include "peer/peer.h"
+#include "peer/raft_local.h"
 #include "wire/decoder.h"
 #include "wire/encoder.h"
 
@@ -108,6 +109,7 @@ struct peer_rig {
     struct fy_net *us;
     struct fy_net *them;
     struct fy_local local;
+    struct fy_raft_local raft;
     struct fy_peer *peer;
     bool is_peer_freed;
 
@@ -169,6 +171,9 @@ void rig_reply(struct rig_request *request, const struct rig_answer *answer);
 
 /* Abort those that are held, and forget all. */
 void rig_forget_posts(void);
+
+/* Have one end of the link believe that the link is lost. */
+void rig_lose_link(struct fy_link_end *end, const char *why);
 
 /* Give bytes, a message or a heartbeat to the stream that they write. */
 void rig_feed_bytes(enum ferry_stream stream, const void *bytes, size_t len);

@@ -22,7 +22,6 @@ allowed() # FILE
     src/net/*/*) echo base wire net ;;
     src/net/*) echo base wire/http_header.h net ;;
     src/disk/*) echo base net/net.h disk ;;
-    src/member/link.c | src/member/peer_status.c) echo base net/net.h net/timers.h member peer ;;
     src/member/*) echo base wire/url.h wire/headers.h net/net.h net/timers.h member ;;
     src/peer/*) echo base wire net/net.h net/timers.h disk member peer ;;
     src/transport/*) echo base wire net disk member peer transport ;;

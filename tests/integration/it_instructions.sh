@@ -65,7 +65,7 @@ path decode "fy_decoder_feed ferry_message_unref" --mode codec
 # shellcheck disable=SC2086  # words
 {
     path send ferry_transport_send $on_network
-    path write "gather_frames frames_sent" $on_network
-    path receive on_body $on_network
+    path write "writer_gather writer_sent" $on_network
+    path receive reader_on_body $on_network
 }
 finish

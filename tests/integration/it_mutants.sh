@@ -84,7 +84,7 @@ mutant sim 40 wire/decoder.c "msgappv2 does not learn the term of a full message
 mutant sim 40 wire/outgoing.c "the context of a heartbeat is lost" \
     's/^    if (!is_plain && msg->context.data)$/    if (!is_plain \&\& msg->context.data \&\& msg->type != FERRY_MSG_HEARTBEAT)/'
 
-# ---- peer ----
+# ---- member and peer ----
 mutant sim 500 peer/stream_reader.c "bytes of a stale connection go before those of the next one" \
     's/^    fy_decoder_init(/    if (r->decoder.max_bytes == 0) fy_decoder_init(/'
 mutant sim 40 peer/stream_reader.c "a stream that broke is not dialled again" \
@@ -97,20 +97,20 @@ mutant sim 40 peer/stream_writer.c "messages of one queue go out of order" \
     's/^    node = fy_list_take_first(&w->taken);/    node = fy_list_first(\&w->taken); if (node \&\& fy_list_next(\&w->taken, node)) node = fy_list_next(\&w->taken, node); if (node) fy_list_remove(node);/'
 mutant sim 40 peer/stream_writer.c "what was shown and not sent is lost" \
     's/^        fy_encoder_skip(&w->encoder, left);/        fy_encoder_skip(\&w->encoder, fy_encoder_left(\&w->encoder));/'
-mutant sim 500 peer/peer.c "a report_unreachable is lost" \
-    's/^    if (is_worth_telling(peer, reason))/    if (is_worth_telling(peer, reason) \&\& reason != FERRY_DROP_STREAM_CLOSED)/'
-mutant sim 40 peer/peer.c "a message is dropped without an account" \
-    's/^    fy_count(&peer->counts.dropped\[/    if (reason != FERRY_DROP_POST_FAILED) &/'
-mutant sim 500 peer/peer.c "the fate of a snapshot is not told" \
-    's/^    if (type == FERRY_MSG_SNAP)/    if (type == FERRY_MSG_SNAP \&\& reason != FERRY_DROP_REMOVED)/'
-mutant sim 40 peer/peer.c "a message is delivered twice" \
-    's/^        peer->local->up.deliver(peer->local->up.ctx, peer, msg);/        if (msg->term % 8 == 3) peer->local->up.deliver(peer->local->up.ctx, peer, ferry_message_ref(msg));\n&/'
-mutant sim 500 peer/peer.c "a paused peer is heard" \
-    's/^    return !atomic_load_explicit(&peer->is_paused, memory_order_relaxed) &&/    return/'
+mutant sim 500 peer/peer_base.c "a report_unreachable is lost" \
+    's/^    if (is_worth_reporting(base, reason))/    if (is_worth_reporting(base, reason) \&\& reason != FERRY_DROP_STREAM_CLOSED)/'
+mutant sim 40 member/account.c "a message is dropped without an account" \
+    's/^    fy_count(&account->counts.dropped\[/    if (reason != FERRY_DROP_POST_FAILED) &/'
+mutant sim 500 peer/peer_base.c "the fate of a snapshot is not told" \
+    's/^    if (class == FERRY_CLASS_SNAPSHOT)/    if (class == FERRY_CLASS_SNAPSHOT \&\& reason != FERRY_DROP_REMOVED)/'
+mutant sim 40 peer/peer_base.c "a message is delivered twice" \
+    's/^        base->raft->up.deliver(base->raft->up.ctx, base->peer, msg);/        if (msg->term % 8 == 3) base->raft->up.deliver(base->raft->up.ctx, base->peer, ferry_message_ref(msg));\n&/'
+mutant sim 500 peer/peer_base.c "a paused peer is heard" \
+    's/^    return !atomic_load_explicit(&base->is_paused, memory_order_relaxed) &&/    return/'
 
 # ---- transport ----
 mutant sim 40 transport/peer_table.c "two peers are mixed up" \
-    's/^    return place < table->n && table->peers\[place\]->id == id ? table->peers\[place\] : NULL;/    return place < table->n \&\& table->peers[place]->id == id ? table->peers[id == 0x300 ? 0 : place] : NULL;/'
+    's/^    return place < table->n && fy_peer_id(table->peers\[place\]) == id ? table->peers\[place\] : NULL;/    return place < table->n \&\& fy_peer_id(table->peers[place]) == id ? table->peers[id == 0x300 ? 0 : place] : NULL;/'
 mutant sim 40 transport/members.c "a peer that was removed goes on being read" \
     '/^static void expel_and_unlock/,/^}/{/fy_peer_ask_for_attention(peer);/d}'
 

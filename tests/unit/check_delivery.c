@@ -113,7 +113,7 @@ static void setup(void)
 
     rig_setup();
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
-    ck_assert_int_eq(fy_peer_new(&rig.local, 3, copy, &second), FERRY_OK);
+    ck_assert_int_eq(fy_peer_new(&rig.raft, 3, copy, &second), FERRY_OK);
     second->ties.on_last_unref = free_second;
     second->ties.arg = &delivery;
     core = (struct ferry_core){
@@ -233,7 +233,7 @@ START_TEST(after_close_the_core_gets_reports_and_no_message)
     ck_assert_uint_eq(rig_status().counts.received_dropped, 1);
     fy_delivery_report_unreachable(&delivery, rig.peer);
     fy_delivery_attend(&delivery, rig.peer);
-    ck_assert_uint_eq(n_unreachable[rig.peer->id], 1);
+    ck_assert_uint_eq(n_unreachable[fy_peer_id(rig.peer)], 1);
 }
 END_TEST
 
@@ -421,7 +421,7 @@ static void see_what_waits_done_with(void)
 {
     for (size_t n = 1; n <= 2; n++) {
         fy_delivery_report_unreachable(&delivery, rig.peer);
-        wait_until(n_unreachable[rig.peer->id] == n);
+        wait_until(n_unreachable[fy_peer_id(rig.peer)] == n);
     }
 }
 

@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(the_bytes_of_a_lane_are_bounded)
 {
-    rig.local.max_queue_bytes = 10000;
+    rig.raft.max_queue_bytes = 10000;
     rig_remake_peer();
     attach(MSG);
     rig_send_sized(FERRY_MSG_VOTE, 1, 6000);
@@ -153,17 +153,17 @@ START_TEST(what_cannot_be_sent_is_dropped_for_its_reason)
     struct ferry_message large = rig_message(FERRY_MSG_VOTE, 1, 1, 70000);
     struct ferry_message invalid = good;
 
-    rig.local.max_message_bytes = 60000;
+    rig.raft.max_message_bytes = 60000;
     check_drop(FERRY_DROP_TOO_LARGE, &large, true);
     invalid.entries = NULL;
     invalid.n_entries = 1;
     check_drop(FERRY_DROP_INVALID, &invalid, true);
-    atomic_store(&rig.peer->is_paused, true);
+    atomic_store(&rig.peer->base.is_paused, true);
     check_drop(FERRY_DROP_PAUSED, &good, false);
-    atomic_store(&rig.peer->is_paused, false);
-    atomic_store(&rig.peer->is_cut, true);
+    atomic_store(&rig.peer->base.is_paused, false);
+    atomic_store(&rig.peer->base.is_cut, true);
     check_drop(FERRY_DROP_CUT, &good, false);
-    atomic_store(&rig.peer->is_cut, false);
+    atomic_store(&rig.peer->base.is_cut, false);
     rig.local.max_send_bytes = 10;
     check_drop(FERRY_DROP_BUDGET, &good, true);
     rig.local.max_send_bytes = 1u << 20;
@@ -229,7 +229,7 @@ START_TEST(making_a_peer_survives_every_failed_allocation)
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
     for (long nth = 0; err == FERRY_ERR_NOMEM; nth++) {
         heap_fail_at(nth);
-        err = fy_peer_new(&rig.local, 9, copy, &peer);
+        err = fy_peer_new(&rig.raft, 9, copy, &peer);
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
@@ -427,8 +427,8 @@ START_TEST(senders_on_many_threads_keep_order_and_account)
 {
     pthread_t threads[N_SENDERS];
 
-    rig.local.up.attend = note_attention;
-    rig.local.max_pipeline_messages = 4;
+    rig.raft.up.attend = note_attention;
+    rig.raft.max_pipeline_messages = 4;
     rig.on_post = (struct rig_answer){.aborts = true};
     rig_remake_peer();
     attach(APP);
@@ -461,7 +461,7 @@ START_TEST(senders_may_go_on_while_the_peer_is_stopped)
 {
     pthread_t threads[N_SENDERS];
 
-    rig.local.up.attend = note_attention;
+    rig.raft.up.attend = note_attention;
     rig_remake_peer();
     attach(APP);
     attach(MSG);
@@ -561,11 +561,11 @@ END_TEST
 
 START_TEST(a_remote_posts_everything_and_tells_of_no_full_queue)
 {
-    rig.local.max_pipeline_messages = 4;
+    rig.raft.max_pipeline_messages = 4;
     rig_remake_peer();
     fy_peer_set_remote(rig.peer);
     rig.on_post = (struct rig_answer){.status = 0};
-    rig.local.probe_interval_ns = FY_SIM_S;
+    rig.raft.probe_interval_ns = FY_SIM_S;
     fy_peer_start(rig.peer);
     for (uint64_t i = 0; i < 20; i++)
         rig_send(i % 2 == 0 ? FERRY_MSG_APP : FERRY_MSG_HEARTBEAT, i);
@@ -596,7 +596,7 @@ START_TEST(a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read
     static struct rig_call call;
     size_t n_gets, n_probes;
 
-    rig.local.probe_interval_ns = FY_SIM_S;
+    rig.raft.probe_interval_ns = FY_SIM_S;
     fy_peer_start(rig.peer);
     rig_dial(&call, FERRY_STREAM_MESSAGE);
     rig_run_ms(3000);

@@ -12,7 +12,7 @@ static const char dial_failed[] = "failed to dial 2 on stream Message (no route)
 static void setup(void)
 {
     rig_setup();
-    status = &rig.peer->status;
+    status = &rig.peer->base.member.status;
 }
 
 static void fail_to_dial(void)

@@ -68,7 +68,7 @@ END_TEST
 
 START_TEST(no_urls_of_ours_means_no_header)
 {
-    rig.local.peer_urls[0] = '\0';
+    rig.raft.peer_urls[0] = '\0';
     send_one(FERRY_MSG_VOTE);
     rig_run_ms(10);
     ck_assert_str_eq(rig.posts[0].peer_urls, "(absent)");
@@ -329,9 +329,9 @@ START_TEST(a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work)
     rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
     fy_sim_cut(rig.our_node, rig.their_node);
     ck_assert_uint_ge(stuck_ms(), 1999); /* to a peer of which nothing is known, all of the dial timeout */
-    rig.peer->readers[FERRY_STREAM_MESSAGE].dial_took_ns = 2 * FY_SIM_MS;
+    rig.peer->base.member.dial_took_ns = 2 * FY_SIM_MS;
     ck_assert_uint_le(stuck_ms(), 601);
-    rig.peer->readers[FERRY_STREAM_MESSAGE].dial_took_ns = 200 * FY_SIM_MS;
+    rig.peer->base.member.dial_took_ns = 200 * FY_SIM_MS;
     ck_assert_uint_ge(stuck_ms(), 799); /* of a way that is slow, four times as much as it takes */
     rig.local.link_timeout_ns = 0;
     ck_assert_uint_ge(stuck_ms(), 1999);
@@ -345,7 +345,7 @@ START_TEST(an_unreachable_url_is_left_once_for_several_failures)
     char **copy;
 
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
-    fy_url_picker_update(&rig.peer->picker, copy);
+    fy_url_picker_update(&rig.peer->base.member.picker, copy);
     for (int i = 0; i < 4; i++)
         send_one(FERRY_MSG_VOTE);
     rig_run_ms(10);

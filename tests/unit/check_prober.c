@@ -13,7 +13,7 @@
 
 static void start(void)
 {
-    rig.local.probe_interval_ns = INTERVAL_MS * FY_SIM_MS;
+    rig.raft.probe_interval_ns = INTERVAL_MS * FY_SIM_MS;
     fy_prober_start(&rig.peer->prober);
 }
 
@@ -104,7 +104,7 @@ START_TEST(any_time_at_all_is_survived)
     static const char *const nows[] = {"{\"OK\":true,\"Now\":\"1678-01-01T00:00:00+24:00\"}",
                                        "{\"OK\":true,\"Now\":\"2261-12-31T23:59:59-24:00\"}"};
 
-    rig.local.clock_alarm_ns = FY_SIM_S;
+    rig.raft.clock_alarm_ns = FY_SIM_S;
     start();
     rig.on_probe = (struct rig_answer){.status = 200, .body = nows[0]};
     run_probes(1);
@@ -121,7 +121,7 @@ END_TEST
 
 START_TEST(a_clock_far_off_is_told_once_and_a_clock_on_the_edge_is_no_flood)
 {
-    rig.local.clock_alarm_ns = FY_SIM_S;
+    rig.raft.clock_alarm_ns = FY_SIM_S;
     start();
     run_probes(3);
     ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, "clock"), 0);
@@ -245,7 +245,7 @@ END_TEST
 /* All four streams stand, and they all beat. */
 static void connect_all(struct rig_call *calls)
 {
-    rig.local.probe_interval_ns = INTERVAL_MS * FY_SIM_MS;
+    rig.raft.probe_interval_ns = INTERVAL_MS * FY_SIM_MS;
     fy_peer_start(rig.peer);
     for (int stream = 0; stream < FERRY_N_STREAMS; stream++)
         rig_dial(&calls[stream], (enum ferry_stream)stream);
@@ -284,7 +284,7 @@ START_TEST(a_peer_whose_streams_stand_is_probed_an_eighth_as_often)
     rig_dial(&calls[0], FERRY_STREAM_MSGAPP);
     run_s(8); /* it is patient again after the next */
     n = rig.n_probes;
-    fy_stream_reader_give_up(&rig.peer->readers[0], "for the test");
+    rig_lose_link(&rig.peer->readers[0].end, "for the test");
     ck_assert(reader->state != FERRY_READER_ACTIVE);
     run_s(3);
     ck_assert_uint_eq(rig.n_probes, n + 1);

@@ -86,7 +86,7 @@ END_TEST
 
 START_TEST(no_urls_of_ours_means_no_header)
 {
-    rig.local.peer_urls[0] = '\0';
+    rig.raft.peer_urls[0] = '\0';
     start_and_dial();
     ck_assert_str_eq(rig.gets[0].peer_urls, "(absent)");
 }
@@ -169,18 +169,18 @@ START_TEST(a_paused_or_cut_peers_messages_are_counted_and_dropped)
     struct ferry_message msg = rig_message(FERRY_MSG_VOTE, 1, 0, 0);
 
     start_and_dial();
-    atomic_store(&rig.peer->is_paused, true);
+    atomic_store(&rig.peer->base.is_paused, true);
     rig_feed_message(MSG, &msg);
     rig_run_ms(2);
-    atomic_store(&rig.peer->is_paused, false);
-    atomic_store(&rig.peer->is_cut, true);
+    atomic_store(&rig.peer->base.is_paused, false);
+    atomic_store(&rig.peer->base.is_cut, true);
     rig_feed_message(MSG, &msg);
     rig_run_ms(2);
     ck_assert_uint_eq(rig.n_delivered, 0);
     ck_assert_uint_eq(rig_status().counts.received, 2);
     ck_assert_uint_eq(rig_status().counts.received_dropped, 2);
     ck_assert(rig_status().reader_attached[MSG]);
-    atomic_store(&rig.peer->is_cut, false);
+    atomic_store(&rig.peer->base.is_cut, false);
     rig_feed_message(MSG, &msg);
     rig_run_ms(2);
     ck_assert_uint_eq(rig.n_delivered, 1);
@@ -257,7 +257,7 @@ START_TEST(new_urls_make_the_dials_fast_again)
     ck_assert_int_eq(reader->state, FERRY_READER_BACKOFF);
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
     changed_ns = rig_now_ns();
-    fy_url_picker_update(&rig.peer->picker, copy);
+    fy_url_picker_update(&rig.peer->base.member.picker, copy);
     fy_stream_reader_urls_changed(reader);
     rig_run_ms(RIG_ANSWER_MS);
     ck_assert_uint_eq(rig.n_gets, 7); /* the least interval is over: at once */
@@ -265,7 +265,7 @@ START_TEST(new_urls_make_the_dials_fast_again)
     ck_assert_uint_eq(rig.gets[6].port, 81);
 
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
-    fy_url_picker_update(&rig.peer->picker, copy);
+    fy_url_picker_update(&rig.peer->base.member.picker, copy);
     fy_stream_reader_urls_changed(reader); /* right after a dial: not before the interval is over */
     run_until_get(8);
     ck_assert_uint_ge(gap_ms(7), 100);
@@ -311,7 +311,7 @@ START_TEST(a_dial_that_fails_moves_to_the_next_url)
     char **copy;
 
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
-    fy_url_picker_update(&rig.peer->picker, copy);
+    fy_url_picker_update(&rig.peer->base.member.picker, copy);
     start();
     run_until_get(1);
     ck_assert_uint_eq(rig.gets[0].port, 81);
@@ -469,7 +469,7 @@ END_TEST
 static void fail_dials(unsigned *ret_took_ms, size_t n)
 {
     fy_sim_cut(rig.our_node, rig.their_node);
-    fy_stream_reader_give_up(reader, "the test says so");
+    rig_lose_link(&reader->end, "the test says so");
     while (reader->state != FERRY_READER_DIALING)
         rig_run_ms(1);
     for (size_t i = 0; i < n; i++) {
