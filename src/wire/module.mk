@@ -28,7 +28,11 @@ libferry_core_la_SOURCES += \
 	src/wire/protobuf.h \
 	src/wire/raftpb.h \
 	src/wire/url.c \
-	src/wire/url.h
+	src/wire/url.h \
+	src/wire/websocket.c \
+	src/wire/websocket.h \
+	src/wire/websocket_upgrade.c \
+	src/wire/websocket_upgrade.h
 
 # For libferry-mailbox alone.
 libferry_mailbox_core_la_SOURCES += \

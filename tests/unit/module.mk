@@ -57,7 +57,8 @@ UNIT_TESTS = \
 	check_timers.test \
 	check_url.test \
 	check_url_picker.test \
-	check_vectors.test
+	check_vectors.test \
+	check_websocket.test
 check_PROGRAMS += $(UNIT_TESTS)
 
 check_channel_test_SOURCES = tests/unit/check_channel.c
@@ -124,6 +125,7 @@ check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
+check_websocket_test_SOURCES = tests/unit/check_websocket.c
 
 # The adapter for libraft, with its archive and libraft's own heap, and what ferry-kv puts on it.
 if WITH_LIBRAFT
