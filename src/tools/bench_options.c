@@ -84,11 +84,6 @@ struct reading {
 /* In a set of the options that were given. */
 #define SAID(id) (1u << (id))
 
-const char *bench_delivery_name(enum ferry_delivery delivery)
-{
-    return deliveries[delivery];
-}
-
 /* A size as a person would say it. */
 static const char *size_text(uint64_t size, char *text, size_t text_size)
 {
@@ -214,6 +209,7 @@ static void fill_defaults(struct bench_options *options, unsigned said)
         options->peers = mode->peers;
     if (options->window > options->messages && mode->has & BENCH_HAS_MESSAGES)
         options->window = options->messages;
+    options->delivery_name = deliveries[options->delivery];
 }
 
 /* What was said, and each for itself is good, has to fit together. */

@@ -25,6 +25,7 @@ struct bench_options {
     uint64_t peers;
     uint64_t seconds; /* to be idle for */
     enum ferry_delivery delivery;
+    const char *delivery_name; /* as on the command line */
     unsigned busy_poll_us;
     enum bench_sink sink;
     enum bench_socket socket;
@@ -37,7 +38,5 @@ enum flags_outcome bench_options_parse(int argc, char **argv, struct bench_optio
                                        struct flags_fault *ret_fault);
 
 void bench_options_print_help(FILE *to);
-
-const char *bench_delivery_name(enum ferry_delivery delivery);
 
 #endif

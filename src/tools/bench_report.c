@@ -94,7 +94,7 @@ static size_t figures_of(const struct bench_options *options, const struct bench
 static void print_json(const struct bench_options *options, const struct figure *figures, size_t n, FILE *to)
 {
     fprintf(to, "{\"impl\": \"ferry-%s\", \"mode\": \"%s\", \"delivery\": \"%s\", \"tls\": %s", ferry_version(),
-            options->mode->name, bench_delivery_name(options->delivery), options->tls ? "true" : "false");
+            options->mode->name, options->delivery_name, options->tls ? "true" : "false");
     for (size_t i = 0; i < n; i++) {
         if (figures[i].value < 0)
             fprintf(to, ", \"%s\": null", figures[i].key);
@@ -108,7 +108,7 @@ static void print_table(const struct bench_options *options, const struct figure
 {
     fprintf(to, "ferry %s, %s%s", ferry_version(), options->mode->name, options->tls ? ", TLS" : "");
     if (options->mode->has & BENCH_HAS_DELIVERY)
-        fprintf(to, ", delivery %s, busy poll %u us", bench_delivery_name(options->delivery), options->busy_poll_us);
+        fprintf(to, ", delivery %s, busy poll %u us", options->delivery_name, options->busy_poll_us);
     fputs("\n", to);
     for (size_t i = 0; i < n; i++)
         if (figures[i].value >= 0)
