@@ -43,5 +43,6 @@ libferry_mailbox_core_la_SOURCES += \
 	src/wire/steward.c \
 	src/wire/steward.h \
 	src/wire/steward_cbor.c \
+	src/wire/steward_fields.c \
 	src/wire/steward_fields.h \
 	src/wire/steward_gob.c
