@@ -12,6 +12,7 @@ BUILD_TESTS = \
 	tests/integration/it_install.sh \
 	tests/integration/it_instructions.sh \
 	tests/integration/it_kv_options.sh \
+	tests/integration/it_layers.sh \
 	tests/integration/it_man.sh \
 	tests/integration/it_options.sh \
 	tests/integration/it_prometheus.sh \
