@@ -21,6 +21,8 @@ struct fy_list {
 
 /* The struct of type that holds node as its member. */
 #define fy_container(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
+#define fy_container_const(node, type, member)                                                                        \
+    ((const type *)(const void *)((const char *)(node)-offsetof(type, member)))
 
 static inline void fy_list_init(struct fy_list *list)
 {

@@ -65,7 +65,7 @@ void fy_bulk_watch(struct fy_request *req)
     struct fy_conn *conn = req->conn;
 
     if (req->is_bulk)
-        fy_watch_change(conn->listener->http, &conn->watch, events_of(req));
+        fy_watch_change(conn->listener->loop, &conn->watch, events_of(req));
 }
 
 void fy_bulk_begin(struct fy_request *req)

@@ -24,15 +24,15 @@
 #define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
 #define MAX_RUNS 64
 
-static struct fy_http *http_of(const struct fy_outflow *out)
+static struct fy_loop *loop_of(const struct fy_outflow *out)
 {
-    return out->req->conn->listener->http;
+    return out->req->conn->listener->loop;
 }
 
 void fy_bypass_wake(struct fy_outflow *out)
 {
     if (!out->bypass.is_blocked && !fy_node_is_linked(&out->bypass.ready_node))
-        fy_list_append(&http_of(out)->outflows_ready, &out->bypass.ready_node);
+        fy_list_append(&out->req->conn->listener->server->outflows.ready, &out->bypass.ready_node);
 }
 
 void fy_bypass_begin(struct fy_outflow *out)
@@ -43,7 +43,7 @@ void fy_bypass_begin(struct fy_outflow *out)
     out->bypass.is_begun = true;
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-    fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
+    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
     fy_bypass_wake(out);
 }
 
@@ -68,11 +68,11 @@ static void account(struct fy_outflow *out, size_t n)
 /* Write a chunk of at most max_len bytes, or more of the one that was begun.  0: that is all for now. */
 static size_t write_some(struct fy_outflow *out, size_t max_len)
 {
-    struct fy_http *http = http_of(out);
+    struct fy_loop *loop = loop_of(out);
     struct iovec iov[1 + MAX_RUNS + 1];
     struct msghdr msg = {.msg_iov = iov};
     struct fy_gather g =
-        fy_gather_runs(iov + 1, MAX_RUNS, http->room, FY_HTTP_ROOM, fy_chunk_writer_take(&out->bypass.chunk, max_len));
+        fy_gather_runs(iov + 1, MAX_RUNS, loop->scratch, FY_LOOP_SCRATCH, fy_chunk_writer_take(&out->bypass.chunk, max_len));
     ssize_t n;
 
     if (g.max_len > 0)
@@ -106,7 +106,7 @@ static size_t write_some(struct fy_outflow *out, size_t max_len)
 /* Write what there is.  true: its share of this turn is used up, and there may be more. */
 static bool write_share(struct fy_outflow *out)
 {
-    size_t *n_in_turn = fy_share_of_turn(&out->bypass.share, http_of(out));
+    size_t *n_in_turn = fy_share_of_turn(&out->bypass.share, loop_of(out));
 
     while (*n_in_turn < MAX_SHARE) {
         size_t n = write_some(out, MAX_SHARE - *n_in_turn);
@@ -126,31 +126,49 @@ void fy_bypass_on_writable(struct fy_outflow *out)
     fy_bypass_wake(out);
 }
 
-bool fy_bypass_has_work(const struct fy_http *http)
+static bool outflows_have_work(const struct fy_loop_part *part)
 {
-    return !fy_list_is_empty(&http->outflows_ready);
+    const struct fy_outflows *outflows = fy_container_const(part, struct fy_outflows, part);
+
+    return !fy_list_is_empty(&outflows->ready);
 }
 
-void fy_bypass_work(struct fy_http *http)
+static void outflows_work(struct fy_loop_part *part)
 {
+    struct fy_outflows *outflows = fy_container(part, struct fy_outflows, part);
     struct fy_list now; /* one that is woken meanwhile comes the next time */
 
     fy_list_init(&now);
-    fy_list_splice(&now, &http->outflows_ready);
+    fy_list_splice(&now, &outflows->ready);
     for (struct fy_node *node; (node = fy_list_take_first(&now));) {
         struct fy_outflow *out = fy_container(node, struct fy_outflow, bypass.ready_node);
         struct fy_listener *listener = out->req->conn->listener;
 
         fy_listener_enter(listener);
         if (out->is_live && !out->bypass.is_blocked && write_share(out) && !fy_node_is_linked(&out->bypass.ready_node))
-            fy_list_append(&http->outflows_rested, &out->bypass.ready_node);
+            fy_list_append(&outflows->rested, &out->bypass.ready_node);
         fy_listener_leave(listener);
     }
 }
 
-void fy_bypass_end_turn(struct fy_http *http)
+static void outflows_end_turn(struct fy_loop_part *part)
 {
-    fy_list_splice(&http->outflows_ready, &http->outflows_rested);
+    struct fy_outflows *outflows = fy_container(part, struct fy_outflows, part);
+
+    fy_list_splice(&outflows->ready, &outflows->rested);
+}
+
+void fy_outflows_init(struct fy_outflows *outflows, struct fy_loop *loop)
+{
+    static const struct fy_loop_part_ops ops = {
+        .has_work = outflows_have_work,
+        .work = outflows_work,
+        .end_turn = outflows_end_turn,
+    };
+
+    fy_list_init(&outflows->ready);
+    fy_list_init(&outflows->rested);
+    fy_loop_add_part(loop, &outflows->part, &ops);
 }
 
 bool fy_bypass_is_in_chunk(const struct fy_bypass *bypass)
@@ -163,5 +181,5 @@ void fy_bypass_end(struct fy_outflow *out)
     if (fy_node_is_linked(&out->bypass.ready_node))
         fy_list_remove(&out->bypass.ready_node);
     if (out->bypass.is_begun && out->req->conn->watch.fn)
-        fy_watch_change(http_of(out), &out->req->conn->watch, FY_CONN_EVENTS);
+        fy_watch_change(loop_of(out), &out->req->conn->watch, FY_CONN_EVENTS);
 }

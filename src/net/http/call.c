@@ -10,6 +10,7 @@
  * each turn: one that has had it is paused, which makes curl keep what it read last, and goes on with the next turn.
  */
 #include "net/http/call.h"
+#include "net/http/vitals.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -109,7 +110,7 @@ static int deliver_head(struct fy_call *call)
     call->is_headed = true;
     call->is_chunked = call->is_raw && is_in_chunks(&answer);
     if (call->is_chunked && answer.status == 200)
-        fy_list_append(&call->http->calls_headed, &call->rest_node);
+        fy_list_append(&call->client->calls_headed, &call->rest_node);
     fy_client_tls_on_head(&call->tls, call->easy);
     if (call->events.on_head)
         call->events.on_head(call->arg, &answer);
@@ -149,12 +150,12 @@ static size_t on_header_line(char *line, size_t size, size_t len, void *arg)
 /* May a stream bring more in this turn?  If not it is noted down, to go on with the next. */
 static bool takes_share(struct fy_call *call, size_t len)
 {
-    struct fy_http *http = call->http;
-    size_t *n_in_turn = fy_share_of_turn(&call->share, http);
+    struct fy_client *client = call->client;
+    size_t *n_in_turn = fy_share_of_turn(&call->share, client->loop);
 
     if (*n_in_turn >= STREAM_SHARE) {
         if (!fy_node_is_linked(&call->rest_node))
-            fy_list_append(&http->calls_full, &call->rest_node);
+            fy_list_append(&client->calls_full, &call->rest_node);
         return false;
     }
     *n_in_turn += len;
@@ -233,7 +234,7 @@ static size_t on_pull_body(char *buf, size_t size, size_t n, void *arg)
     if (len > 0)
         return len;
     call->is_body_paused = true;
-    fy_list_append(&call->http->calls_paused, &call->pause_node);
+    fy_list_append(&call->client->calls_paused, &call->pause_node);
     return CURL_READFUNC_PAUSE;
 }
 
@@ -277,9 +278,9 @@ static int on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
     const struct fy_call *call = arg;
 
     (void)purpose; /* there is only the one */
-    fy_vitals_watch(call->http, fd);
+    fy_vitals_watch(call->client->cfg->link_timeout_ms, fd);
     if (call->is_stream)
-        fy_vitals_limit(call->http, fd);
+        fy_vitals_limit(call->client->cfg->link_timeout_ms, fd);
     return CURL_SOCKOPT_OK;
 }
 

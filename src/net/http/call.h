@@ -8,12 +8,13 @@
 #include "wire/answer_head.h"
 #include "wire/chunks.h"
 #include "net/http/client_tls.h"
-#include "net/http/http_internal.h"
+#include "net/http/client.h"
+#include "net/http/loop.h"
 
 struct fy_call {
     struct fy_net_object object;
-    struct fy_http *http;
-    struct fy_node node; /* http->calls_new, calls or calls_doomed; unlinked while on_end runs */
+    struct fy_client *client;
+    struct fy_node node; /* client->calls_new, calls or calls_doomed; unlinked while on_end runs */
     struct fy_call_events events;
     void *arg;
     CURL *easy; /* NULL: curl has no part in it any more */
@@ -38,8 +39,8 @@ struct fy_call {
     int fd;                    /* its connection, as far as curl has had it watched; -1: none */
     int socket_errno;          /* why there was no socket; 0: there was one.  Curl does not keep it */
     bool is_body_paused;       /* curl asks for no more until it is told to */
-    struct fy_node pause_node; /* http->calls_paused or calls_woken, then */
-    struct fy_node rest_node;  /* http->calls_full or calls_rested, when it is a stream that had its share */
+    struct fy_node pause_node; /* client->calls_paused or calls_woken, then */
+    struct fy_node rest_node;  /* client->calls_full or calls_rested, when it is a stream that had its share */
     struct fy_share share;     /* that it brought of this turn */
     char error[CURL_ERROR_SIZE];
 };
@@ -69,8 +70,8 @@ int fy_client_deliver_chunks(struct fy_call *call, const uint8_t *data, size_t l
 /* From inside a callback of curl's: have it read no more of a connection, which is to be taken over. */
 void fy_client_stop_reading(struct fy_call *call);
 
-/* Take over the connections of the streams in http->calls_headed. */
-void fy_client_take_headed(struct fy_http *http);
+/* Take over the connections of the streams in client->calls_headed. */
+void fy_client_take_headed(struct fy_client *client);
 
 /* ---- client.c ---- */
 

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "net/http/call.h"
+#include "net/http/vitals.h"
 
 /*
  * How long no call has been with curl when the multi handle goes.  Soon after the streams the first probe comes: a
@@ -58,66 +59,61 @@ static void note_socket(CURL *easy, int fd, int what)
 
 static int on_socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-    struct fy_http *http = arg;
-    struct epoll_event event = {.data.u64 = (uint64_t)fd << 1 | 1};
+    struct fy_client *client = arg;
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 
     (void)socket_arg;
     note_socket(easy, fd, what);
-    if (what == CURL_POLL_REMOVE) {
-        (void)epoll_ctl(http->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* one that is closed already has left the set */
-        return 0;
-    }
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    if (epoll_ctl(http->epoll_fd, EPOLL_CTL_MOD, fd, &event) == 0)
-        return 0;
-    if (errno != ENOENT || epoll_ctl(http->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0)
-        fy_log(http->cfg.log, FERRY_LOG_ERROR, "net", 0, "cannot watch a socket: %s", strerror(errno));
+    if (what == CURL_POLL_REMOVE)
+        fy_loop_unwatch_bare(client->loop, fd);
+    else if (fy_loop_watch_bare(client->loop, fd, events) != FERRY_OK)
+        fy_log(client->cfg->log, FERRY_LOG_ERROR, "net", 0, "cannot watch a socket: %s", strerror(errno));
     return 0; /* an error here would end all of curl's transfers */
 }
 
 static int on_timeout_change(CURLM *multi, long timeout_ms, void *arg)
 {
-    struct fy_http *http = arg;
+    struct fy_client *client = arg;
 
     (void)multi;
-    http->curl_is_due = timeout_ms == 0;
+    client->curl_is_due = timeout_ms == 0;
     if (timeout_ms > 0)
-        fy_timer_set(&http->curl_timer, fy_http_deadline_ns(http, (uint64_t)timeout_ms));
+        fy_timer_set(&client->curl_timer, fy_loop_deadline_ns(client->loop, (uint64_t)timeout_ms));
     else
-        fy_timer_unset(&http->curl_timer);
+        fy_timer_unset(&client->curl_timer);
     return 0;
 }
 
 static void on_curl_timer(void *arg)
 {
-    struct fy_http *http = arg;
+    struct fy_client *client = arg;
 
-    http->curl_is_due = true;
+    client->curl_is_due = true;
 }
 
 /* ---- Curl's handles ---- */
 
-static int make_multi(struct fy_http *http)
+static int make_multi(struct fy_client *client)
 {
-    http->multi = curl_multi_init();
-    if (!http->multi)
+    client->multi = curl_multi_init();
+    if (!client->multi)
         return FERRY_ERR_NOMEM;
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
-    (void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket_change);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timeout_change);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    (void)curl_multi_setopt(client->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return FERRY_OK;
 }
 
 /* With it go the connections that it keeps.  NULL is fine. */
-static void free_multi(struct fy_http *http)
+static void free_multi(struct fy_client *client)
 {
-    (void)curl_multi_cleanup(http->multi); /* no call is with it, which is all that could be wrong */
-    http->multi = NULL;
-    fy_timer_unset(&http->curl_timer);
-    http->curl_is_due = false;
-    http->curl_has_acted = false;
+    (void)curl_multi_cleanup(client->multi); /* no call is with it, which is all that could be wrong */
+    client->multi = NULL;
+    fy_timer_unset(&client->curl_timer);
+    client->curl_is_due = false;
+    client->curl_has_acted = false;
 }
 
 static void on_multi_timer(void *arg)
@@ -127,19 +123,19 @@ static void on_multi_timer(void *arg)
 
 static int make_easy(struct fy_call *call)
 {
-    struct fy_http *http = call->http;
+    struct fy_client *client = call->client;
 
     call->easy = curl_easy_init();
     if (!call->easy)
         return FERRY_ERR_NOMEM;
-    http->n_easies++;
-    fy_timer_unset(&http->multi_timer);
-    return http->multi ? FERRY_OK : make_multi(http);
+    client->n_easies++;
+    fy_timer_unset(&client->multi_timer);
+    return client->multi ? FERRY_OK : make_multi(client);
 }
 
 void fy_client_free_easy(struct fy_call *call)
 {
-    struct fy_http *http = call->http;
+    struct fy_client *client = call->client;
     uint64_t until_ns;
 
     if (!call->easy)
@@ -147,11 +143,11 @@ void fy_client_free_easy(struct fy_call *call)
     curl_easy_cleanup(call->easy);
     call->easy = NULL;
     if (call->may_be_kept)
-        http->kept_until_ns = fy_http_deadline_ns(http, KEPT_MS);
-    if (--http->n_easies > 0)
+        client->kept_until_ns = fy_loop_deadline_ns(client->loop, KEPT_MS);
+    if (--client->n_easies > 0)
         return;
-    until_ns = fy_http_deadline_ns(http, IDLE_MS);
-    fy_timer_set(&http->multi_timer, until_ns > http->kept_until_ns ? until_ns : http->kept_until_ns);
+    until_ns = fy_loop_deadline_ns(client->loop, IDLE_MS);
+    fy_timer_set(&client->multi_timer, until_ns > client->kept_until_ns ? until_ns : client->kept_until_ns);
 }
 
 /* ---- Letting go of a call ---- */
@@ -170,14 +166,14 @@ static void free_call(struct fy_call *call)
     curl_slist_free_all(call->headers);
     fy_answer_head_release(&call->head);
     if (call->is_taken)
-        fy_watch_bury(call->http, &call->watch, call);
+        fy_watch_bury(call->client->loop, &call->watch, call);
     else
         free(call);
 }
 
 void fy_client_leave_curl(struct fy_call *call)
 {
-    (void)curl_multi_remove_handle(call->http->multi, call->easy); /* fine for one that was not with curl yet */
+    (void)curl_multi_remove_handle(call->client->multi, call->easy); /* fine for one that was not with curl yet */
 }
 
 void fy_client_leave(struct fy_call *call)
@@ -186,28 +182,27 @@ void fy_client_leave(struct fy_call *call)
         fy_client_leave_curl(call);
         return;
     }
-    fy_watch_end(call->http, &call->watch);
+    fy_watch_end(call->client->loop, &call->watch);
     close(call->fd);
     call->fd = -1;
 }
 
-int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const struct fy_call_events *events, void *arg,
-                   struct fy_call **ret_call)
+int fy_client_call(struct fy_client *client, const struct fy_call_spec *spec, const struct fy_call_events *events,
+                   void *arg, struct fy_call **ret_call)
 {
-    struct fy_http *http = fy_http_of(net);
     struct fy_target target;
     struct fy_call *call;
     int err = fy_client_read_target(spec->url, &target);
 
     if (err)
         return err;
-    if (!target.is_https && !fy_client_tls_allows_plain(http, spec->member))
+    if (!target.is_https && !fy_client_tls_allows_plain(client->cfg->tls, spec->member))
         return FERRY_ERR_TLS;
     call = calloc(1, sizeof(*call));
     if (!call)
         return FERRY_ERR_NOMEM;
-    call->object.ops = net->ops;
-    call->http = http;
+    call->object.ops = client->ops;
+    call->client = client;
     call->fd = -1;
     call->events = *events;
     call->arg = arg;
@@ -215,12 +210,12 @@ int fy_client_call(struct fy_net *net, const struct fy_call_spec *spec, const st
     if (!err)
         err = fy_client_set_options(call, spec, target.is_https);
     if (!err && target.is_https)
-        err = fy_client_tls_init(&call->tls, http, call->easy, target.host, spec->member);
+        err = fy_client_tls_init(&call->tls, client->cfg->tls, call->easy, target.host, spec->member);
     if (err) {
         free_call(call);
         return err;
     }
-    fy_list_append(&http->calls_new, &call->node);
+    fy_list_append(&client->calls_new, &call->node);
     *ret_call = call;
     return FERRY_OK;
 }
@@ -231,14 +226,14 @@ void fy_client_wake(struct fy_call *call)
         return;
     call->is_body_paused = false; /* and curl is told when the loop works */
     fy_list_remove(&call->pause_node);
-    fy_list_append(&call->http->calls_woken, &call->pause_node);
+    fy_list_append(&call->client->calls_woken, &call->pause_node);
 }
 
 /* ---- Ending a call ---- */
 
-static void free_doomed(struct fy_http *http)
+static void free_doomed(struct fy_client *client)
 {
-    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_doomed));) {
+    for (struct fy_node *node; (node = fy_list_take_first(&client->calls_doomed));) {
         struct fy_call *call = fy_container(node, struct fy_call, node);
 
         fy_client_leave(call);
@@ -248,15 +243,15 @@ static void free_doomed(struct fy_http *http)
 
 void fy_client_cancel(struct fy_call *call)
 {
-    struct fy_http *http = call->http;
+    struct fy_client *client = call->client;
 
     call->is_canceled = true;
     if (!fy_node_is_linked(&call->node))
         return; /* its on_end runs, and it is freed after that */
     fy_list_remove(&call->node);
-    fy_list_append(&http->calls_doomed, &call->node);
-    if (!http->in_curl)
-        free_doomed(http);
+    fy_list_append(&client->calls_doomed, &call->node);
+    if (!client->in_curl)
+        free_doomed(client);
 }
 
 bool fy_client_call_vitals(const struct fy_call *call, struct fy_vitals *ret_vitals)
@@ -328,18 +323,19 @@ void fy_client_finish(struct fy_call *call, CURLcode code)
 
 /* ---- Driving curl ---- */
 
-static void act(struct fy_http *http, int fd, int what)
+static void act(struct fy_client *client, int fd, int what)
 {
     int n_running;
 
-    http->in_curl = true;
-    (void)curl_multi_socket_action(http->multi, fd, what, &n_running); /* a transfer's failure is in its message */
-    http->in_curl = false;
-    http->curl_has_acted = true;
+    client->in_curl = true;
+    (void)curl_multi_socket_action(client->multi, fd, what, &n_running); /* a transfer's failure is in its message */
+    client->in_curl = false;
+    client->curl_has_acted = true;
 }
 
-void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events)
+static void client_on_socket(void *arg, int fd, uint32_t events)
 {
+    struct fy_client *client = arg;
     int what = 0;
 
     if (events & (EPOLLIN | EPOLLHUP))
@@ -348,62 +344,64 @@ void fy_client_on_socket(struct fy_http *http, uint64_t datum, uint32_t events)
         what |= CURL_CSELECT_OUT;
     if (events & EPOLLERR)
         what |= CURL_CSELECT_ERR;
-    act(http, (int)(datum >> 1), what); /* curl passes over a descriptor that it closed since */
+    act(client, fd, what); /* curl passes over a descriptor that it closed since */
 }
 
-bool fy_client_has_work(const struct fy_http *http)
+static bool client_has_work(const struct fy_loop_part *part)
 {
-    return http->curl_is_due || http->curl_has_acted || !fy_list_is_empty(&http->calls_new) ||
-           !fy_list_is_empty(&http->calls_doomed) || !fy_list_is_empty(&http->calls_woken) ||
-           !fy_list_is_empty(&http->calls_rested) || !fy_list_is_empty(&http->calls_headed);
+    const struct fy_client *client = fy_container_const(part, struct fy_client, part);
+
+    return client->curl_is_due || client->curl_has_acted || !fy_list_is_empty(&client->calls_new) ||
+           !fy_list_is_empty(&client->calls_doomed) || !fy_list_is_empty(&client->calls_woken) ||
+           !fy_list_is_empty(&client->calls_rested) || !fy_list_is_empty(&client->calls_headed);
 }
 
 /* Curl goes on with a paused body by a timeout of its own, which is due at once. */
-static void unpause_woken(struct fy_http *http)
+static void unpause_woken(struct fy_client *client)
 {
-    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_woken));) {
+    for (struct fy_node *node; (node = fy_list_take_first(&client->calls_woken));) {
         struct fy_call *call = fy_container(node, struct fy_call, pause_node);
 
         if (call->is_canceled)
             continue;
-        http->in_curl = true;
+        client->in_curl = true;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
-        http->in_curl = false;
+        client->in_curl = false;
     }
 }
 
 /* Let the streams go on that had their share of the last turn: what curl kept of them comes at once. */
-static void resume_rested(struct fy_http *http)
+static void resume_rested(struct fy_client *client)
 {
-    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_rested));) {
+    for (struct fy_node *node; (node = fy_list_take_first(&client->calls_rested));) {
         struct fy_call *call = fy_container(node, struct fy_call, rest_node);
 
         if (call->is_canceled)
             continue;
-        http->in_curl = true;
+        client->in_curl = true;
         (void)curl_easy_pause(call->easy, CURLPAUSE_CONT); /* it fails with what the transfer's message tells */
-        http->in_curl = false;
-        http->curl_has_acted = true;
+        client->in_curl = false;
+        client->curl_has_acted = true;
     }
 }
 
-static void add_new(struct fy_http *http)
+static void add_new(struct fy_client *client)
 {
-    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_new));) {
+    for (struct fy_node *node; (node = fy_list_take_first(&client->calls_new));) {
         struct fy_call *call = fy_container(node, struct fy_call, node);
 
-        fy_list_append(&http->calls, &call->node);
-        if (curl_multi_add_handle(http->multi, call->easy) != CURLM_OK)
+        fy_list_append(&client->calls, &call->node);
+        if (curl_multi_add_handle(client->multi, call->easy) != CURLM_OK)
             fy_client_finish(call, CURLE_OUT_OF_MEMORY);
     }
 }
 
-static void read_messages(struct fy_http *http)
+static void read_messages(struct fy_client *client)
 {
     CURLMsg *msg;
     int n_left;
 
-    while ((msg = curl_multi_info_read(http->multi, &n_left))) {
+    while ((msg = curl_multi_info_read(client->multi, &n_left))) {
         CURLcode code = msg->data.result; /* msg dies with the removal */
         char *private = NULL;
         struct fy_call *call;
@@ -424,67 +422,80 @@ static bool is_closed(const struct fy_call *call)
 }
 
 /* Curl reads to the end of a connection, and goes on waiting for what is to be sent by it. */
-static void end_closed(struct fy_http *http)
+static void end_closed(struct fy_client *client)
 {
-    for (struct fy_node *node = fy_list_first(&http->calls_paused), *next; node; node = next) {
+    for (struct fy_node *node = fy_list_first(&client->calls_paused), *next; node; node = next) {
         struct fy_call *call = fy_container(node, struct fy_call, pause_node);
 
-        next = fy_list_next(&http->calls_paused, node);
+        next = fy_list_next(&client->calls_paused, node);
         if (call->is_canceled || !is_closed(call))
             continue;
         fy_client_leave_curl(call);
         fy_client_finish(call, CURLE_GOT_NOTHING);
-        next = fy_list_first(&http->calls_paused); /* the user may have ended others */
+        next = fy_list_first(&client->calls_paused); /* the user may have ended others */
     }
 }
 
-void fy_client_work(struct fy_http *http)
+static void client_work(struct fy_loop_part *part)
 {
-    fy_client_take_headed(http);
-    add_new(http);
-    unpause_woken(http);
-    resume_rested(http);
-    if (http->curl_is_due) {
-        http->curl_is_due = false;
-        act(http, CURL_SOCKET_TIMEOUT, 0);
+    struct fy_client *client = fy_container(part, struct fy_client, part);
+
+    fy_client_take_headed(client);
+    add_new(client);
+    unpause_woken(client);
+    resume_rested(client);
+    if (client->curl_is_due) {
+        client->curl_is_due = false;
+        act(client, CURL_SOCKET_TIMEOUT, 0);
     }
-    free_doomed(http); /* before their messages are read */
-    if (http->curl_has_acted) {
-        http->curl_has_acted = false;
-        read_messages(http);
-        end_closed(http);
+    free_doomed(client); /* before their messages are read */
+    if (client->curl_has_acted) {
+        client->curl_has_acted = false;
+        read_messages(client);
+        end_closed(client);
     }
 }
 
-void fy_client_end_turn(struct fy_http *http)
+static void client_end_turn(struct fy_loop_part *part)
 {
-    http->n_turns++;
-    fy_list_splice(&http->calls_rested, &http->calls_full);
+    struct fy_client *client = fy_container(part, struct fy_client, part);
+
+    fy_list_splice(&client->calls_rested, &client->calls_full);
 }
 
 /* ---- Life ---- */
 
-int fy_client_init(struct fy_http *http)
+static const struct fy_loop_part_ops part_ops = {
+    .has_work = client_has_work,
+    .work = client_work,
+    .end_turn = client_end_turn,
+};
+
+int fy_client_init(struct fy_client *client, struct fy_loop *loop, const struct fy_http_config *cfg,
+                   const struct fy_net_ops *ops)
 {
-    fy_list_init(&http->calls_new);
-    fy_list_init(&http->calls);
-    fy_list_init(&http->calls_doomed);
-    fy_list_init(&http->calls_paused);
-    fy_list_init(&http->calls_woken);
-    fy_list_init(&http->calls_full);
-    fy_list_init(&http->calls_rested);
-    fy_list_init(&http->calls_headed);
-    fy_timer_init(&http->curl_timer, &http->timers, on_curl_timer, http);
-    fy_timer_init(&http->multi_timer, &http->timers, on_multi_timer, http);
+    *client = (struct fy_client){.loop = loop, .cfg = cfg, .ops = ops};
+    fy_loop_add_part(loop, &client->part, &part_ops);
+    fy_loop_set_on_bare(loop, client_on_socket, client);
+    fy_list_init(&client->calls_new);
+    fy_list_init(&client->calls);
+    fy_list_init(&client->calls_doomed);
+    fy_list_init(&client->calls_paused);
+    fy_list_init(&client->calls_woken);
+    fy_list_init(&client->calls_full);
+    fy_list_init(&client->calls_rested);
+    fy_list_init(&client->calls_headed);
+    fy_timer_init(&client->curl_timer, &client->loop->timers, on_curl_timer, client);
+    fy_timer_init(&client->multi_timer, &client->loop->timers, on_multi_timer, client);
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
-void fy_client_release(struct fy_http *http)
+void fy_client_release(struct fy_client *client)
 {
-    assert(fy_list_is_empty(&http->calls_new) && fy_list_is_empty(&http->calls));
-    free_doomed(http);
-    assert(http->n_easies == 0);
-    fy_timer_unset(&http->multi_timer);
-    free_multi(http);
+    assert(fy_list_is_empty(&client->calls_new) && fy_list_is_empty(&client->calls));
+    free_doomed(client);
+    assert(client->n_easies == 0);
+    fy_timer_unset(&client->multi_timer);
+    free_multi(client);
     curl_global_cleanup();
 }

@@ -96,17 +96,17 @@ static int set_options(struct fy_client_tls *tls, CURL *easy)
     return set_bundle(tls, easy);
 }
 
-int fy_client_tls_init(struct fy_client_tls *tls, struct fy_http *http, CURL *easy, const char *host, uint64_t member)
+int fy_client_tls_init(struct fy_client_tls *tls, struct fy_tls *used, CURL *easy, const char *host, uint64_t member)
 {
     size_t len = strlen(host);
     int err;
 
-    if (!http->cfg.tls)
+    if (!used)
         return FERRY_ERR_TLS_CONFIG;
     if (len >= sizeof(tls->host))
         return FERRY_ERR_URL;
     memcpy(tls->host, host, len + 1);
-    tls->tls = http->cfg.tls;
+    tls->tls = used;
     tls->policy = fy_tls_policy(tls->tls);
     tls->member = member;
     err = set_options(tls, easy);
@@ -115,14 +115,14 @@ int fy_client_tls_init(struct fy_client_tls *tls, struct fy_http *http, CURL *ea
     return err;
 }
 
-bool fy_client_tls_allows_plain(const struct fy_http *http, uint64_t member)
+bool fy_client_tls_allows_plain(struct fy_tls *tls, uint64_t member)
 {
     struct fy_tls_policy *policy;
     bool is_bound;
 
-    if (!http->cfg.tls || member == 0)
+    if (!tls || member == 0)
         return true;
-    policy = fy_tls_policy(http->cfg.tls);
+    policy = fy_tls_policy(tls);
     is_bound = policy->cfg.verify_member;
     fy_tls_policy_unref(policy);
     return !is_bound;

@@ -4,7 +4,11 @@
 #ifndef FY_NET_HTTP_CLIENT_TLS_H
 #define FY_NET_HTTP_CLIENT_TLS_H
 
-#include "net/http/http_internal.h"
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include "net/tls/judge.h"
 
 /* A part of its call; zeroed for one without TLS. */
@@ -17,11 +21,11 @@ struct fy_client_tls {
     bool is_counted;
 };
 
-/* FERRY_OK, or FERRY_ERR_TLS_CONFIG (no TLS here, or a curl that we cannot use), _URL, _NOMEM; then released. */
-int fy_client_tls_init(struct fy_client_tls *tls, struct fy_http *http, CURL *easy, const char *host, uint64_t member);
+/* used may be NULL.  FERRY_OK, or FERRY_ERR_TLS_CONFIG (no TLS here, or a curl that we cannot use), _URL, _NOMEM; then released. */
+int fy_client_tls_init(struct fy_client_tls *tls, struct fy_tls *used, CURL *easy, const char *host, uint64_t member);
 
 /* May the member be called without TLS?  Not when members are bound to certificates. */
-bool fy_client_tls_allows_plain(const struct fy_http *http, uint64_t member);
+bool fy_client_tls_allows_plain(struct fy_tls *tls, uint64_t member);
 void fy_client_tls_release(struct fy_client_tls *tls);
 
 /* The other side has answered. */

@@ -33,9 +33,9 @@
 #define ROOM_INTERVAL_MS 2 /* between two such */
 #define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed for another as well */
 
-static uint64_t head_timeout_ms(const struct fy_http *http)
+static uint64_t head_timeout_ms(const struct fy_listener *listener)
 {
-    return UINT64_C(1500) * http->cfg.idle_timeout_s;
+    return UINT64_C(1500) * listener->cfg->idle_timeout_s;
 }
 
 void fy_conn_await_head(struct fy_conn *conn)
@@ -45,8 +45,8 @@ void fy_conn_await_head(struct fy_conn *conn)
     if (fy_node_is_linked(&conn->head_node)) /* a request that failed in its head was just completed */
         fy_list_remove(&conn->head_node);
     fy_unparsed_was_of_use(conn);
-    conn->since_ns = listener->http->now_ns;
-    conn->head_deadline_ns = listener->http->now_ns + head_timeout_ms(listener->http) * FY_NS_PER_MS;
+    conn->since_ns = listener->loop->now_ns;
+    conn->head_deadline_ns = listener->loop->now_ns + head_timeout_ms(listener) * FY_NS_PER_MS;
     fy_list_append(&listener->heads, &conn->head_node);
     if (!fy_timer_is_set(&listener->head_timer))
         fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
@@ -66,7 +66,7 @@ void fy_conn_body_moved(struct fy_conn *conn, size_t len)
     if (conn->n_moved < MIN_BODY_PROGRESS)
         return;
     conn->n_moved = 0;
-    conn->since_ns = conn->listener->http->now_ns;
+    conn->since_ns = conn->listener->loop->now_ns;
 }
 
 void fy_conn_break(struct fy_conn *conn, bool is_hard)
@@ -85,7 +85,7 @@ static void on_head_timer(void *arg)
     for (struct fy_node *node; (node = fy_list_first(&listener->heads));) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
 
-        if (conn->head_deadline_ns > listener->http->now_ns) {
+        if (conn->head_deadline_ns > listener->loop->now_ns) {
             fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
             return;
         }
@@ -107,13 +107,12 @@ static int error_of_socket(int fd)
 
 static uint64_t opening_timeout_ns(const struct fy_listener *listener)
 {
-    const struct fy_http *http = listener->http;
     struct fy_tls_policy *policy;
     uint64_t ms;
 
     if (!listener->is_tls)
-        return http->cfg.idle_timeout_s * FY_NS_PER_S;
-    policy = fy_tls_policy(http->cfg.tls);
+        return listener->cfg->idle_timeout_s * FY_NS_PER_S;
+    policy = fy_tls_policy(listener->cfg->tls);
     ms = policy->cfg.handshake_timeout_ms;
     fy_tls_policy_unref(policy);
     return ms * FY_NS_PER_MS;
@@ -123,7 +122,7 @@ static void await_opening(struct fy_conn *conn)
 {
     struct fy_listener *listener = conn->listener;
 
-    conn->opened_ns = listener->http->now_ns;
+    conn->opened_ns = listener->loop->now_ns;
     fy_list_append(&listener->openings, &conn->opening_node);
     if (!fy_timer_is_set(&listener->opening_timer))
         fy_timer_set(&listener->opening_timer, conn->opened_ns + opening_timeout_ns(listener));
@@ -137,7 +136,7 @@ static void on_opening_timer(void *arg)
     for (struct fy_node *node; (node = fy_list_first(&listener->openings));) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, opening_node);
 
-        if (conn->opened_ns + timeout_ns > listener->http->now_ns) {
+        if (conn->opened_ns + timeout_ns > listener->loop->now_ns) {
             fy_timer_set(&listener->opening_timer, conn->opened_ns + timeout_ns);
             return;
         }
@@ -180,7 +179,7 @@ static void format_remote(const struct sockaddr *addr, socklen_t len, char *text
 static void rest(struct fy_listener *listener)
 {
     listener->is_accept_paused = true;
-    fy_watch_change(listener->http, &listener->accept_watch, 0);
+    fy_watch_change(listener->loop, &listener->accept_watch, 0);
 }
 
 static void resume(struct fy_listener *listener)
@@ -188,17 +187,17 @@ static void resume(struct fy_listener *listener)
     if (!listener->is_accept_paused || listener->is_closed)
         return;
     listener->is_accept_paused = false;
-    fy_watch_change(listener->http, &listener->accept_watch, EPOLLIN);
+    fy_watch_change(listener->loop, &listener->accept_watch, EPOLLIN);
 }
 
 static bool is_full(const struct fy_listener *listener)
 {
-    return listener->n_conns >= listener->http->cfg.max_connections;
+    return listener->n_conns >= listener->cfg->max_connections;
 }
 
 static bool is_older_than(const struct fy_listener *listener, uint64_t since_ns, uint64_t ms)
 {
-    return listener->http->now_ns - since_ns >= ms * FY_NS_PER_MS;
+    return listener->loop->now_ns - since_ns >= ms * FY_NS_PER_MS;
 }
 
 /* Silent for so long that no peer is, or not yet: the oldest of listener->openings. */
@@ -232,7 +231,7 @@ static bool is_trickling(const struct fy_conn *conn)
     const struct fy_request *req = conn->req;
 
     return req && req->is_begun && !req->is_whole && !req->is_paused && !req->out && !req->is_broken &&
-           is_older_than(conn->listener, conn->since_ns, UINT64_C(1000) * conn->listener->http->cfg.idle_timeout_s);
+           is_older_than(conn->listener, conn->since_ns, UINT64_C(1000) * conn->listener->cfg->idle_timeout_s);
 }
 
 static struct fy_conn *first_trickling(struct fy_listener *listener)
@@ -270,7 +269,7 @@ static void make_room(struct fy_listener *listener)
 
     rest(listener);
     fy_timer_set(&listener->accept_timer,
-                 fy_http_deadline_ns(listener->http, victim ? ROOM_INTERVAL_MS : MIN_SILENCE_MS));
+                 fy_loop_deadline_ns(listener->loop, victim ? ROOM_INTERVAL_MS : MIN_SILENCE_MS));
     if (!victim)
         return;
     if (fy_node_is_linked(&victim->opening_node))
@@ -287,11 +286,11 @@ static void pause_accept(struct fy_listener *listener, const char *cause)
 {
     unsigned long long n_held;
 
-    if (fy_log_fold_pass(&listener->accept_fold, listener->http->now_ns, &n_held))
-        fy_log(listener->http->cfg.log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu more not logged)",
+    if (fy_log_fold_pass(&listener->accept_fold, listener->loop->now_ns, &n_held))
+        fy_log(listener->cfg->log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu more not logged)",
                listener->url, cause, n_held);
     rest(listener);
-    fy_timer_set(&listener->accept_timer, fy_http_deadline_ns(listener->http, ACCEPT_PAUSE_MS));
+    fy_timer_set(&listener->accept_timer, fy_loop_deadline_ns(listener->loop, ACCEPT_PAUSE_MS));
 }
 
 static void on_accept_timer(void *arg)
@@ -319,8 +318,8 @@ static void forget(struct fy_conn *conn)
     if (!is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
         resume(listener);
     fy_server_tls_release(conn);
-    fy_watch_end(listener->http, &conn->watch);
-    fy_watch_bury(listener->http, &conn->watch, conn);
+    fy_watch_end(listener->loop, &conn->watch);
+    fy_watch_bury(listener->loop, &conn->watch, conn);
 }
 
 /*
@@ -419,7 +418,7 @@ static void give(struct fy_conn *conn)
         return;
     }
     if (conn->watch.fn)
-        fy_watch_change(listener->http, &conn->watch, FY_CONN_EVENTS);
+        fy_watch_change(listener->loop, &conn->watch, FY_CONN_EVENTS);
     conn->is_given = true;
     fy_list_append(&listener->given, &conn->given_node);
     listener->is_due = true;
@@ -484,8 +483,8 @@ static void accept_one(struct fy_listener *listener, int fd, const struct sockad
     listener->n_conns++;
     await_opening(conn);
     /* Without it (memory is short) a client's end is only seen when something is sent. */
-    (void)fy_watch_start(listener->http, &conn->watch, fd, FY_CONN_EVENTS, on_conn_event);
-    fy_vitals_watch(listener->http, fd);
+    (void)fy_watch_start(listener->loop, &conn->watch, fd, FY_CONN_EVENTS, on_conn_event);
+    fy_vitals_watch(listener->cfg->link_timeout_ms, fd);
     look_at_first(conn);
 }
 
@@ -541,7 +540,7 @@ void fy_conns_look_at_half_closed(struct fy_listener *listener)
 
 void fy_conns_init(struct fy_listener *listener)
 {
-    struct fy_timers *timers = &listener->http->timers;
+    struct fy_timers *timers = &listener->loop->timers;
 
     fy_list_init(&listener->conns);
     fy_list_init(&listener->given);

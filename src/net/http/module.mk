@@ -6,13 +6,16 @@ libferry_core_la_SOURCES += \
 	src/net/http/call.c \
 	src/net/http/call.h \
 	src/net/http/client.c \
+	src/net/http/client.h \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
 	src/net/http/conn.c \
 	src/net/http/http.c \
 	src/net/http/http.h \
-	src/net/http/http_internal.h \
 	src/net/http/linger.c \
+	src/net/http/linger.h \
+	src/net/http/loop.c \
+	src/net/http/loop.h \
 	src/net/http/outflow.c \
 	src/net/http/raw_answer.c \
 	src/net/http/request.c \
@@ -22,4 +25,5 @@ libferry_core_la_SOURCES += \
 	src/net/http/server_tls.h \
 	src/net/http/taken.c \
 	src/net/http/unparsed.c \
-	src/net/http/vitals.c
+	src/net/http/vitals.c \
+	src/net/http/vitals.h

@@ -35,9 +35,9 @@ static struct fy_listener *listener_of(const struct fy_outflow *out)
     return out->req->conn->listener;
 }
 
-static uint64_t write_timeout_ns(const struct fy_http *http)
+static uint64_t write_timeout_ns(const struct fy_listener *listener)
 {
-    return http->cfg.write_timeout_ms * FY_NS_PER_MS;
+    return listener->cfg->write_timeout_ms * FY_NS_PER_MS;
 }
 
 /* ---- Bytes that are on their way ---- */
@@ -53,16 +53,16 @@ void fy_outflow_note_unsent(struct fy_outflow *out)
     struct fy_listener *listener = listener_of(out);
 
     fy_outflow_forget_unsent(out);
-    out->unsent_since_ns = listener->http->now_ns;
+    out->unsent_since_ns = listener->loop->now_ns;
     fy_list_append(&listener->unsent, &out->unsent_node);
     if (!fy_timer_is_set(&listener->unsent_timer))
-        fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + write_timeout_ns(listener->http));
+        fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + write_timeout_ns(listener));
 }
 
 void fy_outflow_on_unsent_timer(void *arg)
 {
     struct fy_listener *listener = arg;
-    uint64_t timeout_ns = write_timeout_ns(listener->http);
+    uint64_t timeout_ns = write_timeout_ns(listener);
     struct fy_node *node = fy_list_first(&listener->unsent);
     struct fy_outflow *out;
 
@@ -71,7 +71,7 @@ void fy_outflow_on_unsent_timer(void *arg)
     out = fy_container(node, struct fy_outflow, unsent_node);
     /* Set first: what follows may close the listener, and one that is late takes its successor with it. */
     fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + timeout_ns);
-    if (out->unsent_since_ns + timeout_ns > listener->http->now_ns)
+    if (out->unsent_since_ns + timeout_ns > listener->loop->now_ns)
         return;
     fy_outflow_forget_unsent(out);
     fy_request_drop(out->req, FERRY_ERR_TIMEOUT);
@@ -81,7 +81,7 @@ void fy_outflow_on_unsent_timer(void *arg)
 
 static void trim(struct fy_outflow *out, char *buf, size_t cap)
 {
-    uint64_t now_ns = listener_of(out)->http->now_ns;
+    uint64_t now_ns = listener_of(out)->loop->now_ns;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     size_t head = (size_t)(-(uintptr_t)buf & (page - 1)); /* up to the first whole page */
 
@@ -148,7 +148,7 @@ static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
 struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct fy_header *headers, size_t n_headers,
                                            const struct fy_outflow_source *source, void *arg)
 {
-    unsigned timeout_ms = req->conn->listener->http->cfg.write_timeout_ms;
+    unsigned timeout_ms = req->conn->listener->cfg->write_timeout_ms;
     struct fy_outflow *out = calloc(1, sizeof(*out));
     struct MHD_Response *response;
 

@@ -85,7 +85,7 @@ static void on_timer(void *arg)
 {
     struct fy_request *req = arg;
 
-    fy_watch_change(req->conn->listener->http, &req->conn->watch, FY_CONN_EVENTS);
+    fy_watch_change(req->conn->listener->loop, &req->conn->watch, FY_CONN_EVENTS);
     end(req, false);
 }
 
@@ -96,7 +96,7 @@ void fy_raw_answer_release(struct fy_request *req)
     if (!req->raw.text)
         return;
     forget(&req->raw);
-    fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS);
+    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS);
 }
 
 /* ---- Writing ------------------------------------------------------------------------------------------------------
@@ -136,9 +136,9 @@ static enum written write_on(struct fy_request *req)
 
 static void set_deadline(struct fy_request *req)
 {
-    struct fy_http *http = req->conn->listener->http;
+    const struct fy_listener *listener = req->conn->listener;
 
-    fy_timer_set(&req->raw.timer, fy_http_deadline_ns(http, UINT64_C(1000) * http->cfg.idle_timeout_s));
+    fy_timer_set(&req->raw.timer, fy_loop_deadline_ns(listener->loop, UINT64_C(1000) * listener->cfg->idle_timeout_s));
 }
 
 bool fy_raw_answer_take_event(struct fy_conn *conn)
@@ -156,7 +156,7 @@ bool fy_raw_answer_take_event(struct fy_conn *conn)
             set_deadline(req);
         return true;
     }
-    fy_watch_change(conn->listener->http, &conn->watch, FY_CONN_EVENTS);
+    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS);
     end(req, written == ALL);
     return true;
 }
@@ -165,14 +165,14 @@ bool fy_raw_answer_take_event(struct fy_conn *conn)
 static bool await_room(struct fy_request *req)
 {
     struct fy_conn *conn = req->conn;
-    struct fy_http *http = conn->listener->http;
+    struct fy_loop *loop = conn->listener->loop;
 
     if (!conn->watch.fn)
         return false;
     req->is_paused = true;
-    fy_timer_init(&req->raw.timer, &http->timers, on_timer, req);
+    fy_timer_init(&req->raw.timer, &loop->timers, on_timer, req);
     set_deadline(req);
-    fy_watch_change(http, &conn->watch, EPOLLOUT);
+    fy_watch_change(loop, &conn->watch, EPOLLOUT);
     return true;
 }
 

@@ -119,7 +119,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method, const
         fy_list_remove(&req->conn->head_node);
     req->conn->was_heard = true;
     fy_unparsed_was_of_use(req->conn);
-    req->conn->since_ns = listener->http->now_ns;
+    req->conn->since_ns = listener->loop->now_ns;
     req->conn->n_moved = 0;
     req->method = method;
     req->is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
@@ -236,9 +236,9 @@ void fy_request_on_completed(void *cls, struct MHD_Connection *mhd, void **reque
             req->events.on_gone(req->arg);
     }
     if (req->must_linger && !listener->is_closed)
-        fy_linger(listener->http, conn->fd, MAX_LINGERED);
+        fy_linger(&listener->server->lingering, conn->fd, MAX_LINGERED);
     if (req->out && mhd) /* an outflow's connection is exempt; a next request's is not */
-        (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->http->cfg.idle_timeout_s);
+        (void)MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, listener->cfg->idle_timeout_s);
     if (req->response)
         MHD_destroy_response(req->response);
     fy_raw_answer_release(req);
@@ -367,7 +367,7 @@ void fy_server_request_resume_body(struct fy_request *req)
     if (!req->is_paused)
         return;
     req->is_paused = false;
-    req->conn->since_ns = req->conn->listener->http->now_ns; /* the pause was ours */
+    req->conn->since_ns = req->conn->listener->loop->now_ns; /* the pause was ours */
     fy_bulk_watch(req);
     if (!req->is_bulk)
         fy_request_resume(req);

@@ -53,7 +53,7 @@ static bool is_due(const struct fy_listener *listener)
 
 static void stop(struct fy_listener *listener)
 {
-    struct fy_http *http = listener->http;
+    struct fy_loop *loop = listener->loop;
 
     if (!fy_list_is_empty(&listener->given))
         (void)MHD_run(listener->daemon); /* before 1.0.9 its stop may crash on connections that it has not started */
@@ -64,7 +64,7 @@ static void stop(struct fy_listener *listener)
     fy_conns_release(listener);
     fy_timer_unset(&listener->unsent_timer);
     free(listener->url);
-    fy_watch_bury(http, &listener->accept_watch, listener);
+    fy_watch_bury(loop, &listener->accept_watch, listener);
 }
 
 void fy_listener_enter(struct fy_listener *listener)
@@ -91,41 +91,45 @@ static void run(struct fy_listener *listener)
     fy_listener_leave(listener);
 }
 
-static struct fy_listener *next_due(const struct fy_http *http)
+static struct fy_listener *next_due(const struct fy_server *server)
 {
-    for (struct fy_node *node = fy_list_first(&http->listeners); node; node = fy_list_next(&http->listeners, node)) {
+    for (struct fy_node *node = fy_list_first(&server->listeners); node; node = fy_list_next(&server->listeners, node)) {
         struct fy_listener *listener = fy_container(node, struct fy_listener, node);
 
-        if (listener->pass != http->pass && is_due(listener))
+        if (listener->pass != server->pass && is_due(listener))
             return listener;
     }
     return NULL;
 }
 
-bool fy_server_has_work(const struct fy_http *http)
+static bool server_has_work(const struct fy_loop_part *part)
 {
-    for (struct fy_node *node = fy_list_first(&http->listeners); node; node = fy_list_next(&http->listeners, node))
+    const struct fy_server *server = fy_container_const(part, struct fy_server, part);
+
+    for (struct fy_node *node = fy_list_first(&server->listeners); node; node = fy_list_next(&server->listeners, node))
         if (is_due(fy_container(node, struct fy_listener, node)))
             return true;
     return false;
 }
 
-void fy_server_work(struct fy_http *http)
+static void server_work(struct fy_loop_part *part)
 {
+    struct fy_server *server = fy_container(part, struct fy_server, part);
     struct fy_listener *listener;
 
-    http->pass++; /* searched from the start each time, for a handler may close any listener */
-    while ((listener = next_due(http))) {
-        listener->pass = http->pass;
+    server->pass++; /* searched from the start each time, for a handler may close any listener */
+    while ((listener = next_due(server))) {
+        listener->pass = server->pass;
         run(listener);
     }
 }
 
-uint64_t fy_server_timeout_ms(const struct fy_http *http)
+static uint64_t server_timeout_ms(const struct fy_loop_part *part)
 {
+    const struct fy_server *server = fy_container_const(part, struct fy_server, part);
     uint64_t least_ms = FY_NEVER;
 
-    for (struct fy_node *node = fy_list_first(&http->listeners); node; node = fy_list_next(&http->listeners, node)) {
+    for (struct fy_node *node = fy_list_first(&server->listeners); node; node = fy_list_next(&server->listeners, node)) {
         uint64_t ms = daemon_timeout_ms(fy_container(node, struct fy_listener, node));
 
         least_ms = ms < least_ms ? ms : least_ms;
@@ -141,7 +145,7 @@ static void on_log(void *cls, const char *format, va_list args) __attribute__((f
 static void on_log(void *cls, const char *format, va_list args)
 {
     struct fy_listener *listener = cls;
-    const struct fy_log *log = listener->http->cfg.log;
+    const struct fy_log *log = listener->cfg->log;
     char text[256];
 
     fy_server_tls_on_log(listener);
@@ -235,7 +239,7 @@ static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struc
 /* The parts of a listener that stop() does not take down, in the order of their making. */
 static void free_half_built(struct fy_listener *listener)
 {
-    fy_watch_end(listener->http, &listener->accept_watch);
+    fy_watch_end(listener->loop, &listener->accept_watch);
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
     fy_conns_release(listener);
@@ -246,36 +250,38 @@ static void free_half_built(struct fy_listener *listener)
 
 static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
 {
-    struct fy_http *http = listener->http;
+    struct fy_loop *loop = listener->loop;
 
     listener->is_tls = url->is_https;
     listener->url = format_url(url, fd);
     if (!listener->url)
         return FERRY_ERR_NOMEM;
-    listener->daemon = start_daemon(listener, &http->cfg);
+    listener->daemon = start_daemon(listener, listener->cfg);
     if (!listener->daemon)
         return FERRY_ERR_LISTEN;
-    if (fy_watch_start(http, &listener->accept_watch, fd, EPOLLIN, fy_conns_on_acceptable) != FERRY_OK ||
-        fy_watch_start(http, &listener->daemon_watch,
+    if (fy_watch_start(loop, &listener->accept_watch, fd, EPOLLIN, fy_conns_on_acceptable) != FERRY_OK ||
+        fy_watch_start(loop, &listener->daemon_watch,
                        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN,
                        on_daemon_ready) != FERRY_OK)
         return FERRY_ERR_LISTEN;
     return FERRY_OK;
 }
 
-static struct fy_listener *new_listener(struct fy_http *http, fy_request_fn *fn, void *arg)
+static struct fy_listener *new_listener(struct fy_server *server, fy_request_fn *fn, void *arg)
 {
     struct fy_listener *listener = calloc(1, sizeof(*listener));
 
     if (!listener)
         return NULL;
-    listener->object.ops = http->net.ops;
-    listener->http = http;
+    listener->object.ops = server->ops;
+    listener->server = server;
+    listener->loop = server->loop;
+    listener->cfg = server->cfg;
     listener->fn = fn;
     listener->arg = arg;
     fy_conns_init(listener);
     fy_list_init(&listener->unsent);
-    fy_timer_init(&listener->unsent_timer, &http->timers, fy_outflow_on_unsent_timer, listener);
+    fy_timer_init(&listener->unsent_timer, &server->loop->timers, fy_outflow_on_unsent_timer, listener);
     return listener;
 }
 
@@ -285,10 +291,9 @@ static void say_cause(const struct fy_url *url, const char *cause, char *ret_det
         snprintf(ret_detail, detail_size, url->is_ipv6 ? "[%s]:%u: %s" : "%s:%u: %s", url->host, url->port, cause);
 }
 
-int fy_server_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg,
+int fy_server_listen(struct fy_server *server, const char *url, fy_request_fn *fn, void *arg,
                      struct fy_listener **ret_listener, char *ret_detail, size_t detail_size)
 {
-    struct fy_http *http = fy_http_of(net);
     struct fy_listener *listener;
     struct fy_url parsed;
     const char *cause;
@@ -297,14 +302,14 @@ int fy_server_listen(struct fy_net *net, const char *url, fy_request_fn *fn, voi
 
     if (err)
         return err;
-    if (parsed.is_https && !http->cfg.tls)
+    if (parsed.is_https && !server->cfg->tls)
         return FERRY_ERR_TLS_CONFIG;
     fd = bind_url(&parsed, &cause);
     if (fd < 0) {
         say_cause(&parsed, cause, ret_detail, detail_size);
         return FERRY_ERR_LISTEN;
     }
-    listener = new_listener(http, fn, arg);
+    listener = new_listener(server, fn, arg);
     err = listener ? build(listener, &parsed, fd) : FERRY_ERR_NOMEM;
     if (err) {
         if (err == FERRY_ERR_LISTEN)
@@ -314,7 +319,7 @@ int fy_server_listen(struct fy_net *net, const char *url, fy_request_fn *fn, voi
         close(fd);
         return err;
     }
-    fy_list_append(&http->listeners, &listener->node);
+    fy_list_append(&server->listeners, &listener->node);
     *ret_listener = listener;
     return FERRY_OK;
 }
@@ -326,15 +331,39 @@ const char *fy_server_listener_url(const struct fy_listener *listener)
 
 void fy_server_listener_close(struct fy_listener *listener)
 {
-    struct fy_http *http = listener->http;
+    struct fy_loop *loop = listener->loop;
 
     if (listener->is_closed)
         return; /* from inside an on_gone of the first close */
     listener->is_closed = true;
-    fy_watch_end(http, &listener->accept_watch);
+    fy_watch_end(loop, &listener->accept_watch);
     close(listener->accept_watch.fd);
-    fy_watch_end(http, &listener->daemon_watch);
+    fy_watch_end(loop, &listener->daemon_watch);
     fy_conns_drop(listener);
     if (!listener->is_running)
         stop(listener);
+}
+
+/* ---- Life ---- */
+
+void fy_server_init(struct fy_server *server, struct fy_loop *loop, const struct fy_http_config *cfg,
+                    const struct fy_net_ops *ops)
+{
+    static const struct fy_loop_part_ops part_ops = {
+        .has_work = server_has_work,
+        .work = server_work,
+        .timeout_ms = server_timeout_ms,
+    };
+
+    *server = (struct fy_server){.loop = loop, .cfg = cfg, .ops = ops};
+    fy_list_init(&server->listeners);
+    fy_linger_init(&server->lingering, loop);
+    fy_outflows_init(&server->outflows, loop); /* first: what they wrote may end a connection */
+    fy_loop_add_part(loop, &server->part, &part_ops);
+}
+
+void fy_server_release(struct fy_server *server)
+{
+    assert(fy_list_is_empty(&server->listeners));
+    fy_linger_release(&server->lingering);
 }

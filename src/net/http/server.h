@@ -14,9 +14,12 @@
 #include <sys/epoll.h>
 
 #include "base/log.h"
-#include "wire/chunk_writer.h"
-#include "net/http/http_internal.h"
+#include "net/http/http.h"
+#include "net/http/linger.h"
+#include "net/http/loop.h"
 #include "net/http/server_tls.h"
+#include "net/http/vitals.h"
+#include "wire/chunk_writer.h"
 
 /* What is left of a request's body is read so far when it was answered early; net.h promises the number. */
 #define FY_MAX_SWALLOWED ((size_t)256 << 10)
@@ -24,10 +27,30 @@
 /* What a connection's own watch is for, unless bulk.c reads or raw_answer.c writes. */
 #define FY_CONN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
 
+/* The outflows of a server that are written past libmicrohttpd, and have something to write. */
+struct fy_outflows {
+    struct fy_loop_part part;
+    struct fy_list ready;  /* struct fy_outflow.bypass.ready_node: may have something to write */
+    struct fy_list rested; /* the same: they have had their share of this turn */
+};
+
+struct fy_server {
+    struct fy_loop_part part;
+    struct fy_loop *loop;
+    const struct fy_http_config *cfg;
+    const struct fy_net_ops *ops; /* of every listener, request and outflow */
+    struct fy_list listeners;     /* struct fy_listener */
+    uint64_t pass;                /* of the work on listeners: each is run once in a pass */
+    struct fy_outflows outflows;
+    struct fy_lingering lingering;
+};
+
 struct fy_listener {
     struct fy_net_object object;
-    struct fy_http *http;
-    struct fy_node node;          /* http->listeners */
+    struct fy_server *server;
+    struct fy_loop *loop;             /* the server's */
+    const struct fy_http_config *cfg; /* the same */
+    struct fy_node node;              /* server->listeners */
     struct fy_watch accept_watch; /* the listening socket */
     struct fy_watch daemon_watch; /* libmicrohttpd's epoll set */
     struct MHD_Daemon *daemon;
@@ -131,7 +154,7 @@ struct fy_request {
 struct fy_bypass {
     bool is_begun;             /* chunks are written so */
     bool is_blocked;           /* the socket's buffer is full */
-    struct fy_node ready_node; /* http->outflows_ready or outflows_rested */
+    struct fy_node ready_node; /* outflows->ready or rested */
     struct fy_share share;     /* that it wrote of this turn */
     struct fy_chunk_writer chunk;
 };
@@ -153,6 +176,17 @@ struct fy_outflow {
 };
 
 /* ---- server.c ---- */
+
+/* cfg outlives the server.  Cannot fail. */
+void fy_server_init(struct fy_server *server, struct fy_loop *loop, const struct fy_http_config *cfg,
+                    const struct fy_net_ops *ops);
+void fy_server_release(struct fy_server *server); /* every listener is closed */
+
+/* As in net.h. */
+int fy_server_listen(struct fy_server *server, const char *url, fy_request_fn *fn, void *arg,
+                     struct fy_listener **ret_listener, char *ret_detail, size_t detail_size);
+const char *fy_server_listener_url(const struct fy_listener *listener);
+void fy_server_listener_close(struct fy_listener *listener);
 
 /* Around what may call handlers: a listener that one of them closes is stopped when it is left, and is gone then. */
 void fy_listener_enter(struct fy_listener *listener);
@@ -249,6 +283,8 @@ void fy_outflow_note_unsent(struct fy_outflow *out); /* bytes of it are on their
 void fy_outflow_forget_unsent(struct fy_outflow *out);
 
 /* ---- bypass.c ---- */
+
+void fy_outflows_init(struct fy_outflows *outflows, struct fy_loop *loop);
 
 void fy_bypass_begin(struct fy_outflow *out); /* libmicrohttpd has sent the head for chunks, and nothing of the body */
 void fy_bypass_end(struct fy_outflow *out);   /* it is about to be freed; also for one that never began */

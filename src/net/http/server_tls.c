@@ -40,11 +40,11 @@
 
 static void note_refused(struct fy_conn *conn, enum ferry_tls_refusal reason, const char *detail)
 {
-    const struct fy_http *http = conn->listener->http;
+    const struct fy_listener *listener = conn->listener;
 
     conn->tls.is_refused = true;
-    if (http->cfg.tls)
-        fy_tls_refused(http->cfg.tls, FY_TLS_ACCEPTING, reason, http->now_ns, conn->remote, detail);
+    if (listener->cfg->tls)
+        fy_tls_refused(listener->cfg->tls, FY_TLS_ACCEPTING, reason, listener->loop->now_ns, conn->remote, detail);
 }
 
 static gnutls_alert_description_t alert_of(enum ferry_tls_refusal reason, gnutls_session_t session)
@@ -77,7 +77,7 @@ static void refuse(struct fy_conn *conn, enum ferry_tls_refusal reason, const ch
 
     note_refused(conn, reason, detail);
     (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_of(reason, session)); /* a courtesy */
-    fy_linger(conn->listener->http, conn->fd, FY_MAX_SWALLOWED);
+    fy_linger(&conn->listener->server->lingering, conn->fd, FY_MAX_SWALLOWED);
 }
 
 /* ---- What the client offers ---- */
@@ -125,7 +125,7 @@ static int on_finished(struct fy_conn *conn)
         return GNUTLS_E_NO_CERTIFICATE_FOUND;
     }
     conn->tls.is_done = true;
-    fy_tls_count_done(conn->listener->http->cfg.tls, FY_TLS_ACCEPTING);
+    fy_tls_count_done(conn->listener->cfg->tls, FY_TLS_ACCEPTING);
     fy_conn_opened(conn);
     return 0;
 }
@@ -273,7 +273,7 @@ void fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd)
     /* GnuTLS sends a flight record by record; none may wait for the client's delayed acknowledgement of the first. */
     (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
-    tls->policy = fy_tls_policy(conn->listener->http->cfg.tls);
+    tls->policy = fy_tls_policy(conn->listener->cfg->tls);
     tls->session = session;
     gnutls_session_set_ptr(session, conn);
     /* Want of memory leaves the session with credentials that have no certificate: the handshake fails. */
@@ -333,23 +333,23 @@ bool fy_server_tls_check_first(struct fy_conn *conn, uint8_t first)
         note_refused(conn, FERRY_TLS_REFUSED_PLAIN, "");
     (void)send(conn->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT); /* a courtesy */
     (void)shutdown(conn->fd, SHUT_WR);
-    fy_linger(conn->listener->http, conn->fd, FY_MAX_SWALLOWED);
+    fy_linger(&conn->listener->server->lingering, conn->fd, FY_MAX_SWALLOWED);
     return false;
 }
 
 bool fy_server_tls_is_from(const struct fy_conn *conn, uint64_t member)
 {
-    const struct fy_http *http = conn->listener->http;
+    const struct fy_listener *listener = conn->listener;
     struct fy_tls_policy *policy;
     bool is_from;
 
-    if (!http->cfg.tls)
+    if (!listener->cfg->tls)
         return true;
-    policy = conn->tls.policy ? fy_tls_policy_ref(conn->tls.policy) : fy_tls_policy(http->cfg.tls);
+    policy = conn->tls.policy ? fy_tls_policy_ref(conn->tls.policy) : fy_tls_policy(listener->cfg->tls);
     is_from = !policy->cfg.verify_member ||
               (member != 0 && policy->cfg.verify_member(policy->cfg.verify_member_ctx, member, conn->tls.certificate));
     fy_tls_policy_unref(policy);
     if (!is_from)
-        fy_tls_refused(http->cfg.tls, FY_TLS_ACCEPTING, FERRY_TLS_REFUSED_MEMBER, http->now_ns, conn->remote, "");
+        fy_tls_refused(listener->cfg->tls, FY_TLS_ACCEPTING, FERRY_TLS_REFUSED_MEMBER, listener->loop->now_ns, conn->remote, "");
     return is_from;
 }

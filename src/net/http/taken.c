@@ -70,7 +70,7 @@ static void place(struct fy_call *call, struct iovec to[2])
     if (!room || cap < MIN_ROOM)
         cap = 0;
     to[0] = (struct iovec){.iov_base = room, .iov_len = cap};
-    to[1] = (struct iovec){.iov_base = call->http->room, .iov_len = cap > 0 ? BEHIND_ROOM : FY_HTTP_ROOM};
+    to[1] = (struct iovec){.iov_base = call->client->loop->scratch, .iov_len = cap > 0 ? BEHIND_ROOM : FY_LOOP_SCRATCH};
 }
 
 /* Bytes came: hand them on. */
@@ -79,12 +79,12 @@ static int deliver_placed(struct fy_call *call, const struct iovec to[2], size_t
     size_t placed = len < to[0].iov_len ? len : to[0].iov_len;
     int got = FY_CHUNKS_NOTHING;
 
-    call->http->in_curl = true; /* so that a call that is cancelled lives on until this returns */
+    call->client->in_curl = true; /* so that a call that is cancelled lives on until this returns */
     if (placed > 0)
         got = fy_client_deliver_chunks(call, to[0].iov_base, placed);
     if (got == FY_CHUNKS_NOTHING && !call->is_canceled && len > placed)
         got = fy_client_deliver_chunks(call, to[1].iov_base, len - placed);
-    call->http->in_curl = false;
+    call->client->in_curl = false;
     return got;
 }
 
@@ -144,15 +144,15 @@ static void take(struct fy_call *call)
 }
 
 /* Curl has handed on all that it read, which is more than the head as a rule: from here on the connection is ours. */
-void fy_client_take_headed(struct fy_http *http)
+void fy_client_take_headed(struct fy_client *client)
 {
-    for (struct fy_node *node; (node = fy_list_take_first(&http->calls_headed));) {
+    for (struct fy_node *node; (node = fy_list_take_first(&client->calls_headed));) {
         struct fy_call *call = fy_container(node, struct fy_call, rest_node);
 
         if (call->is_canceled || call->fd < 0)
             continue;
         take(call);
-        if (fy_watch_start(http, &call->watch, call->fd, EPOLLIN, read_stream) != FERRY_OK)
+        if (fy_watch_start(client->loop, &call->watch, call->fd, EPOLLIN, read_stream) != FERRY_OK)
             end_stream(call, CURLE_OUT_OF_MEMORY, FERRY_ERR_NOMEM);
     }
 }

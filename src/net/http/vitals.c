@@ -5,13 +5,15 @@
  * acknowledged is sent again.  The kernel counts what arrives, and the peer code judges by the counts of all of a
  * peer's connections together; the kernel's own limits, which know one connection only, stand behind that.
  */
+#include "net/http/vitals.h"
+
 #include <linux/tcp.h> /* its tcp_info is longer than the one of netinet/tcp.h */
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "net/http/http_internal.h"
+#include "net/http/loop.h"
 
 #define PATIENT_IDLE_S 5 /* without a link timeout */
 #define INTERVAL_S 1
@@ -22,11 +24,11 @@ static void set_number(int fd, int level, int name, int value)
     (void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-void fy_vitals_watch(const struct fy_http *http, int fd)
+void fy_vitals_watch(unsigned link_timeout_ms, int fd)
 {
-    unsigned idle_s = http->cfg.link_timeout_ms / 2000;
+    unsigned idle_s = link_timeout_ms / 2000;
 
-    if (http->cfg.link_timeout_ms == 0)
+    if (link_timeout_ms == 0)
         idle_s = PATIENT_IDLE_S;
     set_number(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_number(fd, IPPROTO_TCP, TCP_KEEPIDLE, idle_s > 0 ? (int)idle_s : 1);
@@ -34,10 +36,10 @@ void fy_vitals_watch(const struct fy_http *http, int fd)
     set_number(fd, IPPROTO_TCP, TCP_KEEPCNT, N_PROBES);
 }
 
-void fy_vitals_limit(const struct fy_http *http, int fd)
+void fy_vitals_limit(unsigned link_timeout_ms, int fd)
 {
-    if (http->cfg.link_timeout_ms > 0)
-        set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)http->cfg.link_timeout_ms);
+    if (link_timeout_ms > 0)
+        set_number(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)link_timeout_ms);
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
