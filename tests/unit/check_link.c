@@ -1,12 +1,16 @@
 /*
- * check_link - what is concluded from the vitals of a peer's connections.
+ * check_link - what is concluded from the vitals of a member's connections, and what their owners are told.
  */
+#include <stdio.h>
+
 #include "harness/rig.h"
 #include "member/link.h"
+#include "member/local.h"
+#include "net/sim/sim.h"
 
 #define TICK_NS UINT64_C(250000000)
 #define SILENCE_TICKS ((FY_LINK_TICKS * 5 + 5) / 6) /* rounded up */
-#define N (2 * FERRY_N_STREAMS)
+#define N FY_LINK_MAX_ENDS
 
 static struct fy_link_judge judge;
 static struct fy_vitals vitals[N];
@@ -232,6 +236,193 @@ START_TEST(a_new_connection_counts_as_a_sign_of_life)
 }
 END_TEST
 
+/* ---- A link whose ends are no streams -------------------------------------------------------------------------------
+ */
+
+#define TIMEOUT_MS 2000
+
+struct fake_end {
+    struct fy_link_end end;
+    struct fy_vitals vitals; /* but for silence_ns */
+    uint64_t heard_ns;
+    bool answers; /* each heartbeat is acknowledged by a packet */
+    unsigned n_read;
+    unsigned n_beats;
+    unsigned n_lost;
+    char why[64];
+};
+
+static struct fy_sim *sim;
+static struct fy_local local;
+static struct fy_link the_link;
+static struct fake_end in, out;
+static unsigned n_down;
+
+static bool fake_vitals(void *arg, struct fy_vitals *ret_vitals)
+{
+    struct fake_end *fake = arg;
+
+    fake->n_read++;
+    if (!fy_link_end_is_up(&fake->end))
+        return false;
+    *ret_vitals = fake->vitals;
+    ret_vitals->silence_ns = fy_sim_now_ns(sim) - fake->heard_ns;
+    return true;
+}
+
+static void fake_on_lost(void *arg, const char *why)
+{
+    struct fake_end *fake = arg;
+
+    fake->n_lost++;
+    (void)snprintf(fake->why, sizeof(fake->why), "%s", why);
+    fy_link_end_down(&fake->end);
+}
+
+static void fake_beat(void *arg)
+{
+    struct fake_end *fake = arg;
+
+    fake->n_beats++;
+    fy_link_end_beat(&fake->end);
+    if (!fake->answers)
+        return;
+    fake->vitals.n_arrived++;
+    fake->heard_ns = fy_sim_now_ns(sim);
+}
+
+static void count_down(void *arg)
+{
+    ck_assert_ptr_eq(arg, &sim);
+    n_down++;
+}
+
+static void start_link(void)
+{
+    static const struct fy_link_end_ops in_ops = {.vitals = fake_vitals, .on_lost = fake_on_lost};
+    static const struct fy_link_end_ops out_ops = {.vitals = fake_vitals, .on_lost = fake_on_lost, .beat = fake_beat};
+    struct fy_sim_node *node;
+
+    ck_assert_int_eq(fy_sim_new(1, NULL, &sim), FERRY_OK);
+    ck_assert_int_eq(fy_sim_add_node(sim, "us", &node), FERRY_OK);
+    local = (struct fy_local){.net = fy_sim_node_net(node),
+                              .link_timeout_ns = TIMEOUT_MS * FY_SIM_MS,
+                              .read_timeout_ns = 5 * FY_SIM_S};
+    fy_link_init(&the_link, &local, 2, count_down, &sim);
+    in = out = (struct fake_end){.n_read = 0};
+    fy_link_register(&the_link, &in.end, FY_LINK_IN, &in_ops, &in);
+    fy_link_register(&the_link, &out.end, FY_LINK_OUT, &out_ops, &out);
+    fy_link_start(&the_link);
+    fy_sim_run_until(sim, FY_SIM_S);
+    in.heard_ns = out.heard_ns = fy_sim_now_ns(sim);
+}
+
+static void end_link(void)
+{
+    fy_link_stop(&the_link);
+    fy_sim_free(sim);
+}
+
+static void run_ms(uint64_t ms)
+{
+    fy_sim_run_until(sim, fy_sim_now_ns(sim) + ms * FY_SIM_MS);
+}
+
+START_TEST(a_link_is_open_in_the_directions_whose_ends_are_up)
+{
+    start_link();
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_NONE);
+    fy_link_end_up(&in.end);
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_ONLY_IN);
+    ck_assert(!fy_link_is_whole(&the_link));
+    fy_link_end_up(&out.end);
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_BOTH);
+    ck_assert(fy_link_is_whole(&the_link));
+    fy_link_end_down(&in.end);
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_ONLY_OUT);
+    ck_assert_uint_eq(n_down, 1);
+    fy_link_end_down(&in.end); /* it was down */
+    ck_assert_uint_eq(n_down, 1);
+    end_link();
+}
+END_TEST
+
+START_TEST(silence_has_every_end_break_its_connection)
+{
+    start_link();
+    fy_link_end_up(&in.end);
+    fy_link_end_up(&out.end);
+    run_ms(TIMEOUT_MS * 3 / 4);
+    ck_assert_uint_eq(in.n_lost + out.n_lost, 0);
+    ck_assert_uint_gt(out.n_beats, 0); /* asked before it was judged */
+    run_ms(TIMEOUT_MS / 4);
+    ck_assert_uint_eq(in.n_lost, 1);
+    ck_assert_uint_eq(out.n_lost, 1);
+    ck_assert_str_eq(in.why, "the peer is not heard");
+    ck_assert_uint_eq(n_down, 2);
+    run_ms(2 * TIMEOUT_MS); /* without a connection there is nothing to lose */
+    ck_assert_uint_eq(in.n_lost, 1);
+    end_link();
+}
+END_TEST
+
+START_TEST(a_link_that_answers_heartbeats_is_kept)
+{
+    start_link();
+    out.answers = true;
+    fy_link_end_up(&in.end);
+    fy_link_end_up(&out.end);
+    run_ms(10 * TIMEOUT_MS);
+    ck_assert_uint_eq(in.n_lost + out.n_lost, 0);
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_BOTH);
+    end_link();
+}
+END_TEST
+
+/* The one that carried the latest heartbeat. */
+START_TEST(while_all_is_calm_one_connection_is_read)
+{
+    unsigned n_in, n_out;
+
+    start_link();
+    out.answers = true;
+    fy_link_end_up(&in.end);
+    fy_link_end_up(&out.end);
+    fake_beat(&out);
+    run_ms(TIMEOUT_MS / 2);
+    n_in = in.n_read;
+    n_out = out.n_read;
+    for (int i = 0; i < 100; i++) {
+        fake_beat(&out);
+        run_ms(TIMEOUT_MS * 5 / 12);
+    }
+    ck_assert_uint_eq(in.n_read, n_in);
+    ck_assert_uint_ge(out.n_read, n_out + 90);
+    end_link();
+}
+END_TEST
+
+START_TEST(what_is_not_acknowledged_for_long_is_lost_one_way_until_an_end_is_up_again)
+{
+    start_link();
+    fy_link_end_up(&in.end);
+    fy_link_end_up(&out.end);
+    out.vitals.is_awaited = out.vitals.is_owed = true;
+    for (int i = 0; i < 20 && out.n_lost == 0; i++) {
+        in.vitals.n_arrived++;
+        in.heard_ns = fy_sim_now_ns(sim);
+        run_ms(TIMEOUT_MS / 10);
+    }
+    ck_assert_uint_eq(out.n_lost, 1);
+    ck_assert_uint_eq(in.n_lost, 1);
+    ck_assert_str_eq(out.why, "what we send is not acknowledged");
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_ONLY_IN);
+    fy_link_end_up(&out.end);
+    ck_assert_int_eq(fy_link_state(&the_link), FERRY_LINK_ONLY_OUT);
+    end_link();
+}
+END_TEST
+
 int main(void)
 {
     return rig_main("link", setup, NULL, silence_on_all_connections_for_five_sixths_is_a_lost_link,
@@ -244,5 +435,8 @@ int main(void)
                     a_slow_link_that_acknowledges_bit_by_bit_is_left_alone,
                     a_break_while_something_is_owed_and_the_peer_is_heard_is_one_way,
                     a_break_with_all_acknowledged_is_no_matter_of_the_link,
-                    a_late_tick_is_our_own_fault_and_begins_anew, a_new_connection_counts_as_a_sign_of_life, NULL);
+                    a_late_tick_is_our_own_fault_and_begins_anew, a_new_connection_counts_as_a_sign_of_life,
+                    a_link_is_open_in_the_directions_whose_ends_are_up, silence_has_every_end_break_its_connection,
+                    a_link_that_answers_heartbeats_is_kept, while_all_is_calm_one_connection_is_read,
+                    what_is_not_acknowledged_for_long_is_lost_one_way_until_an_end_is_up_again, NULL);
 }

@@ -2,6 +2,7 @@
 
 if ENABLE_TESTS
 UNIT_TESTS = \
+	check_account.test \
 	check_answer_body.test \
 	check_answer_head.test \
 	check_channel.test \
@@ -61,6 +62,7 @@ UNIT_TESTS = \
 	check_websocket.test
 check_PROGRAMS += $(UNIT_TESTS)
 
+check_account_test_SOURCES = tests/unit/check_account.c
 check_channel_test_SOURCES = tests/unit/check_channel.c
 check_config_test_SOURCES = tests/unit/check_config.c
 check_counts_test_SOURCES = tests/unit/check_counts.c
