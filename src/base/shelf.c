@@ -51,25 +51,10 @@ static void free_pile(struct fy_shelf_block *pile)
     }
 }
 
-void fy_shelf_clear(struct fy_shelf *shelf)
-{
-    struct fy_shelf_block *blocks[FY_SHELF_N_CLASSES];
-
-    if (shelf->max_bytes == 0)
-        return;
-    pthread_mutex_lock(&shelf->mu);
-    memcpy(blocks, shelf->blocks, sizeof(blocks));
-    memset(shelf->blocks, 0, sizeof(shelf->blocks));
-    shelf->n_bytes = 0;
-    shelf->least_bytes = 0;
-    pthread_mutex_unlock(&shelf->mu);
-    for (size_t i = 0; i < FY_SHELF_N_CLASSES; i++)
-        free_pile(blocks[i]);
-}
-
 void fy_shelf_release(struct fy_shelf *shelf)
 {
-    fy_shelf_clear(shelf);
+    for (size_t i = 0; i < FY_SHELF_N_CLASSES; i++)
+        free_pile(shelf->blocks[i]);
     pthread_mutex_destroy(&shelf->mu);
 }
 
@@ -130,6 +115,18 @@ void fy_shelf_put(struct fy_shelf *shelf, struct fy_shelf_block *pile)
     }
     pthread_mutex_unlock(&shelf->mu);
     free_pile(left);
+}
+
+bool fy_shelf_is_empty(struct fy_shelf *shelf)
+{
+    bool is_empty;
+
+    if (shelf->max_bytes == 0)
+        return true;
+    pthread_mutex_lock(&shelf->mu);
+    is_empty = shelf->n_bytes == 0;
+    pthread_mutex_unlock(&shelf->mu);
+    return is_empty;
 }
 
 void fy_shelf_trim(struct fy_shelf *shelf, uint64_t now_ns)

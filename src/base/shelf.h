@@ -12,6 +12,7 @@
 #define FY_BASE_SHELF_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,8 +44,8 @@ void *fy_shelf_take(struct fy_shelf *shelf, size_t size);
 struct fy_shelf_block *fy_shelf_pile(struct fy_shelf_block *pile, void *memory, size_t size);
 void fy_shelf_put(struct fy_shelf *shelf, struct fy_shelf_block *pile);
 
-/* Free all of it, since nobody is left to take it. */
-void fy_shelf_clear(struct fy_shelf *shelf);
+/* Does it hold nothing? */
+bool fy_shelf_is_empty(struct fy_shelf *shelf);
 
 /* Now and then: free what has lain there since the last time, if that is a second ago. */
 void fy_shelf_trim(struct fy_shelf *shelf, uint64_t now_ns);

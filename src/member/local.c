@@ -1,9 +1,14 @@
 /*
- * local - when heartbeats are due, and the budget of all outgoing queues.
+ * local - when heartbeats are due, the budget of all outgoing queues, and when their cache of memory is trimmed.
+ *
+ * Memory comes to the cache from messages that were queued, so the timer need not run before one is; it runs on while
+ * messages are queued, and until two trims in a row have freed what nobody needed in between.
  */
 #include "member/local.h"
 
 #include <assert.h>
+
+#define TRIM_INTERVAL_NS UINT64_C(1000000000)
 
 uint64_t fy_local_heartbeat_ns(const struct fy_local *local)
 {
@@ -20,6 +25,31 @@ uint64_t fy_local_next_heartbeat_ns(const struct fy_local *local, unsigned turn,
     uint64_t shift = interval / FY_HEARTBEAT_TURNS * turn;
 
     return (now_ns + interval - shift) / interval * interval + shift;
+}
+
+static void local_on_trim(void *arg)
+{
+    struct fy_local *local = arg;
+
+    fy_shelf_trim(&local->shelf, fy_net_now_ns(local->net));
+    if (atomic_load_explicit(&local->send_bytes, memory_order_relaxed) > 0 || !fy_shelf_is_empty(&local->shelf))
+        fy_local_watch_cache(local);
+}
+
+void fy_local_start(struct fy_local *local)
+{
+    fy_timer_init(&local->trim, fy_net_timers(local->net), local_on_trim, local);
+}
+
+void fy_local_stop(struct fy_local *local)
+{
+    fy_timer_unset(&local->trim);
+}
+
+void fy_local_watch_cache(struct fy_local *local)
+{
+    if (!fy_timer_is_set(&local->trim))
+        fy_timer_set(&local->trim, fy_net_now_ns(local->net) + TRIM_INTERVAL_NS);
 }
 
 bool fy_local_reserve(struct fy_local *local, size_t bytes)

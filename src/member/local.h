@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/shelf.h"
 #include "net/net.h"
+#include "net/timers.h"
 #include "wire/headers.h"
 
 #define FY_HEARTBEAT_TURNS 2 /* connections to one member that carry heartbeats in turn */
@@ -30,6 +31,7 @@ struct fy_local {
     size_t max_send_bytes;
     atomic_size_t send_bytes; /* in all outgoing queues; <= max_send_bytes */
     struct fy_shelf shelf;    /* the cache for the memory of outgoing messages */
+    struct fy_timer trim;     /* the loop's; of the cache.  Set while there may be memory in it */
 
     struct fy_net *net;
     struct fy_log log;
@@ -41,6 +43,16 @@ struct fy_local {
  */
 uint64_t fy_local_heartbeat_ns(const struct fy_local *local); /* how often a connection carries one */
 uint64_t fy_local_next_heartbeat_ns(const struct fy_local *local, unsigned turn, uint64_t now_ns);
+
+/* When net is known, before the first member is made; and when none is left.  The loop's, or before it turns. */
+void fy_local_start(struct fy_local *local);
+void fy_local_stop(struct fy_local *local);
+
+/*
+ * Messages were queued: their memory may go to the cache, which is trimmed every second until all is freed.  To be
+ * called for each queue that was empty, and for one that is dropped.  The loop.
+ */
+void fy_local_watch_cache(struct fy_local *local);
 
 /* Take bytes from the budget of all outgoing queues; false: so many are not left.  Any thread. */
 bool fy_local_reserve(struct fy_local *local, size_t bytes);

@@ -1,8 +1,8 @@
 /*
- * stall.h - does a long transfer move?  A deadline on progress, not on the whole.
+ * stall.h - has a long transfer stalled?  A deadline on progress, not on the whole.
  *
- * A window of time passes when enough bytes moved in it, or when the other end was not to blame for that they did not:
- * then the transfer was held on our side at some moment of it, or the end of the window was seen late (excuse.h).
+ * A window of time passes when enough bytes moved in it, or when the other end was not the cause: the transfer was held
+ * on our side at some moment of the window, or the end of the window was noticed late (excuse.h).
  */
 #ifndef FY_MEMBER_STALL_H
 #define FY_MEMBER_STALL_H
@@ -12,7 +12,7 @@
 
 #include "member/excuse.h"
 
-#define FY_STALL_LEAST ((uint64_t)16 << 10) /* bytes that have to move in one window */
+#define FY_STALL_LEAST ((uint64_t)16 << 10) /* bytes that must move in one window */
 
 struct fy_stall {
     uint64_t n_bytes; /* in this window */
@@ -32,11 +32,12 @@ static inline void fy_stall_hold(struct fy_stall *stall, bool is_held)
     stall->was_held |= is_held;
 }
 
-/* The window, of window_ns, is over since late_ns.  False: the transfer stalled; else the next begins. */
-static inline bool fy_stall_pass(struct fy_stall *stall, uint64_t late_ns, uint64_t window_ns)
+/* The timer of a window of window_ns fires now.  False: the transfer has stalled; else the next window begins. */
+static inline bool fy_stall_pass(struct fy_stall *stall, const struct fy_timer *timer, uint64_t window_ns,
+                                 uint64_t now_ns)
 {
     bool has_moved = stall->was_held || stall->n_bytes >= FY_STALL_LEAST;
-    bool passes = has_moved || fy_excuse_give(&stall->excuse, late_ns, window_ns);
+    bool passes = has_moved || fy_excuse_give(&stall->excuse, timer, window_ns, now_ns);
 
     if (has_moved)
         fy_excuse_renew(&stall->excuse);

@@ -130,6 +130,7 @@ void fy_peer_silence(struct fy_peer *peer)
 
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
+    fy_local_watch_cache(peer->base.member.local); /* the lanes drop what is queued */
     close_lanes(peer, reason);
     peer->is_stopped = true;
     stop_dialing(peer);
@@ -229,6 +230,7 @@ void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, 
 
 void fy_peer_attend(struct fy_peer *peer)
 {
+    fy_local_watch_cache(peer->base.member.local);
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_writer_wake(&peer->writers[i]);
     if (peer->is_started)

@@ -235,12 +235,11 @@ static void note_acked(struct fy_snapshot_lane *lane)
 static void snapshot_on_deadline(void *arg)
 {
     struct fy_snapshot_lane *lane = arg;
-    uint64_t late_ns = now_ns(lane) - lane->deadline.deadline_ns;
 
     note_acked(lane);
     if (lane->is_whole)
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "no answer in time");
-    else if (!fy_stall_pass(&lane->stall, late_ns, lane->base->raft->snapshot_stall_ns))
+    else if (!fy_stall_pass(&lane->stall, &lane->deadline, lane->base->raft->snapshot_stall_ns, now_ns(lane)))
         fail_at_peer(lane, FERRY_ERR_TIMEOUT, "the peer takes no more of the body");
     else
         set_deadline(lane);

@@ -287,22 +287,11 @@ static uint8_t *reader_room(void *arg, size_t *ret_cap)
 static const struct fy_call_events events = {
     .on_head = reader_on_head, .on_body = reader_on_body, .on_end = reader_on_end, .room = reader_room};
 
-/*
- * Free cached memory that is not needed: of long frames, and of messages that we sent.  Our writers see to the latter as
- * well, but their timers stand still while the peer does not read from us.
- */
-static void trim(struct fy_stream_reader *r)
-{
-    if (r->state == FERRY_READER_ACTIVE)
-        fy_decoder_trim(&r->decoder);
-    fy_shelf_trim(&r->base->member.local->shelf, now_ns(r));
-}
-
 /* The read timeout is over.  Did its timer fire late, for the first time in this silence?  Then it begins anew. */
 static bool excuse(struct fy_stream_reader *r)
 {
     uint64_t timeout_ns = r->base->member.local->read_timeout_ns;
-    bool is_excused = fy_excuse_give(&r->excuse, now_ns(r) - r->watch.deadline_ns, timeout_ns);
+    bool is_excused = fy_excuse_give(&r->excuse, &r->watch, timeout_ns, now_ns(r));
 
     if (is_excused)
         r->last_progress_ns = now_ns(r);
@@ -314,7 +303,8 @@ static void reader_on_watch(void *arg)
     struct fy_stream_reader *r = arg;
     uint64_t timeout_ns = r->base->member.local->read_timeout_ns;
 
-    trim(r);
+    if (r->state == FERRY_READER_ACTIVE)
+        fy_decoder_trim(&r->decoder); /* of memory for long frames, as this timer is periodic */
     if (r->state == FERRY_READER_ACTIVE && (r->last_progress_ns + timeout_ns > now_ns(r) || excuse(r)))
         fy_timer_set(&r->watch, r->last_progress_ns + timeout_ns);
     else if (r->state == FERRY_READER_ACTIVE)
@@ -353,7 +343,6 @@ static void reader_dial(void *arg)
     };
     int err;
 
-    trim(r);
     headers[n_headers++] = (struct fy_header){FY_HEADER_RAFT_TO, peer_id.text};
     spec.n_headers = n_headers;
     fy_url_picker_pick(&member->picker, &r->url);

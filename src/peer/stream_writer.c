@@ -83,11 +83,8 @@ static void writer_beat(void *arg)
 static void writer_on_heartbeat(void *arg)
 {
     struct fy_stream_writer *w = arg;
-    struct fy_local *local = w->base->member.local;
 
     writer_beat(w);
-    /* Also trims the cache: this timer is periodic.  While no peer reads from us, stream_reader.c does it. */
-    fy_shelf_trim(&local->shelf, fy_net_now_ns(local->net));
     await_heartbeat(w);
 }
 

@@ -70,16 +70,12 @@ struct fy_peer *fy_transport_take_any(struct ferry_transport *t)
 static void on_last_unref(void *arg, struct fy_peer *peer)
 {
     struct ferry_transport *t = arg;
-    bool was_last;
 
     pthread_mutex_lock(&t->mu);
     fy_counts_add_to(fy_peer_counts(peer), &t->retired);
     fy_list_remove(&peer->ties.life_node);
-    was_last = fy_list_is_empty(&t->alive);
     pthread_mutex_unlock(&t->mu);
     fy_peer_free(peer);
-    if (was_last) /* peers trim the shelf in turn, and now there is none to do it */
-        fy_shelf_clear(&t->local.shelf);
 }
 
 /* ---- Members ------------------------------------------------------------------------------------------------------

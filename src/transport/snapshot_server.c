@@ -169,9 +169,9 @@ static void on_deadline(void *arg)
 {
     struct arrival *arrival = arg;
     const struct fy_local *local = &arrival->t->local;
-    uint64_t late_ns = fy_net_now_ns(local->net) - arrival->deadline.deadline_ns;
 
-    if (fy_stall_pass(&arrival->stall, late_ns, arrival->t->raft.snapshot_stall_ns))
+    if (fy_stall_pass(&arrival->stall, &arrival->deadline, arrival->t->raft.snapshot_stall_ns,
+                      fy_net_now_ns(local->net)))
         set_deadline(arrival);
     else
         refuse(arrival, 408, "the body does not move");

@@ -334,6 +334,7 @@ static int prepare_snapshots(struct ferry_transport *t)
     unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->raft.max_snapshots_out : 0;
     int err = fy_disk_start(&t->disk, t->local.net, max_threads);
 
+    fy_local_start(&t->local);
     fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
     return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
 }
@@ -428,6 +429,7 @@ void ferry_transport_free(struct ferry_transport *t)
     fy_disk_stop(&t->disk); /* likewise */
     fy_snapshot_server_close(t);
     fy_pace_release(&t->raft.snapshot_pace);
+    fy_local_stop(&t->local);
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
     assert(t->intake.used == 0);

@@ -450,6 +450,7 @@ void rig_setup_with(const struct ferry_sim_config *cfg)
     rig.us = fy_sim_node_net(rig.our_node);
     rig.them = fy_sim_node_net(rig.their_node);
     fill_local();
+    fy_local_start(&rig.local);
     rig.on_get = (struct rig_answer){.status = 200, .version = "3.4.0", .cluster_id = "1000"};
     rig.on_probe = (struct rig_answer){.status = 200};
     rig.on_post = (struct rig_answer){.status = 204, .cluster_id = "1000"};
@@ -482,6 +483,7 @@ void rig_teardown(void)
     fy_listener_close(rig.their_listener);
     fy_listener_close(rig.their_second);
     rig_forget_posts();
+    fy_local_stop(&rig.local);
     fy_sim_free(rig.sim);
     heap_teardown();
 }

@@ -490,7 +490,7 @@ static bool first_keeps_no_memory(void *arg)
 START_TEST(all_peers_are_removed_at_once)
 {
     start_and_connect(3);
-    send_and_await(0, 1); /* its memory is kept for the next, until there is nobody to send to */
+    send_and_await(0, 1); /* its memory is kept for the next message for a while, also when the peers are gone */
     ck_assert_int_eq(ferry_transport_remove_all_peers(members[0].t), FERRY_OK);
     ck_assert_uint_eq(ferry_transport_active_peers(members[0].t), 0);
     ck_assert_int_eq(ferry_transport_remove_peer(members[0].t, 3), FERRY_ERR_NOT_FOUND);

@@ -135,7 +135,9 @@ END_TEST
 
 static bool passes(struct fy_stall *stall, uint64_t late_ns)
 {
-    return fy_stall_pass(stall, late_ns, WINDOW_NS);
+    const struct fy_timer timer = {.deadline_ns = 100 * WINDOW_NS};
+
+    return fy_stall_pass(stall, &timer, WINDOW_NS, timer.deadline_ns + late_ns);
 }
 
 START_TEST(a_window_passes_with_enough_bytes_or_without_blame)

@@ -624,6 +624,62 @@ START_TEST(a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read
 }
 END_TEST
 
+/* ---- The cache of memory ---- */
+
+static bool is_trimming(void)
+{
+    return fy_timer_is_set(&rig.local.trim);
+}
+
+START_TEST(the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached)
+{
+    fy_shelf_init(&rig.local.shelf, 1 << 20);
+    ck_assert(!is_trimming());
+    for (int i = 0; i < 8; i++) /* by the pipeline: no stream stands, and the peer does not read from us */
+        rig_send_sized(FERRY_MSG_APP, 1, 50000);
+    rig_forget_posts();
+    rig.peer->is_started = true;
+    fy_peer_attend(rig.peer);
+    ck_assert(is_trimming());
+    rig_run_ms(500);
+    ck_assert_uint_eq(rig_status().counts.written, 8);
+    ck_assert_uint_ge(rig.local.shelf.n_bytes, 400000);
+    rig_run_ms(2500); /* what nobody needed for a second */
+    ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
+    ck_assert(!is_trimming());
+    fy_shelf_release(&rig.local.shelf);
+}
+END_TEST
+
+START_TEST(the_cache_is_trimmed_as_long_as_messages_wait)
+{
+    fy_shelf_init(&rig.local.shelf, 1 << 20);
+    rig.on_post.status = 0;
+    rig.peer->is_started = true;
+    rig_send_sized(FERRY_MSG_APP, 1, 50000);
+    rig_run_ms(5000);
+    ck_assert(is_trimming());
+    rig_run_ms(10000); /* the POST has failed */
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 1);
+    ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
+    ck_assert(!is_trimming());
+    fy_shelf_release(&rig.local.shelf);
+}
+END_TEST
+
+START_TEST(what_a_stopped_peer_drops_is_trimmed)
+{
+    fy_shelf_init(&rig.local.shelf, 1 << 20);
+    rig_send_sized(FERRY_MSG_APP, 1, 50000); /* no turn of the loop has seen it */
+    rig_remake_peer();
+    ck_assert_uint_ge(rig.local.shelf.n_bytes, 50000);
+    rig_run_ms(3000);
+    ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
+    ck_assert(!is_trimming());
+    fy_shelf_release(&rig.local.shelf);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main(
@@ -637,5 +693,7 @@ int main(void)
         senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others,
         the_age_of_a_lane_is_that_of_its_oldest_message, a_stream_that_is_stuck_says_for_how_long,
         a_remote_posts_everything_and_tells_of_no_full_queue,
-        a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read, NULL);
+        a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read,
+        the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached,
+        the_cache_is_trimmed_as_long_as_messages_wait, what_a_stopped_peer_drops_is_trimmed, NULL);
 }

@@ -792,47 +792,6 @@ START_TEST(decoding_survives_every_failed_allocation)
 }
 END_TEST
 
-/* ---- Memory that is kept for messages to come ---- */
-
-/* As the drop of all that was queued leaves it, when a stream out breaks. */
-static void fill_shelf(void)
-{
-    struct fy_shelf_block *pile = NULL;
-
-    for (int i = 0; i < 10; i++)
-        pile = fy_shelf_pile(pile, fy_shelf_take(&rig.local.shelf, 50000), 50000);
-    fy_shelf_put(&rig.local.shelf, pile);
-    ck_assert_uint_ge(rig.local.shelf.n_bytes, 500000);
-}
-
-START_TEST(the_shelf_is_emptied_while_no_stream_stands)
-{
-    fy_shelf_init(&rig.local.shelf, 1 << 20);
-    rig.on_get.aborts = true;
-    start();
-    fill_shelf();
-    rig_run_ms(3000);
-    ck_assert_uint_gt(n_dials(), 2);
-    ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
-    fy_shelf_release(&rig.local.shelf);
-}
-END_TEST
-
-START_TEST(the_shelf_is_emptied_while_only_the_peer_writes)
-{
-    fy_shelf_init(&rig.local.shelf, 1 << 20);
-    start_and_dial();
-    fill_shelf();
-    for (int i = 0; i < 12; i++) {
-        rig_feed_heartbeat(MSG);
-        rig_run_ms(1000);
-    }
-    ck_assert_uint_eq(n_dials(), 1);
-    ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
-    fy_shelf_release(&rig.local.shelf);
-}
-END_TEST
-
 int main(void)
 {
     return rig_main(
@@ -855,6 +814,5 @@ int main(void)
         a_clean_end_leaves_the_status_as_it_is, an_end_inside_a_frame_is_a_failure, a_broken_connection_is_a_failure,
         garbage_ends_the_stream_after_what_was_good, a_reader_can_be_stopped_in_every_state,
         the_same_failure_is_logged_once_and_another_one_again, dialling_and_reading_survive_every_failed_allocation,
-        decoding_survives_every_failed_allocation, the_shelf_is_emptied_while_no_stream_stands,
-        the_shelf_is_emptied_while_only_the_peer_writes, NULL);
+        decoding_survives_every_failed_allocation, NULL);
 }
