@@ -21,6 +21,8 @@ libferry_core_la_SOURCES += \
 	src/wire/http_header.h \
 	src/wire/message.c \
 	src/wire/message.h \
+	src/wire/msgpack.c \
+	src/wire/msgpack.h \
 	src/wire/outgoing.c \
 	src/wire/outgoing.h \
 	src/wire/probe_answer.c \

@@ -36,6 +36,7 @@ UNIT_TESTS = \
 	check_latency.test \
 	check_link.test \
 	check_message.test \
+	check_msgpack.test \
 	check_outgoing.test \
 	check_pace.test \
 	check_peer.test \
@@ -104,6 +105,7 @@ check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_link_test_SOURCES = tests/unit/check_link.c
 check_message_test_SOURCES = tests/unit/check_message.c
+check_msgpack_test_SOURCES = tests/unit/check_msgpack.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
 check_pace_test_SOURCES = tests/unit/check_pace.c
 check_peer_test_SOURCES = tests/unit/check_peer.c
