@@ -42,6 +42,8 @@ libferry_mailbox_core_la_SOURCES += \
 	src/wire/cbor.h \
 	src/wire/gob.c \
 	src/wire/gob.h \
+	src/wire/mail_frame.c \
+	src/wire/mail_frame.h \
 	src/wire/steward.c \
 	src/wire/steward.h \
 	src/wire/steward_cbor.c \

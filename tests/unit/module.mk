@@ -175,6 +175,7 @@ MAILBOX_TESTS = \
 	check_cbor.test \
 	check_compress.test \
 	check_gob.test \
+	check_mail_frame.test \
 	check_steward.test \
 	check_steward_vectors.test
 check_PROGRAMS += $(MAILBOX_TESTS)
@@ -188,6 +189,8 @@ check_compress_test_LDADD = $(MAILBOX_LDADD)
 check_compress_test_SOURCES = tests/unit/check_compress.c
 check_gob_test_LDADD = $(MAILBOX_LDADD)
 check_gob_test_SOURCES = tests/unit/check_gob.c
+check_mail_frame_test_LDADD = $(MAILBOX_LDADD)
+check_mail_frame_test_SOURCES = tests/unit/check_mail_frame.c
 check_steward_test_LDADD = $(MAILBOX_LDADD)
 check_steward_test_SOURCES = tests/unit/check_steward.c
 check_steward_vectors_test_LDADD = $(MAILBOX_LDADD)
