@@ -1,5 +1,5 @@
 /*
- * error - the texts of the errors and the library's version.
+ * error - the error texts and the library's version.
  */
 #include "ferry/ferry.h"
 

@@ -1,10 +1,10 @@
 /*
- * gather.h - bytes from several places, put in a row for one write.
+ * gather.h - collects bytes from several places for one write.
  *
- * Whoever has bytes adds them one after the other; whoever writes says how many at most and where short ones may be
- * copied to.  Long ones are not copied but lent: they have to stay where they are until the write is over.
+ * The source of the bytes adds them piece by piece.  The writer sets a limit, and a buffer for short pieces.  Short
+ * pieces are copied; long ones are lent and must stay in place until the write is over.
  *
- * Without any runs all is copied, one after the other into the room, which then holds what was gathered.
+ * Without a run array everything is copied into the buffer.
  */
 #ifndef FY_BASE_GATHER_H
 #define FY_BASE_GATHER_H
@@ -15,20 +15,20 @@
 #include <string.h>
 #include <sys/uio.h>
 
-/* From here a run is lent.  Below it a copy is cheaper than one more piece for the kernel to look at. */
+/* A piece of this length or more is lent.  A shorter one is copied, which is cheaper than one more iovec. */
 #define FY_GATHER_MIN_LENT ((size_t)2048)
 
 struct fy_gather {
-    struct iovec *runs; /* n_runs of at most max_runs, in the order of the bytes */
+    struct iovec *runs; /* n_runs of at most max_runs, in order */
     size_t n_runs;
     size_t max_runs;
-    uint8_t *room; /* the next byte to copy to */
+    uint8_t *room; /* where the next copy goes */
     size_t room_left;
-    size_t len; /* gathered so far */
+    size_t len; /* bytes gathered so far */
     size_t max_len;
 };
 
-/* Into runs, of at most max_len bytes, copying into room. */
+/* Gather into runs, max_len bytes at most; short pieces are copied into room. */
 static inline struct fy_gather fy_gather_runs(struct iovec *runs, size_t max_runs, uint8_t *room, size_t room_size,
                                               size_t max_len)
 {
@@ -36,13 +36,13 @@ static inline struct fy_gather fy_gather_runs(struct iovec *runs, size_t max_run
         .runs = runs, .max_runs = max_runs, .room = room, .room_left = room_size, .max_len = max_len};
 }
 
-/* Into buf alone. */
+/* Gather by copying into buf. */
 static inline struct fy_gather fy_gather_copy(uint8_t *buf, size_t cap)
 {
     return (struct fy_gather){.room = buf, .room_left = cap, .max_len = cap};
 }
 
-/* Would a run begin where the last one ends, it is made longer instead. */
+/* Add a run, or extend the last one if this data follows it in memory. */
 static inline void fy_gather_add_run(struct fy_gather *g, const uint8_t *data, size_t len)
 {
     struct iovec *last = g->n_runs > 0 ? &g->runs[g->n_runs - 1] : NULL;
@@ -54,7 +54,7 @@ static inline void fy_gather_add_run(struct fy_gather *g, const uint8_t *data, s
         g->runs[g->n_runs++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
 }
 
-/* Add as much of data as there is room for; how much that was.  Less than len: it is full. */
+/* Add as much of data as there is room for, and return how much.  Less than len: it is full. */
 static inline size_t fy_gather_add(struct fy_gather *g, const uint8_t *data, size_t len)
 {
     size_t left = g->max_len - g->len;

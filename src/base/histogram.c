@@ -1,5 +1,5 @@
 /*
- * histogram - a row of counters.
+ * histogram - counters for ranges of durations.
  */
 #include "base/histogram.h"
 

@@ -1,5 +1,6 @@
 /*
- * histogram.h - how long things took, in buckets that double.  One adds, any thread reads, nobody locks.
+ * histogram.h - a distribution of durations, in buckets whose bounds double.  One thread adds, any thread reads, no
+ * lock.
  */
 #ifndef FY_BASE_HISTOGRAM_H
 #define FY_BASE_HISTOGRAM_H
@@ -10,18 +11,21 @@
 #include "ferry/ferry.h"
 
 struct fy_histogram {
-    uint64_t first_ns;  /* const after init; the first bucket's bound */
+    uint64_t first_ns;  /* const after init; upper bound of the first bucket */
     unsigned n_buckets; /* const after init; <= FERRY_HISTOGRAM_BUCKETS */
     atomic_uint_fast64_t counts[FERRY_HISTOGRAM_BUCKETS + 1];
     atomic_uint_fast64_t sum_ns;
 };
 
-/* Bucket i takes durations up to and with first_ns * 2^i that no earlier bucket takes; one more takes the rest. */
+/*
+ * Bucket i counts durations up to first_ns * 2^i, bound included, that are above the bound of bucket i - 1.  One more
+ * bucket counts the rest.
+ */
 void fy_histogram_init(struct fy_histogram *h, uint64_t first_ns, unsigned n_buckets);
 
 void fy_histogram_add(struct fy_histogram *h, uint64_t ns); /* any thread */
 
-/* Any thread.  count is the sum of counts; sum_ns may be of a moment earlier or later. */
+/* Any thread. count is the sum of counts; sum_ns may be slightly older or newer. */
 void fy_histogram_read(const struct fy_histogram *h, struct ferry_histogram *ret_histogram);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * list.h - an intrusive doubly linked list with a head.
  *
- * An unlinked node has null links: linking one twice, or unlinking one that is not linked, stops on an assert.
+ * The links of an unlinked node are NULL.  Linking a node twice, or unlinking an unlinked node, fails an assert.
  */
 #ifndef FY_BASE_LIST_H
 #define FY_BASE_LIST_H
@@ -19,7 +19,7 @@ struct fy_list {
     struct fy_node head; /* a ring through the head */
 };
 
-/* The struct of type that holds node as its member. */
+/* The struct of the given type whose member is node. */
 #define fy_container(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 #define fy_container_const(node, type, member)                                                                        \
     ((const type *)(const void *)((const char *)(node)-offsetof(type, member)))
@@ -76,7 +76,7 @@ static inline struct fy_node *fy_list_previous(const struct fy_list *list, const
     return node->prev == &list->head ? NULL : node->prev;
 }
 
-/* Unlink and return the first; NULL when there is none. */
+/* Unlink and return the first node; NULL if the list is empty. */
 static inline struct fy_node *fy_list_take_first(struct fy_list *list)
 {
     struct fy_node *node = fy_list_first(list);
@@ -86,7 +86,7 @@ static inline struct fy_node *fy_list_take_first(struct fy_list *list)
     return node;
 }
 
-/* Append all of from to list, and leave from empty. */
+/* Append all nodes of from to list; from is empty afterwards. */
 static inline void fy_list_splice(struct fy_list *list, struct fy_list *from)
 {
     if (fy_list_is_empty(from))

@@ -1,5 +1,5 @@
 /*
- * log - format a line and hand it to the hook.  A line that is too long ends in "...".
+ * log - formats a line and passes it to the hook.  A line that is too long is cut and ends in "...".
  */
 #include "base/log.h"
 
@@ -9,7 +9,7 @@
 
 #define FOLD_INTERVAL_NS (1000u * 1000 * 1000)
 
-/* The embedder is promised one line, whatever a URL, a path or a library's message has in it. */
+/* The hook is promised a single line, even if a URL, a path or a library's message contains a newline. */
 static void keep_to_one_line(char *text)
 {
     for (; *text; text++)

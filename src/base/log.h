@@ -1,5 +1,5 @@
 /*
- * log.h - lines for the embedder's log hook.  Silent without one; nothing is formatted when the level is off.
+ * log.h - lines for the embedder's log hook.  Without a hook, or with the level off, nothing is formatted.
  */
 #ifndef FY_BASE_LOG_H
 #define FY_BASE_LOG_H
@@ -9,12 +9,12 @@
 #include "ferry/ferry.h"
 
 struct fy_log {
-    ferry_log_fn *fn; /* NULL: silent */
+    ferry_log_fn *fn; /* NULL: no logging */
     void *ctx;
     enum ferry_log_level max_level;
 };
 
-/* id: a stable word; peer: the member it is about, 0 for none. */
+/* id: a fixed word that identifies the kind of line; peer: the member it is about, 0 for none. */
 #define fy_log(log, level, id, peer, ...)                                                                              \
     do {                                                                                                               \
         if ((log)->fn && (level) <= (log)->max_level)                                                                  \
@@ -25,18 +25,18 @@ void fy_log_emit(const struct fy_log *log, enum ferry_log_level level, const cha
                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /*
- * A kind of line that could come often: at most one a second passes, and says how many were held back before it.
- * One thread's.
+ * Rate limit for one kind of line: at most one line a second, which tells how many were suppressed before it.  Used by
+ * one thread.
  */
 struct fy_log_fold {
     uint64_t next_ns;
     unsigned long long n_held;
 };
 
-/* true: write the line now; *ret_n_held: lines since the last that were not written. */
+/* Returns true if the line is to be written now; *ret_n_held: lines suppressed since the last one. */
 bool fy_log_fold_pass(struct fy_log_fold *fold, uint64_t now_ns, unsigned long long *ret_n_held);
 
-/* What a stranger wrote may end up in a log: turn all but ASCII's printable characters into '?'. */
+/* Replace everything but printable ASCII by '?'.  For text from the network that may be logged. */
 void fy_log_make_printable(char *text);
 
 #endif

@@ -1,4 +1,4 @@
-# base: errors, gathering, histograms, items, lists, log, presets, shelves, spinning, text, threads.  Knows nothing above it.
+# base: what any part of the library may use.  Includes nothing of the folders above it.
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \

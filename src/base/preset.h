@@ -1,7 +1,7 @@
 /*
- * preset.h - a public struct with its defaults, for a program that may be older or newer than the library.
+ * preset.h - default values for a public struct, for a program compiled against an older or newer library.
  *
- * Such a struct begins with its size as the program knows it.
+ * Such a struct begins with its size, as the program was compiled.
  */
 #ifndef FY_BASE_PRESET_H
 #define FY_BASE_PRESET_H
@@ -10,8 +10,8 @@
 #include <string.h>
 
 /*
- * Fill the program's struct, of size bytes, with what the library's own, of init_size bytes, has at birth.  What a newer
- * program knows besides is zero: whoever takes the struct sees by its size that it is newer.
+ * Fill the program's struct of size bytes from the library's defaults of init_size bytes.  Fields that only a newer
+ * program has are set to zero; the library sees by the size that the struct is newer.
  */
 static inline void fy_preset(void *cfg, size_t size, const void *init, size_t init_size)
 {

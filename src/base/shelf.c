@@ -1,8 +1,8 @@
 /*
- * shelf - stacks of blocks, one for each class of sizes.
+ * shelf - stacks of free blocks, one stack for each size class.
  *
- * A request is rounded up to its class, so that a block fits all requests of it; at most a fifth is wasted.  What is
- * above the largest class is not kept.
+ * A request is rounded up to its size class, so a block of a class fits every request of it; at most a fifth is wasted.
+ * Blocks above the largest class are not kept.
  */
 #include "base/shelf.h"
 
@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_BITS 8 /* of the smallest class */
+#define MIN_BITS 8 /* log2 of the smallest size */
 #define TRIM_INTERVAL_NS UINT64_C(1000000000)
 
-/* The class of a size, and what its blocks hold; FY_SHELF_N_CLASSES and size itself: none. */
+/* The class for a size, and the size of its blocks.  Too large: FY_SHELF_N_CLASSES, and size itself. */
 static size_t class_of(size_t size, size_t *ret_room)
 {
     unsigned bits;
@@ -137,7 +137,7 @@ void fy_shelf_trim(struct fy_shelf *shelf, uint64_t now_ns)
         return;
     pthread_mutex_lock(&shelf->mu);
     if (now_ns - shelf->trimmed_ns >= TRIM_INTERVAL_NS) {
-        for (size_t class = FY_SHELF_N_CLASSES; class -- > 0;) { /* large ones first: they are few */
+        for (size_t class = FY_SHELF_N_CLASSES; class -- > 0;) { /* the largest first: fewer blocks to free */
             struct fy_shelf_block *block;
 
             while (shelf->least_bytes > 0 && (block = shelf->blocks[class])) {

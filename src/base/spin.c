@@ -1,5 +1,5 @@
 /*
- * spin - how long to spin before sleeping.
+ * spin - decides how long to spin before sleeping.
  */
 #include "base/spin.h"
 

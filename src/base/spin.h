@@ -1,12 +1,12 @@
 /*
- * spin.h - whether a thread that waits should spin before it sleeps, and for how long: learned from how its waits end.
+ * spin.h - decides whether a waiting thread spins before it sleeps, and how long, from how earlier waits ended.
  *
- * A wake-up from sleep costs tens of microseconds, more than many a round trip.  Waits that ended so soon that spinning
- * might have caught the event make the budget grow; spinning that catches nothing, though it went on for as long as it
- * may, ends it for a number of sleeps that doubles each time.  So an idle thread sleeps at once, and one whose peer has
- * to share its processor soon stops standing in its way.
+ * Waking from sleep takes tens of microseconds, more than many round trips.  Waits that ended soon enough for spinning
+ * to catch the event increase the budget.  Spinning the full time without an event turns spinning off for a number of
+ * sleeps, which doubles each time.  So an idle thread sleeps at once, and a thread that shares its processor with its
+ * peer soon stops blocking it.
  *
- * Owner: one thread, or a lock of the owner's.
+ * Owner: one thread, or whoever holds the owner's lock.
  */
 #ifndef FY_BASE_SPIN_H
 #define FY_BASE_SPIN_H
@@ -15,18 +15,18 @@
 
 struct fy_spin {
     uint64_t max_ns;    /* const after init; 0: never */
-    uint64_t budget_ns; /* of the next wait, <= max_ns; 0: sleep at once */
-    unsigned backoff;   /* sleeps that a vain spin costs; grows with each in a row */
-    unsigned n_to_skip; /* of them still to come before spinning is tried again */
+    uint64_t budget_ns; /* for the next wait, <= max_ns; 0: sleep at once */
+    unsigned backoff;   /* sleeps without spinning after a spin that caught nothing; doubles if that repeats */
+    unsigned n_to_skip; /* how many of these sleeps are left */
 };
 
 void fy_spin_init(struct fy_spin *s, uint64_t max_ns);
 
-/* A wait that ended while it span, or one that ended in sleep after waited_ns, spinning included. */
+/* Report a wait that ended while spinning, or one that ended in sleep after waited_ns, spinning included. */
 void fy_spin_caught(struct fy_spin *s);
 void fy_spin_slept(struct fy_spin *s, uint64_t waited_ns);
 
-/* Between two looks: a moment for the other hardware thread, or for another thread that wants this processor. */
+/* Call between two polls: pause for the other hardware thread, or give up the processor to another thread. */
 void fy_spin_relax(void);
 void fy_spin_yield(void);
 

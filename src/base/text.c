@@ -1,5 +1,5 @@
 /*
- * text - a buffer that doubles.
+ * text - a buffer that doubles when it is full.
  */
 #include "base/text.h"
 
@@ -25,7 +25,7 @@ void fy_text_release(struct fy_text *text)
     fy_text_init(text);
 }
 
-/* Make room for len more.  Is there any? */
+/* Make room for len more bytes.  False: out of memory. */
 static int reserve(struct fy_text *text, size_t len)
 {
     size_t room = text->room ? text->room : FIRST_ROOM;
@@ -71,6 +71,6 @@ void fy_text_print(struct fy_text *text, const char *format, ...)
     va_start(args, format);
     len = vsnprintf(piece, sizeof(piece), format, args);
     va_end(args);
-    assert(len >= 0 && (size_t)len < sizeof(piece)); /* for numbers and short words; all else is put */
+    assert(len >= 0 && (size_t)len < sizeof(piece)); /* for numbers and short words; use put for the rest */
     fy_text_add(text, piece, (size_t)len);
 }

@@ -1,7 +1,7 @@
 /*
- * text.h - text that grows as it is written.
+ * text.h - a growing text buffer.
  *
- * Memory that runs out is remembered: what is added after it is lost, and err says so at the end.
+ * If memory runs out, later additions are ignored and err stays set; check it once at the end.
  */
 #ifndef FY_BASE_TEXT_H
 #define FY_BASE_TEXT_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct fy_text {
-    char *data; /* not ended by a NUL; NULL while it is empty */
+    char *data; /* not NUL-terminated; NULL while empty */
     size_t len;
     size_t room;
     int err; /* FERRY_OK or FERRY_ERR_NOMEM */

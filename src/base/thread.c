@@ -1,8 +1,9 @@
 /*
- * thread - a new thread inherits the signal mask of the one that starts it, so the mask is changed around the start.
+ * thread - starts threads with all signals blocked.  A thread inherits the mask of its creator, so the mask is changed
+ * around the start.
  *
- * Slices are set by a system call that the C library does not wrap, and whose struct the kernel's header cannot declare
- * beside the C library's sched.h.
+ * The time slice is set by a system call that the C library does not wrap, with a struct that the kernel header cannot
+ * declare next to the C library's sched.h.
  */
 #include "config.h" /* _GNU_SOURCE, for pthread_setname_np */
 
@@ -18,16 +19,16 @@
 
 #include "ferry/ferry.h"
 
-#define SLICE_NS 100000 /* the least that the kernel takes; its own are of milliseconds */
+#define SLICE_NS 100000 /* the kernel's minimum; its default is some milliseconds */
 
-/* The kernel's struct sched_attr, in its first form. */
+/* The kernel's struct sched_attr, first version. */
 struct attributes {
     uint32_t size;
     uint32_t policy;
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
-    uint64_t runtime_ns; /* of an ordinary thread: its slice */
+    uint64_t runtime_ns; /* time slice of a thread with normal scheduling */
     uint64_t deadline_ns;
     uint64_t period_ns;
 };
@@ -49,7 +50,7 @@ int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *a
         errno = failed;
         return FERRY_ERR_SYSTEM;
     }
-    (void)pthread_setname_np(thread, name); /* only for those who look at the process */
+    (void)pthread_setname_np(thread, name); /* only helps debugging */
     *ret_thread = thread;
     return FERRY_OK;
 }
@@ -62,5 +63,5 @@ void fy_thread_be_prompt(void)
         return;
     own.size = sizeof(own);
     own.runtime_ns = SLICE_NS;
-    (void)syscall(SYS_sched_setattr, 0, &own, 0); /* without it the thread is as prompt as any other */
+    (void)syscall(SYS_sched_setattr, 0, &own, 0); /* on failure the thread only runs with the default slice */
 }
