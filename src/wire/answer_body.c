@@ -1,7 +1,7 @@
 /*
- * answer_body - the framing of an answer's body: in chunks, of a known length, or up to the end of the connection.
+ * answer_body - finds the end of an answer's body: chunked, of a given length, or up to the end of the connection.
  *
- * A transfer coding takes precedence over a length, as RFC 9112 says.
+ * A transfer coding takes precedence over a length (RFC 9112).
  */
 #include "wire/answer_body.h"
 

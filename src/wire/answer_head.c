@@ -1,7 +1,7 @@
 /*
- * answer_head - a status, and names and values in one block.
+ * answer_head - an HTTP answer's status and headers, stored in one block.
  *
- * A new status line begins anew: an informational head, or that of a connection that was given up, is of no interest
+ * A new status line starts over: an informational head, or the head of a connection that was given up, does not matter
  * once another follows.
  */
 #include "wire/answer_head.h"
@@ -87,7 +87,7 @@ int fy_answer_head_add(struct fy_answer_head *head, const char *line, size_t len
 
 /* ---- From the bytes of a connection ---- */
 
-/* A line that must be a status line, or the beginning of one: "HTTP/1.1 200", maybe with a reason behind it. */
+/* Parse a status line, or its beginning: "HTTP/1.1 200", with an optional reason. */
 static bool may_be_status_line(const char *line, size_t len)
 {
     static const char form[] = "HTTP/1.d ddd";
@@ -120,7 +120,7 @@ static int keep_line(struct fy_answer_head *head, const uint8_t *data, size_t le
     return FERRY_OK;
 }
 
-/* Bytes of one line, as far as they have come; is_whole: the line's end is the last of them. */
+/* Add bytes of one line; is_whole: they include the end of the line. */
 static int take_line(struct fy_answer_head *head, const uint8_t *data, size_t len, bool is_whole)
 {
     const char *line = (const char *)data;

@@ -1,5 +1,5 @@
 /*
- * be64.h - 64-bit integers in network order: the lengths and counts of etcd's frames.
+ * be64.h - 64-bit big-endian integers: the lengths and counts in etcd's frames.
  */
 #ifndef FY_WIRE_BE64_H
 #define FY_WIRE_BE64_H
@@ -8,7 +8,7 @@
 
 #define FY_BE64_SIZE 8
 
-/* Written out, for compilers make one instruction of it and headers of the system need to be asked for theirs. */
+/* Written by hand: compilers turn it into one instruction, and the system's functions need feature macros. */
 static inline uint64_t fy_be64_get(const uint8_t *at)
 {
     return (uint64_t)at[0] << 56 | (uint64_t)at[1] << 48 | (uint64_t)at[2] << 40 | (uint64_t)at[3] << 32 |

@@ -1,8 +1,8 @@
 /*
- * cbor - heads of CBOR items and the few kinds of items that fixed messages have.
+ * cbor - CBOR item heads, and the few kinds of items that fixed messages use.
  *
- * An item begins with a byte of three bits of kind and five of a number; numbers above 23 follow in 1, 2, 4 or 8 bytes.
- * A length is compared with what is left before anything is done with it.
+ * An item begins with a byte of 3 bits of kind and 5 bits of number; numbers above 23 follow in 1, 2, 4 or 8 bytes.
+ * Every length is compared with the bytes that are left before it is used.
  */
 #include "wire/cbor.h"
 
@@ -17,7 +17,7 @@ enum kind {
     KIND_SIMPLE = 7,
 };
 
-#define FIRST_LONG 24    /* the number follows in 1, 2, 4 or 8 bytes */
+#define FIRST_LONG 24 /* the number follows in 1, 2, 4 or 8 bytes */
 #define INDEFINITE_BITS 31
 
 #define BYTE_FALSE 0xf4
@@ -36,7 +36,7 @@ static size_t left(const struct fy_cbor_reader *reader)
     return (size_t)(reader->end - reader->at);
 }
 
-/* The head of an item of kind a or b with a number; *reader is moved on only by success. */
+/* Read an item's head, of kind a or b, with its number.  *reader moves only on success. */
 static int read_head(struct fy_cbor_reader *reader, enum kind a, enum kind b, enum kind *ret_kind, uint64_t *ret_number)
 {
     uint8_t low;

@@ -1,9 +1,9 @@
 /*
- * chunk_writer - the transfer coding of an answer without an end.
+ * chunk_writer - writes the chunked transfer coding of an endless answer.
  *
- * A chunk's head says how many bytes follow, so whoever has sent its first byte has promised all of them: what the
- * socket did not take goes on in the same chunk, and an end before it is done is no clean one.  A head of which nothing
- * is sent has promised nothing: it is made anew for what is there the next time.
+ * A chunk's head announces how many bytes follow, so once its first byte is sent all of them must follow: bytes that
+ * the socket did not take continue the same chunk, and ending before the chunk is complete is not a clean end.  A head
+ * of which nothing was sent is made again for the bytes that are there next time.
  */
 #include "wire/chunk_writer.h"
 
@@ -26,7 +26,7 @@ size_t fy_chunk_writer_take(const struct fy_chunk_writer *writer, size_t max_len
 
 static void begin_chunk(struct fy_chunk_writer *writer, size_t len)
 {
-    assert(len > 0); /* one of size 0 ends the body */
+    assert(len > 0); /* a chunk of size 0 would end the body */
     writer->head_len = (size_t)snprintf(writer->head, sizeof(writer->head), "%zx" LINE_END, len);
     writer->head_off = 0;
     writer->left = len;
@@ -40,7 +40,7 @@ size_t fy_chunk_writer_frame(struct fy_chunk_writer *writer, struct iovec *iov, 
 
     if (!fy_chunk_writer_is_in_chunk(writer))
         begin_chunk(writer, len);
-    assert(len <= writer->left && (len > 0 || writer->left == 0)); /* what was promised does not become less */
+    assert(len <= writer->left && (len > 0 || writer->left == 0)); /* an announced length cannot shrink */
     iov[0] =
         (struct iovec){.iov_base = writer->head + writer->head_off, .iov_len = writer->head_len - writer->head_off};
     if (len == writer->left)

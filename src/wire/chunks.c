@@ -1,11 +1,11 @@
 /*
- * chunks - the transfer coding of an answer without an end.
+ * chunks - reads the chunked transfer coding.
  *
- * A chunk is its size in hexadecimal, maybe extensions, a line's end, the bytes, and a line's end.  One of size 0 ends
- * the body, after trailers that nobody asked for: they are passed over, like extensions, up to a limit.
+ * A chunk is its size in hexadecimal, optional extensions, a line end, the bytes, and a line end.  A chunk of size 0
+ * ends the body, followed by optional trailers.  Extensions and trailers are skipped, up to a limit.
  *
- * A line may end without its carriage return, as most readers allow.  What follows a chunk's bytes has to be a line's
- * end and nothing else, for a connection whose sizes are wrong once never finds its way back.
+ * A line may end without a carriage return, as most readers allow.  A chunk's bytes must be followed directly by a line
+ * end: after one wrong size the position in the connection is lost.
  */
 #include "wire/chunks.h"
 
@@ -13,18 +13,18 @@
 
 #include "ferry/ferry.h"
 
-#define MAX_DIGITS 15                 /* of a size: it does not wrap */
-#define MAX_LINE ((unsigned)16 << 10) /* with its extensions; and of all trailers together */
+#define MAX_DIGITS 15                 /* digits of a size; more could overflow */
+#define MAX_LINE ((unsigned)16 << 10) /* of a size line with extensions, and of all trailers together */
 
 enum step {
     STEP_SIZE,
-    STEP_EXTENSION, /* up to the line's end */
+    STEP_EXTENSION, /* skip to the line end */
     STEP_BODY,
     STEP_BODY_CR,
     STEP_BODY_LF,
-    STEP_TRAILER_BEGIN, /* of a line; an empty one is the end */
+    STEP_TRAILER_BEGIN, /* at the start of a line; an empty line is the end */
     STEP_TRAILER,
-    STEP_TRAILER_LF, /* of what seems to be the empty line */
+    STEP_TRAILER_LF, /* after the carriage return of what may be the empty line */
     STEP_END
 };
 
@@ -48,7 +48,7 @@ static void begin(struct fy_chunks *chunks, enum step step)
     chunks->n_line = 0;
 }
 
-/* The size's line is over. */
+/* The size line is complete. */
 static void begin_chunk(struct fy_chunks *chunks)
 {
     begin(chunks, chunks->left > 0 ? STEP_BODY : STEP_TRAILER_BEGIN);
@@ -63,7 +63,7 @@ static bool take_size(struct fy_chunks *chunks, uint8_t byte)
         return chunks->n_line <= MAX_DIGITS;
     }
     if (chunks->n_line == 1)
-        return false; /* it has no digit at all */
+        return false; /* no digit at all */
     if (byte == '\n')
         begin_chunk(chunks);
     else
@@ -71,7 +71,7 @@ static bool take_size(struct fy_chunks *chunks, uint8_t byte)
     return byte == '\n' || byte == '\r' || byte == ';' || byte == ' ' || byte == '\t';
 }
 
-/* One byte that is not the body's.  false: it cannot stand here. */
+/* Handle one framing byte. false: it is not allowed here. */
 static bool take(struct fy_chunks *chunks, uint8_t byte)
 {
     if (++chunks->n_line > MAX_LINE)
@@ -109,7 +109,7 @@ static bool take(struct fy_chunks *chunks, uint8_t byte)
     case STEP_END:
         break;
     }
-    return false; /* not reached: neither step takes single bytes */
+    return false; /* not reached: these steps do not take single bytes */
 }
 
 int fy_chunks_feed(struct fy_chunks *chunks, const uint8_t *data, size_t len, size_t *ret_used, size_t *ret_len)

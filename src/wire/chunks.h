@@ -1,6 +1,6 @@
 /*
- * chunks.h - a body in chunks: which of a connection's bytes are the body's.  A pure byte machine: accepts input cut at
- * any byte, copies nothing and allocates nothing.
+ * chunks.h - reads a chunked body: tells which bytes of a connection belong to the body.  A pure byte machine: accepts
+ * input cut at any byte, copies nothing and allocates nothing.
  */
 #ifndef FY_WIRE_CHUNKS_H
 #define FY_WIRE_CHUNKS_H
@@ -10,26 +10,26 @@
 
 struct fy_chunks {
     unsigned step;   /* chunks.c: enum step */
-    unsigned n_line; /* bytes of the line that is being read, or of the trailers */
-    uint64_t left;   /* of the chunk, as far as its size is known */
+    unsigned n_line; /* bytes of the current line, or of the trailers */
+    uint64_t left;   /* bytes left of the chunk, as far as its size is known */
 };
 
 enum fy_chunks_got {
     FY_CHUNKS_NOTHING, /* all input is used */
-    FY_CHUNKS_BODY,    /* the last *ret_len of the *ret_used bytes are the body's */
-    FY_CHUNKS_END,     /* the body is complete; what follows is not its own */
+    FY_CHUNKS_BODY,    /* the last *ret_len of the *ret_used bytes are body bytes */
+    FY_CHUNKS_END,     /* the body is complete; later bytes do not belong to it */
 };
 
 void fy_chunks_init(struct fy_chunks *chunks);
 
 /*
- * Take bytes from data up to the end of one piece of the body, or all.  Call again with the rest.
- * Returns an enum fy_chunks_got, or FERRY_ERR_PROTOCOL: a size that is none, a chunk that does not end where it has to,
- * and extensions or trailers that do not end at all.
+ * Consume data up to the end of one piece of the body, or all of it.  Call again with the rest.
+ * Returns an enum fy_chunks_got, or FERRY_ERR_PROTOCOL: an invalid chunk size, a chunk without its line end, or
+ * extensions or trailers that are too long.
  */
 int fy_chunks_feed(struct fy_chunks *chunks, const uint8_t *data, size_t len, size_t *ret_used, size_t *ret_len);
 
-/* So many bytes of the body come next, without anything in between; 0: that is not known yet. */
+/* How many body bytes follow without framing in between. 0: not known yet. */
 uint64_t fy_chunks_left(const struct fy_chunks *chunks);
 
 #endif

@@ -1,17 +1,17 @@
 /*
- * decoder - frames out of a connection's bytes.
+ * decoder - reads messages from a connection's bytes.
  *
- * The steps of a frame: each needs so many bytes of it, reads what they say and tells how many the next one needs,
- * until the frame is whole.  They run over the input itself; only when that ends inside a frame are its bytes gathered,
- * and the steps go on over the gathered ones without starting again.
+ * A frame is read in steps.  Each step needs a number of bytes, reads what they say, and tells how many the next step
+ * needs, until the frame is complete.  The steps run directly on the input.  Only if the input ends inside a frame are
+ * its bytes gathered, and the steps continue there without starting over.
  *
- * A long frame is always gathered, for then its message lives on in the same memory: whether its bytes are copied to
- * there or to a block of the message's own is the same, and what a caller placed in fy_decoder_room is not copied.
+ * A long frame is always gathered, because its message then keeps the same memory: copying its bytes there costs no
+ * more than copying them into the message's own block, and bytes read into fy_decoder_room are not copied at all.
  *
- * Limits: a length is held against max_bytes when it is read, before a byte of what it announces has come; the frame
- * of a compact one as a whole as well, and its number of entries by the memory that they will take.  What is gathered
- * at most doubles what has arrived, or is MIN_ROOM ahead of it, unless there is memory at hand that an earlier frame
- * has paid for.
+ * Limits: a length is compared with max_bytes as soon as it is read, before any byte that it announces has arrived.
+ * For a compact frame, the whole frame is limited too, and its number of entries by the memory that they will take.
+ * Gathering allocates at most twice what has arrived, or MIN_ROOM more than that, unless a block of an earlier frame
+ * can be reused.
  */
 #include "wire/decoder.h"
 
@@ -24,21 +24,21 @@
 
 /* A buffer up to this size is kept between frames. */
 #define KEEP_BYTES 4096
-/* From this length on a frame is a long one. */
+/* A frame of this length or more is a long one. */
 #define LONG_BYTES ((size_t)16 << 10)
-/* Less than this is not worth a place of its own. */
+/* The least room that is worth reading into directly. */
 #define MIN_ROOM ((size_t)16 << 10)
 
-/* What stands at the end of the bytes that are needed. */
+/* What the last of the needed bytes hold. */
 enum step {
-    STEP_TYPE,         /* of a msgappv2 frame */
-    STEP_LENGTH,       /* of a protobuf message */
-    STEP_COUNT,        /* of entries */
-    STEP_ENTRY_LENGTH, /* of the next of them */
-    STEP_WHOLE         /* the frame */
+    STEP_TYPE,         /* type of a msgappv2 frame */
+    STEP_LENGTH,       /* length of a protobuf message */
+    STEP_COUNT,        /* number of entries */
+    STEP_ENTRY_LENGTH, /* length of the next entry */
+    STEP_WHOLE         /* end of the frame */
 };
 
-/* Before the protobuf message of a full frame. */
+/* Length of what precedes the protobuf message of a full frame. */
 static size_t prefix_len(const struct fy_decoder *dec)
 {
     return dec->codec == FY_CODEC_MSGAPPV2 ? 1 + FY_BE64_SIZE : FY_BE64_SIZE;
@@ -58,7 +58,7 @@ void fy_decoder_init(struct fy_decoder *dec, enum fy_codec codec, uint64_t local
         .codec = codec,
         .local_id = local_id,
         .remote_id = remote_id,
-        .max_bytes = max_bytes < SIZE_MAX / 2 ? max_bytes : SIZE_MAX / 2, /* so that adding a prefix cannot wrap */
+        .max_bytes = max_bytes < SIZE_MAX / 2 ? max_bytes : SIZE_MAX / 2, /* so that adding a prefix cannot overflow */
     };
     begin_frame(dec);
 }
@@ -102,7 +102,7 @@ static int step_length(struct fy_decoder *dec, uint64_t length)
     return FERRY_OK;
 }
 
-/* After a count or an entry: what is left to come, at least, is a length for each entry, and the commit index. */
+/* After a count or an entry: at least a length for each remaining entry and the commit index must follow. */
 static int step_entries(struct fy_decoder *dec)
 {
     if (dec->need > dec->max_bytes || dec->entries_left > (dec->max_bytes - dec->need) / FY_BE64_SIZE)
@@ -129,7 +129,9 @@ static int step_entry_length(struct fy_decoder *dec, uint64_t length)
     return step_entries(dec);
 }
 
-/* Go as far as the first len bytes of the frame allow.  *ret_whole: they hold all dec->need bytes of it. */
+/*
+ * Advance as far as the first len bytes of the frame allow.  *ret_whole: the frame is complete, dec->need bytes long.
+ */
 static int advance(struct fy_decoder *dec, const uint8_t *frame, size_t len, bool *ret_whole)
 {
     int err = FERRY_OK;
@@ -158,7 +160,7 @@ static int advance(struct fy_decoder *dec, const uint8_t *frame, size_t len, boo
     return err;
 }
 
-/* ---- A whole frame ---- */
+/* ---- A complete frame ---- */
 
 static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
                                 const struct ferry_message **ret_msg)
@@ -175,7 +177,7 @@ static int decode_message_frame(struct fy_decoder *dec, const uint8_t *frame, st
     return FY_DECODED_MESSAGE;
 }
 
-/* A full frame: the state follows the message, whatever it is. */
+/* A full frame: the stream's state follows the message, of any type. */
 static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
                              const struct ferry_message **ret_msg)
 {
@@ -195,7 +197,7 @@ static int decode_full_frame(struct fy_decoder *dec, const uint8_t *frame, struc
     return FY_DECODED_MESSAGE;
 }
 
-/* A compact frame: what it leaves out is in the state, and in who the two members are. */
+/* A compact frame: what it omits comes from the stream's state and the ids of the two members. */
 static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
                                 const struct ferry_message **ret_msg)
 {
@@ -218,7 +220,10 @@ static int decode_entries_frame(struct fy_decoder *dec, const uint8_t *frame, st
     return FY_DECODED_MESSAGE;
 }
 
-/* The dec->need bytes at frame are one.  *home: the memory that they lie in; NULL: not ours to keep. */
+/*
+ * Decode the dec->need bytes of a frame.  *home: the memory that they lie in, which the message may take over; NULL:
+ * none.
+ */
 static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_frame **home,
                         const struct ferry_message **ret_msg)
 {
@@ -236,7 +241,7 @@ static int decode_frame(struct fy_decoder *dec, const uint8_t *frame, struct fy_
 
 /* ---- Gathering ---- */
 
-/* Go on in memory of an earlier frame, for all that is surely to come. */
+/* Continue in the memory of an earlier frame, if one is large enough for all that must follow. */
 static bool take_kept(struct fy_decoder *dec)
 {
     struct fy_frame *kept = dec->need >= LONG_BYTES ? fy_frames_take(dec->frames, dec->need) : NULL;
@@ -265,7 +270,7 @@ static int reserve(struct fy_decoder *dec, size_t size)
         return FERRY_OK;
     cap = cap * 2;
     if (dec->step == STEP_WHOLE && cap > dec->need)
-        cap = dec->need; /* all that will come */
+        cap = dec->need; /* nothing beyond the frame is needed */
     if (cap < size)
         cap = size;
     grown = fy_frames_grow(dec->frames, dec->gathered, cap);
@@ -298,7 +303,7 @@ uint8_t *fy_decoder_room(struct fy_decoder *dec, size_t *ret_cap)
     size_t room;
 
     if (dec->n_gathered == 0 || missing < MIN_ROOM || reserve(dec, dec->n_gathered + MIN_ROOM) != FERRY_OK)
-        return NULL; /* without memory as well: the bytes themselves will be told so */
+        return NULL; /* also if out of memory: feeding the bytes will return the error */
     room = dec->gathered->cap - dec->n_gathered;
     *ret_cap = room < missing ? room : missing;
     return dec->gathered->bytes + dec->n_gathered;
@@ -310,7 +315,7 @@ void fy_decoder_trim(struct fy_decoder *dec)
         fy_frames_trim(dec->frames);
 }
 
-/* The frame is done with: the next one begins. */
+/* The frame is done: start the next. */
 static void forget(struct fy_decoder *dec)
 {
     if (dec->gathered && dec->gathered->cap > KEEP_BYTES) {
@@ -321,7 +326,7 @@ static void forget(struct fy_decoder *dec)
     begin_frame(dec);
 }
 
-/* No byte is gathered yet, and the frame begins at data. */
+/* Nothing is gathered yet, and the frame begins at data. */
 static int feed_in_place(struct fy_decoder *dec, const uint8_t *data, size_t len, size_t *ret_used,
                          const struct ferry_message **ret_msg)
 {
@@ -349,7 +354,7 @@ static int feed_gathered(struct fy_decoder *dec, const uint8_t *data, size_t len
     int err = FERRY_OK;
 
     while (err == FERRY_OK && used < len && !whole) {
-        size_t missing = dec->need - dec->n_gathered; /* no more: what follows the frame is not its own */
+        size_t missing = dec->need - dec->n_gathered; /* bytes after the frame belong to the next */
         size_t n = len - used < missing ? len - used : missing;
 
         err = gather(dec, data + used, n);

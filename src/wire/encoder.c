@@ -1,8 +1,8 @@
 /*
- * encoder - frames, one run of bytes after the other.
+ * encoder - produces frames as a sequence of runs of bytes.
  *
- * A frame is never put together anywhere: starting it only lays down its first run and how many bytes it has, and what
- * is taken comes from the present run and, when that is used up, from the next.  So taking can end at any byte.
+ * A frame is never assembled in memory.  Starting it only sets its first run and its total length.  Bytes are taken
+ * from the current run, and when it is used up from the next, so taking can stop at any byte.
  *
  *   message, bare, full frame:  start, head, { tag and length, entry } ..., tail
  *   compact frame:              start, all entries as they lie in msg, commit
@@ -16,10 +16,10 @@
 #include "wire/be64.h"
 #include "wire/raftpb.h"
 
-/* What comes when the present run is used up. */
+/* The run after the current one. */
 enum step { STEP_HEAD, STEP_ENTRY_TAG, STEP_ENTRY, STEP_TAIL, STEP_ALL_ENTRIES, STEP_COMMIT, STEP_NONE };
 
-/* MsgHeartbeat with nothing else set, as each form writes it on the message stream. */
+/* MsgHeartbeat with all other fields zero, as each form writes it on the message stream. */
 static const uint8_t heartbeat_3_4[] = {0,    0,    0,    0,    0,    0,    0,    30,   0x08, 8,    0x10, 0,    0x18,
                                         0,    0x20, 0,    0x28, 0,    0x30, 0,    0x40, 0,    0x4a, 10,   0x12, 8,
                                         0x0a, 2,    0x28, 0,    0x10, 0,    0x18, 0,    0x50, 0,    0x58, 0};
@@ -66,7 +66,7 @@ static void start_constant(struct fy_encoder *enc, const uint8_t *data, size_t l
     set_run(enc, data, len, STEP_NONE);
 }
 
-/* The tests in etcd's order; whoever decodes makes the same moves. */
+/* The same tests in the same order as in etcd: the decoder's state must change in the same way. */
 static void start_v2(struct fy_encoder *enc, const struct fy_outgoing *msg)
 {
     if (msg->type == FERRY_MSG_HEARTBEAT && msg->from == 0 && msg->to == 0) {
@@ -113,7 +113,7 @@ void fy_encoder_start_heartbeat(struct fy_encoder *enc)
         start_constant(enc, heartbeat_3_7, sizeof(heartbeat_3_7));
 }
 
-/* To the run that enc->step names.  It may be empty. */
+/* Go to the run named by enc->step.  It may be empty. */
 static void next_run(struct fy_encoder *enc)
 {
     const struct fy_outgoing *msg = enc->msg;
@@ -155,7 +155,7 @@ size_t fy_encoder_left(const struct fy_encoder *enc)
     return enc->left;
 }
 
-/* len bytes of the present run are taken. */
+/* len bytes of the current run are taken. */
 static void advance(struct fy_encoder *enc, size_t len)
 {
     enc->run += len;
@@ -178,7 +178,7 @@ void fy_encoder_gather(struct fy_encoder *enc, struct fy_gather *g)
         if (enc->left > 0)
             next_run(enc);
     }
-    enc->msg = NULL; /* no longer looked at */
+    enc->msg = NULL; /* not used any more */
 }
 
 void fy_encoder_skip(struct fy_encoder *enc, size_t n)
@@ -189,7 +189,7 @@ void fy_encoder_skip(struct fy_encoder *enc, size_t n)
         enc->msg = NULL;
         return;
     }
-    while (n >= enc->run_len) { /* never the last run: something of the frame is to be left */
+    while (n >= enc->run_len) { /* never the last run: some of the frame is left */
         n -= enc->run_len;
         advance(enc, enc->run_len);
         next_run(enc);
@@ -202,7 +202,7 @@ void fy_encoder_copy(struct fy_encoder *copy, const struct fy_encoder *enc)
     uintptr_t run = (uintptr_t)enc->run, small = (uintptr_t)enc->small;
 
     *copy = *enc;
-    if (run >= small && run <= small + sizeof(enc->small)) /* its own, or it looks at what enc has under way there */
+    if (run >= small && run <= small + sizeof(enc->small)) /* points to its own copy */
         copy->run = copy->small + (run - small);
 }
 

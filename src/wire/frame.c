@@ -1,8 +1,9 @@
 /*
- * frame - memory of long frames, in circulation between a decoder and the messages it made.
+ * frame - reuses the memory of long frames.
  *
- * The decoder takes and grows; whoever frees the last reference to a message puts, on any thread.  What was put last is
- * taken first, since the processor's caches may still hold it.  When the store is full, what was put first goes.
+ * The decoder takes and grows frames.  Whoever frees the last reference to a message puts its frame back, on any
+ * thread.  The frame that was put back last is taken first, since the CPU's caches may still hold it.  When the store
+ * is full, the oldest goes.
  */
 #include "wire/frame.h"
 
@@ -11,17 +12,17 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define MIN_KEPT 8192 /* the heap itself gives smaller ones as fast */
-#define MAX_WASTE 4   /* a frame is not taken for less than one part in so many of it */
-#define GRAIN 4096    /* those that may be kept are allocated in multiples of it, so that one serves the next as well */
+#define MIN_KEPT 8192 /* malloc is as fast for smaller ones */
+#define MAX_WASTE 4   /* a kept frame is used only for at least this share (1/n) of its size */
+#define GRAIN 4096    /* kept frames are multiples of this, so that they fit the next frame too */
 
 struct fy_frames {
     pthread_mutex_t mu;  /* leaf lock */
-    struct fy_list kept; /* mu; struct fy_frame, put first first */
-    size_t n_kept;       /* mu; bytes of them */
-    size_t n_out;        /* mu; frames that are not in it */
+    struct fy_list kept; /* mu; struct fy_frame, oldest first */
+    size_t n_kept;       /* mu; their bytes */
+    size_t n_out;        /* mu; frames in use */
     bool is_closed;      /* mu */
-    bool is_in_use;      /* the owner's: asked for since the last trim */
+    bool is_in_use;      /* owner only: was one asked for since the last trim? */
 };
 
 struct fy_frames *fy_frames_new(void)
@@ -47,7 +48,7 @@ static void free_all(struct fy_list *frames)
         free(fy_container(node, struct fy_frame, node));
 }
 
-/* Take out all that is kept, to be freed without the lock.  Under mu. */
+/* Unlink all kept frames, to free them after unlocking.  Under mu. */
 static void empty(struct fy_frames *frames, struct fy_list *ret_kept)
 {
     fy_list_init(ret_kept);
@@ -116,7 +117,7 @@ struct fy_frame *fy_frames_grow(struct fy_frames *frames, struct fy_frame *frame
 {
     size_t grain = size < MIN_KEPT ? 1 : GRAIN;
     size_t whole = (sizeof(*frame) + size + grain - 1) / grain * grain;
-    struct fy_frame *grown = realloc(frame, whole); /* one that is out is in no list: it may move */
+    struct fy_frame *grown = realloc(frame, whole); /* a frame in use is in no list, so it may move */
 
     if (!grown)
         return NULL;
@@ -131,7 +132,7 @@ struct fy_frame *fy_frames_grow(struct fy_frames *frames, struct fy_frame *frame
     return grown;
 }
 
-/* Keep frame, or say what of the kept ones has to go for it.  Under mu. */
+/* Keep frame, and unlink the kept frames that must go to make room.  Under mu. */
 static void keep(struct fy_frames *frames, struct fy_frame *frame, struct fy_list *ret_surplus)
 {
     fy_list_append(&frames->kept, &frame->node);

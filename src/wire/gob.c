@@ -1,8 +1,8 @@
 /*
- * gob - Go's gob streams: parts with a length in front, of which the first ones describe types.
+ * gob - Go's gob streams: parts that begin with their length.  The first parts describe types.
  *
- * A description is itself a gob struct, wireType, of which exactly one field is set: SliceT or StructT here.  Structs
- * are sent as pairs of (distance to the field's number, value), ended by a 0; numbers begin at -1.
+ * A description is a gob struct, wireType, of which exactly one field is set; here SliceT or StructT.  A struct is sent
+ * as pairs of (difference from the previous field number, value) and ends with 0; numbering starts at -1.
  */
 #include "wire/gob.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-/* The fields of wireType, of CommonType and so on, as distances from -1. */
+/* The fields of wireType, CommonType and so on, as differences from -1. */
 enum { WIRE_SLICE = 2, WIRE_STRUCT = 3 };
 
 #define MAX_UINT_BYTES 8
@@ -83,7 +83,7 @@ int fy_gob_read_count(struct fy_gob_reader *reader, size_t *ret_n)
 
 /* ---- Structs ---- */
 
-/* Move *number on to the next field that is there, of n; to n at the end of the struct. */
+/* Advance *number to the next field present, of n; to n at the end of the struct. */
 static int next_number(struct fy_gob_reader *reader, size_t n, size_t *number)
 {
     uint64_t distance;
@@ -114,7 +114,7 @@ int fy_gob_next_field(struct fy_gob_reader *reader, const struct fy_gob_type *ty
 
 /* ---- Descriptions ---- */
 
-/* A struct of a name and a number, CommonType or fieldType. */
+/* A struct with a name and a number: CommonType or fieldType. */
 static int read_named_number(struct fy_gob_reader *reader, struct fy_gob_field *ret_field)
 {
     size_t number = FY_GOB_BEFORE_FIRST;
@@ -146,7 +146,7 @@ static int read_fields(struct fy_gob_reader *reader, struct fy_gob_types *types,
     return err;
 }
 
-/* SliceType or StructType: a CommonType, and what the type is made of. */
+/* SliceType or StructType: a CommonType and the element or field types. */
 static int read_type(struct fy_gob_reader *reader, struct fy_gob_types *types, struct fy_gob_type *type)
 {
     size_t number = FY_GOB_BEFORE_FIRST;
@@ -223,7 +223,7 @@ int fy_gob_open(struct ferry_bytes stream, struct fy_gob_types *types, struct fy
             *ret_reader = part;
             return *ret_type && (*ret_type)->is_struct && left(&parts) == 0 ? FERRY_OK : FERRY_ERR_MALFORMED;
         }
-        if (err) /* a part that ends too early is malformed: the stream goes on */
+        if (err) /* a part that ends early is malformed, because the stream goes on */
             return err == FERRY_ERR_TRUNCATED ? FERRY_ERR_MALFORMED : err;
     }
 }

@@ -1,10 +1,10 @@
 /*
- * gob.h - the part of Go's gob encoding that one fixed message needs: read with bounds, written as Go writes it.
+ * gob.h - the part of Go's gob encoding that one fixed message needs: bounded reading, and writing as Go writes it.
  *
- * A gob stream describes its types before the first value that uses them, so a reader finds fields by their names
- * whatever the order, the type ids and the fields that the writer knows besides.  Described types are structs and
- * slices; basic types are those of Go.  Maps, arrays, interfaces and types with encoders of their own are malformed
- * here.  Strings are lent from the input, and nothing is allocated.
+ * A gob stream describes its types before the first value that uses them.  So a reader finds fields by name, whatever
+ * their order, the type ids and the additional fields of the writer.  Described types are structs and slices; basic
+ * types are those of Go.  Maps, arrays, interfaces and types with custom encoders are malformed here.  Strings point
+ * into the input, and nothing is allocated.
  */
 #ifndef FY_WIRE_GOB_H
 #define FY_WIRE_GOB_H
@@ -30,7 +30,7 @@ enum fy_gob_basic {
 #define FY_GOB_FIRST_ID 64 /* of described types */
 #define FY_GOB_MAX_TYPES 16
 #define FY_GOB_MAX_FIELDS 128 /* of all structs of a stream together */
-#define FY_GOB_MAX_DEPTH 16   /* of values inside values */
+#define FY_GOB_MAX_DEPTH 16   /* of nested values */
 
 struct fy_gob_reader {
     const uint8_t *at;
@@ -44,7 +44,7 @@ struct fy_gob_field {
 
 struct fy_gob_type {
     int64_t id;
-    bool is_struct;                    /* else a slice */
+    bool is_struct;                    /* if false: a slice */
     int64_t element;                   /* of a slice */
     const struct fy_gob_field *fields; /* of a struct */
     size_t n_fields;
@@ -58,41 +58,41 @@ struct fy_gob_types {
 };
 
 /*
- * Read the descriptions at the start of a stream into *types, up to its only value, which has to be a struct.
+ * Read the type descriptions at the start of a stream into *types, up to its single value, which must be a struct.
  * On success *ret_reader holds the value's fields, and *ret_type describes them.
- * FERRY_ERR_TRUNCATED, FERRY_ERR_MALFORMED; FERRY_ERR_TOO_LARGE: more types or fields than there is room for.
+ * FERRY_ERR_TRUNCATED, FERRY_ERR_MALFORMED; FERRY_ERR_TOO_LARGE: more types or fields than the limits above.
  */
 int fy_gob_open(struct ferry_bytes stream, struct fy_gob_types *types, struct fy_gob_reader *ret_reader,
                 const struct fy_gob_type **ret_type);
 
-/* The described type with this id; NULL: there is none. */
+/* The described type with this id, or NULL. */
 const struct fy_gob_type *fy_gob_find(const struct fy_gob_types *types, int64_t id);
 
 /*
- * The next field of a struct that has a value: zero values are not sent.  *index begins at FY_GOB_BEFORE_FIRST and
- * tells fy_gob_next_field where it is.  *ret_field is NULL at the end of the struct.
+ * The next field of a struct that has a value; zero values are not sent.  *index starts as FY_GOB_BEFORE_FIRST and
+ * keeps the position for fy_gob_next_field.  *ret_field is NULL at the end of the struct.
  */
 #define FY_GOB_BEFORE_FIRST SIZE_MAX
 int fy_gob_next_field(struct fy_gob_reader *reader, const struct fy_gob_type *type, size_t *index,
                       const struct fy_gob_field **ret_field);
 
-/* Step over a value of any type.  FERRY_ERR_DEPTH: it nests deeper than depth. */
+/* Skip a value of any type.  FERRY_ERR_DEPTH: it is nested deeper than depth. */
 int fy_gob_skip(struct fy_gob_reader *reader, const struct fy_gob_types *types, int64_t type, unsigned depth);
 
 int fy_gob_read_uint(struct fy_gob_reader *reader, uint64_t *ret_value);
 int fy_gob_read_int(struct fy_gob_reader *reader, int64_t *ret_value);
-int fy_gob_read_bytes(struct fy_gob_reader *reader, struct ferry_bytes *ret_bytes); /* a string, too */
+int fy_gob_read_bytes(struct fy_gob_reader *reader, struct ferry_bytes *ret_bytes); /* also for strings */
 
-/* The number of items of a list: not more than the bytes that are left, as each takes one at least. */
+/* The number of items of a list.  It never exceeds the bytes that are left, since each item takes at least one. */
 int fy_gob_read_count(struct fy_gob_reader *reader, size_t *ret_n);
 
-/* Writing.  Memory that runs out is remembered by out. */
+/* Writing.  If memory runs out, out remembers it. */
 void fy_gob_put_uint(struct fy_text *out, uint64_t value);
 void fy_gob_put_int(struct fy_text *out, int64_t value);
 void fy_gob_put_bytes(struct fy_text *out, struct ferry_bytes bytes);
-void fy_gob_put_part(struct fy_text *out, const struct fy_text *body); /* with its length in front */
+void fy_gob_put_part(struct fy_text *out, const struct fy_text *body); /* after its length */
 
-/* The description of a type, as the part of a stream that it is. */
+/* The description of a type, as a part of the stream. */
 void fy_gob_put_type(struct fy_text *out, const char *name, const struct fy_gob_type *type);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * headers - ids and versions as text, and the rules by which members accept each other.
  *
- * Everything here reads what a stranger wrote: each parser accepts exactly its grammar, and says no to the rest.
+ * The input comes from the network: each parser accepts exactly its grammar and rejects everything else.
  */
 #include "wire/headers.h"
 
@@ -72,7 +72,7 @@ static bool is_identifier_char(char c)
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '~';
 }
 
-/* Past dot-separated identifiers, or past nothing when there are none; NULL when one of several is empty. */
+/* Skip dot-separated identifiers, possibly none.  NULL: one of several is empty. */
 static const char *skip_identifiers(const char *at)
 {
     const char *first = at;

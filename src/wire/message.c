@@ -1,19 +1,19 @@
 /*
- * message - protobuf bytes to one counted block, in two walks.
+ * message - decodes protobuf bytes into one counted block, in two passes.
  *
- * The scan reads every field of the message once: scalars go to a draft on the stack, lists are counted, the size of
- * the block is summed up, and whatever is malformed ends it.  Then the block is allocated, and the fill copies what
- * has no fixed size: entries, members, responses, bytes.  The fill reads what the scan has accepted, so it cannot fail.
- * Bytes that lie in a frame which the block takes over stay where they are.
+ * The scan reads every field once: scalars go to a draft on the stack, lists are counted, the block's size is summed
+ * up, and malformed input ends it.  Then the block is allocated, and the fill copies what has no fixed size: entries,
+ * members, responses, bytes.  The fill reads only what the scan has accepted, so it cannot fail.  Bytes in a frame that
+ * the message takes over stay where they are.
  *
- * Rules of protobuf that the scan keeps, as etcd's decoders do: the last of a repeated scalar wins, repeated embedded
- * messages merge, lists of numbers come packed or not, unknown fields are skipped (and never held).  A known field of
- * another wire type is malformed.
+ * Rules of protobuf, as etcd's decoders apply them: the last of a repeated scalar wins, repeated embedded messages are
+ * merged, lists of numbers may be packed or not, unknown fields are skipped and not stored.  A known field with another
+ * wire type is malformed.
  *
- * Why not protobuf-c's unpack: it knows no limits (its scratch for long messages, its copies of unknown fields and its
- * merging, which is quadratic, all come out of the allocator), it recurses as deep as the input says, and alone it took
- * half as long again (224 ns for a MsgApp with one small entry in the 3.4 form) as all that is done here, allocation
- * included (148 ns).  The tests hold every message against it.
+ * Why not protobuf-c's unpack: it has no limits (scratch memory for long messages, copies of unknown fields, merging in
+ * quadratic time), it recurses as deep as the input says, and it is slower: 224 ns for a MsgApp with one small entry in
+ * the 3.4 form, without allocation, against 148 ns here with allocation.  The tests compare every message with its
+ * result.
  */
 #include "wire/message.h"
 
@@ -26,11 +26,11 @@
 #include "wire/frame.h"
 #include "wire/raftpb.h"
 
-/* What is allocated: this, then the structs and ids, all multiples of 8 bytes, then the bytes. */
+/* The block: this, then structs and ids, whose sizes are multiples of 8 bytes, then bytes. */
 struct block {
     atomic_size_t n_refs;
     size_t memory;
-    struct fy_frame *frame; /* that the bytes lie in; NULL: they are in the block */
+    struct fy_frame *frame; /* memory of the bytes; NULL: they are in the block */
     struct ferry_message msg;
 };
 
@@ -38,25 +38,25 @@ _Static_assert(sizeof(struct block) % 8 == 0 && sizeof(struct ferry_message) % 8
                    sizeof(struct ferry_entry) % 8 == 0 && sizeof(struct ferry_snapshot) % 8 == 0,
                "structs stand in the block back to back");
 
-/* How much the block will hold beside its head. */
+/* Size of the block's contents after its head. */
 struct budget {
     size_t structs;
     size_t bytes;
-    size_t max; /* of both together */
+    size_t max; /* sum of both */
 };
 
-/* Of one message: what the scan found. */
+/* What the scan found in one message. */
 struct draft {
-    struct ferry_message msg;       /* context lies in the input; entries and responses are only counted */
-    struct ferry_snapshot snapshot; /* data lies in the input; members are only counted */
+    struct ferry_message msg;       /* context points into the input; entries and responses are only counted */
+    struct ferry_snapshot snapshot; /* data points into the input; members are only counted */
     bool has_snapshot;
-    struct ferry_bytes nested; /* the input from the first to the last field that the fill reads again */
+    struct ferry_bytes nested; /* from the first to the last field that the fill reads again */
 };
 
-/* Where the fill puts things. */
+/* Where the fill writes. */
 struct arena {
     uint8_t *structs;
-    uint8_t *bytes; /* NULL: they stay where they are */
+    uint8_t *bytes; /* NULL: bytes stay where they are */
 };
 
 static bool spend(struct budget *budget, size_t *which, size_t size)
@@ -92,9 +92,9 @@ static struct ferry_bytes keep(struct arena *arena, struct ferry_bytes bytes)
     return kept;
 }
 
-/* ---- The leaves, which both walks read alike ---- */
+/* ---- Fields that both passes read alike ---- */
 
-/* The number behind tag, if that is what comes next.  false: it begins with tag and is malformed. */
+/* Read the number after tag, if that tag is next. false: the tag is next, but malformed. */
 static inline bool read_if(struct fy_pb_reader *in, uint8_t tag, uint64_t *ret_value)
 {
     if (in->at == in->end || *in->at != tag)
@@ -103,7 +103,7 @@ static inline bool read_if(struct fy_pb_reader *in, uint8_t tag, uint64_t *ret_v
     return fy_pb_read_varint(in, ret_value);
 }
 
-/* An entry as everybody writes it: no field twice, in the order of their numbers.  false: it may be one yet. */
+/* Read an entry in its usual form: no field twice, in ascending order. false: it may still be a valid entry. */
 static bool parse_usual_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
 {
     struct fy_pb_reader in = fy_pb_reader(bytes);
@@ -151,7 +151,7 @@ static bool parse_entry(struct ferry_bytes bytes, struct ferry_entry *ret_entry)
     return in.at == in.end;
 }
 
-/* The lists of a conf state.  Without arrays they are only counted. */
+/* The id lists of a conf state.  Without arrays they are only counted. */
 struct members {
     uint64_t *ids[FY_CONF_STATE_N_LISTS];
     size_t n[FY_CONF_STATE_N_LISTS];
@@ -265,7 +265,7 @@ static bool is_empty(const struct ferry_snapshot *snapshot)
 
 static int scan(struct ferry_bytes bytes, unsigned depth, struct budget *budget, struct draft *draft);
 
-/* *ret_entry's data lies in bytes. */
+/* The data of *ret_entry points into bytes. */
 static int scan_entry(struct ferry_bytes bytes, struct budget *budget, struct ferry_entry *ret_entry)
 {
     if (!parse_entry(bytes, ret_entry))
@@ -286,7 +286,7 @@ static int scan_response(struct ferry_bytes bytes, unsigned depth, struct budget
     return scan(bytes, depth + 1, budget, &response);
 }
 
-/* What the fill will keep of the draft's own: known only when all fields were read. */
+/* Add up what the fill will copy for this message itself: known only after all fields were read. */
 static int spend_draft(struct draft *draft, struct budget *budget)
 {
     const struct ferry_snapshot *snapshot = &draft->snapshot;
@@ -398,7 +398,7 @@ static void fill_response(struct ferry_bytes bytes, struct arena *arena, struct 
     struct draft response;
     int err = scan(bytes, 0, &unlimited, &response);
 
-    assert(err == FERRY_OK); /* the scan of the whole has been here; its depth was counted from the top */
+    assert(err == FERRY_OK); /* the scan already limited the depth */
     (void)err;
     fill(&response, arena, ret_msg);
 }
@@ -432,7 +432,7 @@ static void fill(const struct draft *draft, struct arena *arena, struct ferry_me
         } else if (field.tag == FY_MESSAGE_SNAPSHOT && snapshot) {
             struct ferry_snapshot known;
 
-            (void)parse_snapshot(field.bytes, &known, &members); /* for the members alone */
+            (void)parse_snapshot(field.bytes, &known, &members); /* only for the members */
         }
     }
     if (snapshot)
@@ -441,18 +441,18 @@ static void fill(const struct draft *draft, struct arena *arena, struct ferry_me
 
 /* ---- The block ---- */
 
-/* Is the memory that the bytes lie in worth keeping for them? */
+/* Does the message use enough of the memory that its bytes lie in to keep it? */
 static bool is_worth(const struct fy_frame *home, const struct budget *budget)
 {
     return home && budget->bytes >= home->cap / 2 && home->cap <= budget->max - budget->structs;
 }
 
-/* *ret_arena: where the rest of it is to be filled in. */
+/* *ret_arena: where the fill continues. */
 static int new_block(const struct budget *budget, struct fy_frame **home, struct arena *ret_arena,
                      struct block **ret_block)
 {
     bool is_taken = home && is_worth(*home, budget);
-    size_t size = sizeof(struct block) + budget->structs; /* below max_memory, with the bytes, so it does not wrap */
+    size_t size = sizeof(struct block) + budget->structs; /* limited by max_memory, so it does not overflow */
     struct block *block = malloc(is_taken ? size : size + budget->bytes);
 
     if (!block)
@@ -524,10 +524,10 @@ int fy_message_decode_unless_heartbeat(const uint8_t *data, size_t len, size_t m
     return decode((struct ferry_bytes){data, len}, max_memory, true, home, ret_msg);
 }
 
-/* Entries of a compact frame that are read once: the scan keeps so many, and a longer frame is walked twice. */
+/* How many entries of a compact frame the scan remembers.  Longer frames are scanned again by the fill. */
 #define N_SCANNED 8
 
-/* Take the next entry of a compact frame. */
+/* Read the next entry of a compact frame. */
 static int next_entry(struct fy_pb_reader *in, struct ferry_bytes *ret_bytes)
 {
     const uint8_t *length = in->at;
@@ -570,7 +570,7 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
         if (n_entries <= N_SCANNED) {
             entries[i] = scanned[i];
         } else {
-            (void)next_entry(&in, &bytes); /* the scan has accepted it, and its bytes */
+            (void)next_entry(&in, &bytes); /* the scan has accepted it and its length */
             (void)parse_entry(bytes, &entries[i]);
         }
         entries[i].data = keep(&arena, entries[i].data);
@@ -581,7 +581,7 @@ int fy_message_decode_entries(const struct ferry_message *head, const uint8_t *d
     return FERRY_OK;
 }
 
-/* Of a message that decode made.  It is lent as const, but the block is ours to count. */
+/* For messages made by decode.  They are handed out as const, but the block's count is ours. */
 static struct block *block_of(const struct ferry_message *msg)
 {
     return (struct block *)((uintptr_t)msg - offsetof(struct block, msg));

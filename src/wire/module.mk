@@ -1,4 +1,4 @@
-# wire: codecs, headers, ids, versions, URLs.  Bytes in, bytes out; no I/O.
+# wire: codecs, headers, ids, versions, URLs.  They convert between bytes and structs; no I/O.
 
 libferry_core_la_SOURCES += \
 	src/wire/answer_body.c \

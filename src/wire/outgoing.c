@@ -1,16 +1,17 @@
 /*
- * outgoing - a message to its packed block.
+ * outgoing - packs a message into its block.
  *
- * The message is checked first, since it is the embedder's; then counted, held against the limit, and written into one
- * block.  Counting and writing are one code (protobuf.h), run twice, or once for what is small.
+ * The message comes from the embedder, so it is checked first.  Then its size is counted, compared with the limit, and
+ * the message is written into one block.  Counting and writing use the same code (protobuf.h), run twice, or once for
+ * small parts.
  *
- * The fields are written by hand: the three forms differ in which zeros they write, the entries need gaps for the
- * lengths of compact frames, and this runs on the caller's thread for every message.  What every message has is inlined
- * for the same reason: a writer that stays in registers takes half the instructions.
+ * The fields are written by hand: the three forms differ in which zeros they write, compact frames need gaps for the
+ * entries' lengths, and this runs on the caller's thread for every message.  The fields that every message has are
+ * inlined for the same reason: a writer whose state stays in registers takes half the instructions.
  *
- * A leader sends the same entries to all of its followers.  When they are long, they are packed into a counted block
- * of their own, and each message has only its head and tail to itself: one copy instead of many, and the kernel finds
- * it in the cache when the second follower's socket takes it.
+ * A leader sends the same entries to all followers.  Long ones are packed once, into a counted block of their own, and
+ * each message then has only its head and tail to itself.  That saves copies, and the kernel finds the entries in the
+ * cache for the second follower's socket.
  */
 #include "wire/outgoing.h"
 
@@ -24,7 +25,7 @@
 #include "wire/message.h"
 #include "wire/raftpb.h"
 
-/* ---- What the embedder may not do ---- */
+/* ---- Checks of the embedder's input ---- */
 
 static bool is_counted_but_null(const void *data, size_t n)
 {
@@ -63,7 +64,7 @@ static int check(const struct ferry_message *msg, unsigned depth)
 
 /* ---- Writing, or counting ---- */
 
-/* Enums are 32-bit integers that protobuf extends by their sign. */
+/* Enums are 32-bit integers; protobuf sign-extends them. */
 static uint64_t enum_value(int value)
 {
     return (uint64_t)(int64_t)(int32_t)value;
@@ -131,7 +132,7 @@ static void write_snapshot(struct fy_pb_writer *out, const struct ferry_snapshot
     write_metadata(out, snapshot);
 }
 
-/* What 3.4 writes where there is no snapshot. */
+/* What 3.4 writes if there is no snapshot. */
 INLINE void write_empty_snapshot(struct fy_pb_writer *out)
 {
     static const uint8_t empty[] = {FY_SNAPSHOT_METADATA, 8, FY_METADATA_CONF_STATE, 2, FY_CONF_STATE_AUTO_LEAVE, 0,
@@ -140,7 +141,7 @@ INLINE void write_empty_snapshot(struct fy_pb_writer *out)
     fy_pb_write_bytes(out, FY_MESSAGE_SNAPSHOT, (struct ferry_bytes){empty, sizeof(empty)});
 }
 
-/* A snapshot as the field of a message: the one there is, or the empty one of 3.4. */
+/* The snapshot field of a message: its own, or the empty one of 3.4. */
 static void write_snapshot_field(struct fy_pb_writer *out, enum ferry_wire_form form,
                                  const struct ferry_snapshot *snapshot)
 {
@@ -167,7 +168,7 @@ INLINE void write_head(struct fy_pb_writer *out, enum ferry_wire_form form, cons
 
 static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg);
 
-/* is_plain: it has neither snapshot nor context nor responses.  Known where this is inlined. */
+/* is_plain: without snapshot, context and responses.  A constant where this is inlined. */
 INLINE void write_tail_of(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg,
                           bool is_plain)
 {
@@ -196,7 +197,7 @@ static void write_tail(struct fy_pb_writer *out, enum ferry_wire_form form, cons
     write_tail_of(out, form, msg, false);
 }
 
-/* A whole message, without gaps.  Counting it again at each level is what nesting costs; the levels are few. */
+/* A complete message, without gaps.  Nested messages are counted again at each level; there are few levels. */
 static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, const struct ferry_message *msg)
 {
     write_head(out, form, msg);
@@ -210,22 +211,21 @@ static void write_response(struct fy_pb_writer *out, enum ferry_wire_form form, 
 /* ---- The block ---- */
 
 /*
- * What comes before and after the entries of most messages is small, and its bytes are at hand as soon as it is known
- * how many they are: then they are only copied.
+ * The fields before and after the entries of most messages are small.  They are written at once into a buffer, which
+ * tells their length, and then only copied.
  */
-#define SCALAR_MAX 11 /* a tag of one byte and a varint */
+#define SCALAR_MAX 11 /* a tag of one byte, and a varint */
 #define HEAD_MAX (6 * SCALAR_MAX)
-#define TAIL_MAX (4 * SCALAR_MAX + 16) /* four scalars and the empty snapshot of 3.4 */
+#define TAIL_MAX (4 * SCALAR_MAX + 16) /* four scalars, and the empty snapshot of 3.4 */
 
 struct ends {
     uint8_t head[HEAD_MAX];
     uint8_t tail[TAIL_MAX];
-    bool has_tail; /* else it holds what has no such bound, and is written in its place */
+    bool has_tail; /* if false: larger fields are present, and it is written into the block directly */
 };
 
 /*
- * The lengths of the three runs, and the ends that are written with them; FERRY_ERR_TOO_LARGE when they do not fit into
- * max bytes.
+ * Compute the lengths of the three runs, and write the small head and tail.  FERRY_ERR_TOO_LARGE: more than max bytes.
  */
 static int measure(const struct ferry_message *msg, enum ferry_wire_form form, size_t max, struct fy_outgoing *out,
                    struct ends *ret_ends)
@@ -261,7 +261,7 @@ static int measure(const struct ferry_message *msg, enum ferry_wire_form form, s
     return FERRY_OK;
 }
 
-/* As they lie in a block: each behind its length.  Returns past them. */
+/* Write the entries as a block has them: each after its length.  Returns the end. */
 static uint8_t *write_entries(uint8_t *at, enum ferry_wire_form form, const struct ferry_message *msg)
 {
     for (size_t i = 0; i < msg->n_entries; i++) {
@@ -274,25 +274,25 @@ static uint8_t *write_entries(uint8_t *at, enum ferry_wire_form form, const stru
     return at;
 }
 
-/* ---- Entries that several messages have ---- */
+/* ---- Entries shared by several messages ---- */
 
-#define MIN_SHARED 1024 /* bytes of them: below it counting costs more than copying */
+#define MIN_SHARED 1024 /* in bytes; below it, counting references costs more than copying */
 
 struct fy_packed_entries {
-    atomic_uint n_refs;                /* each message's, and the packer's */
-    const struct ferry_entry *entries; /* what was packed: for the packer to know them again */
+    atomic_uint n_refs;                /* one for each message, and one for the packer */
+    const struct ferry_entry *entries; /* the array that was packed, by which the packer recognizes it */
     size_t n_entries;
     size_t memory;
     uint8_t packed[];
 };
 
-/* Are these msg's?  The very array: what is in it is not compared. */
+/* Does this hold the entries of msg?  The array's address is compared, not its contents. */
 static bool has_entries(const struct ferry_message *msg, const struct ferry_entry *entries, size_t n_entries)
 {
     return msg->entries == entries && msg->n_entries == n_entries;
 }
 
-/* Let go of a reference; the pile, with the memory if that was the last one. */
+/* Drop a reference.  Returns the pile, with the memory on it if that was the last one. */
 static struct fy_shelf_block *unref_entries(struct fy_packed_entries *shared, struct fy_shelf_block *pile)
 {
     if (atomic_fetch_sub_explicit(&shared->n_refs, 1, memory_order_acq_rel) != 1)
@@ -307,7 +307,7 @@ void fy_packer_release(struct fy_packer *packer)
     packer->shared = NULL;
 }
 
-/* Have packer->shared hold the entries of msg if they are to be shared.  No memory for it: then they are not. */
+/* Pack the entries of msg into packer->shared if they are to be shared.  If out of memory, they are not shared. */
 static void share_entries(struct fy_packer *packer, const struct ferry_message *msg, const struct ferry_message *next,
                           size_t entries_len)
 {
@@ -331,7 +331,7 @@ static void share_entries(struct fy_packer *packer, const struct ferry_message *
 
 /* ---- The message ---- */
 
-/* What of out->item.memory lies in its own block. */
+/* The part of out->item.memory that is in its own block. */
 static size_t own_memory(const struct fy_outgoing *out)
 {
     return out->item.memory - (out->shared ? out->entries_len : 0);
@@ -366,7 +366,7 @@ static void write_all(struct fy_outgoing *out, enum ferry_wire_form form, const 
 int fy_packer_pack(struct fy_packer *packer, const struct ferry_message *msg, const struct ferry_message *next,
                    struct fy_outgoing **ret_out)
 {
-    /* Gaps are at most four times what their entries pack to, so that below this limit no sum can wrap. */
+    /* Gaps take at most four times the size of their packed entries, so below this limit no sum can overflow. */
     size_t max = packer->max_bytes < SIZE_MAX / 16 ? packer->max_bytes : SIZE_MAX / 16;
     struct fy_outgoing sizes = {.type = msg->type};
     struct fy_outgoing *out;

@@ -1,9 +1,8 @@
 /*
- * probe_answer - a little JSON and a little RFC 3339, read from a stranger.
+ * probe_answer - bounded parsing of the JSON and the RFC 3339 time in a probe's answer.
  *
- * The reader walks the bytes once with an end that it never passes, nests no deeper than MAX_DEPTH, and allocates
- * nothing.  A key or a time that is written with escapes is taken for an unknown key or a malformed time: nobody who
- * answers probes writes them so.
+ * The parser makes one pass over the bytes, nests no deeper than MAX_DEPTH, and allocates nothing.  A key or time
+ * written with escapes counts as an unknown key or a malformed time: no member that answers probes writes them so.
  */
 #include "wire/probe_answer.h"
 
@@ -24,7 +23,7 @@ struct cursor {
     const char *end;
 };
 
-/* What stands between the quotes of a string, escapes and all. */
+/* The raw contents of a string, escapes included. */
 struct quoted {
     const char *text;
     size_t len;
@@ -36,7 +35,7 @@ static void skip_blanks(struct cursor *c)
         c->at++;
 }
 
-/* Take the next character that is no blank, if it is this one. */
+/* Consume the next character after blanks, if it is this one. */
 static bool take(struct cursor *c, char wanted)
 {
     skip_blanks(c);
@@ -85,7 +84,7 @@ static bool take_number(struct cursor *c)
 
 static bool take_value(struct cursor *c, unsigned depth);
 
-/* What is left of an array or an object whose opening bracket was taken. */
+/* Skip the rest of an array or object after its opening bracket. */
 static bool take_members(struct cursor *c, char closing, unsigned depth)
 {
     struct quoted key;
@@ -101,7 +100,7 @@ static bool take_members(struct cursor *c, char closing, unsigned depth)
     return take(c, closing);
 }
 
-/* Pass over any value. */
+/* Skip any value. */
 static bool take_value(struct cursor *c, unsigned depth)
 {
     struct quoted string;
@@ -132,7 +131,7 @@ static bool take_value(struct cursor *c, unsigned depth)
 /* ---- RFC 3339 -----------------------------------------------------------------------------------------------------
  */
 
-/* Exactly n digits, as a number from low to high; -1 when they are not that. */
+/* Exactly n digits that are a number from low to high; otherwise -1. */
 static int take_digits(struct cursor *c, int n, int low, int high)
 {
     int value = 0;
@@ -161,7 +160,7 @@ static int days_of_month(int year, int month)
     return days[month - 1] + (month == 2 && is_leap ? 1 : 0);
 }
 
-/* Days from 1970-01-01 to a day of the Gregorian calendar.  Years that begin in March end with the leap day. */
+/* Days from 1970-01-01 to a day of the Gregorian calendar.  Counting years from March puts the leap day at the end. */
 static int64_t days_since_1970(int year, int month, int day)
 {
     int64_t march_year = month > 2 ? year : year - 1;
@@ -171,7 +170,7 @@ static int64_t days_since_1970(int year, int month, int day)
            1 - 719468;
 }
 
-/* Of a second's fraction the digits from the tenth on say nothing that we keep. */
+/* Digits of a second's fraction after the ninth are dropped. */
 static bool take_fraction(struct cursor *c, int64_t *ret_ns)
 {
     int64_t unit = NS_PER_S / 10;
@@ -183,7 +182,7 @@ static bool take_fraction(struct cursor *c, int64_t *ret_ns)
     return c->at > first;
 }
 
-/* "Z" or "+01:30": how far local time is ahead. */
+/* "Z" or "+01:30": the offset of local time. */
 static bool take_zone(struct cursor *c, int64_t *ret_s)
 {
     int sign, hours, minutes;
@@ -208,7 +207,7 @@ static bool parse_time(struct quoted text, int64_t *ret_ns)
     int year, month, day, hour, minute, second;
     int64_t ns = 0, zone_s, s;
 
-    year = take_digits(&c, 4, 1678, 2261); /* whole years of int64_t nanoseconds */
+    year = take_digits(&c, 4, 1678, 2261); /* whole years that int64_t nanoseconds can hold */
     if (year < 0 || !take_char(&c, "-"))
         return false;
     month = take_digits(&c, 2, 1, 12);
@@ -256,7 +255,7 @@ static bool take_ok(struct cursor *c, bool *ok)
         *ok = false;
         return true;
     }
-    return take_word(c, "null"); /* leaves it as it is */
+    return take_word(c, "null"); /* leaves it unchanged */
 }
 
 static bool take_now(struct cursor *c, struct fy_probe_answer *answer)
@@ -312,7 +311,7 @@ size_t fy_probe_answer_format(uint64_t unix_ns, char text[FY_PROBE_ANSWER_SIZE])
     struct tm utc;
     char date[24];
 
-    (void)gmtime_r(&seconds, &utc); /* fails only beyond the year 2^31 */
+    (void)gmtime_r(&seconds, &utc); /* fails only after the year 2^31 */
     (void)strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &utc);
     return (size_t)snprintf(text, FY_PROBE_ANSWER_SIZE, "{\"OK\":true,\"Now\":\"%s.%09uZ\"}\n", date,
                             (unsigned)(unix_ns % NS_PER_S));

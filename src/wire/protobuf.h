@@ -1,8 +1,8 @@
 /*
- * protobuf.h - protobuf's wire format: a message is a row of fields, each a tag and a value.
+ * protobuf.h - protobuf's wire format: a message is a sequence of fields, each a tag and a value.
  *
- * The reader takes bytes from strangers: it never looks past its end and accepts only what is well-formed.  The writer
- * runs twice over the same code, once to count and once to write, so that the two cannot disagree.
+ * The reader handles untrusted bytes: it never reads past the end and accepts only well-formed input.  The writer's
+ * code runs twice, once to count and once to write, so the two cannot disagree.
  */
 #ifndef FY_WIRE_PROTOBUF_H
 #define FY_WIRE_PROTOBUF_H
@@ -16,7 +16,7 @@
 
 enum fy_pb_wire_type { FY_PB_VARINT = 0, FY_PB_FIXED64 = 1, FY_PB_BYTES = 2, FY_PB_FIXED32 = 5 };
 
-/* What stands before a field's value. */
+/* The kind of a field's value. */
 #define FY_PB_TAG(number, wire_type) ((uint32_t)(number) << 3 | (uint32_t)(wire_type))
 #define FY_PB_NUMBER(tag) ((tag) >> 3)
 
@@ -30,16 +30,16 @@ struct fy_pb_reader {
 struct fy_pb_field {
     uint32_t tag;
     uint64_t value;           /* FY_PB_VARINT */
-    struct ferry_bytes bytes; /* FY_PB_BYTES: where they lie in the input; data is not NULL */
+    struct ferry_bytes bytes; /* FY_PB_BYTES: points into the input; data is not NULL */
 };
 
-/* No bytes at all may be NULL. */
+/* data may be NULL if len is 0 */
 static inline struct fy_pb_reader fy_pb_reader(struct ferry_bytes bytes)
 {
     return (struct fy_pb_reader){bytes.data, bytes.len > 0 ? bytes.data + bytes.len : bytes.data};
 }
 
-/* At most ten bytes and 64 bits, not necessarily in the shortest form. */
+/* At most ten bytes and 64 bits; need not be the shortest form. */
 static inline bool fy_pb_read_varint(struct fy_pb_reader *in, uint64_t *ret_value)
 {
     const uint8_t *at = in->at;
@@ -74,8 +74,8 @@ static inline bool fy_pb_skip(struct fy_pb_reader *in, uint64_t len)
 }
 
 /*
- * The next field.  false at the end, where in->at == in->end, and at malformed bytes, where it is not: tag 0, a number
- * above 29 bits, groups and wire types that do not exist, and all that reaches past the end.
+ * Read the next field. false: at the end, where in->at == in->end; or malformed, where it is not: tag 0, a field number
+ * above 29 bits, groups, invalid wire types, and anything that reaches past the end.
  */
 static inline bool fy_pb_next(struct fy_pb_reader *in, struct fy_pb_field *ret_field)
 {
@@ -94,7 +94,7 @@ static inline bool fy_pb_next(struct fy_pb_reader *in, struct fy_pb_field *ret_f
     case FY_PB_BYTES:
         if (fy_pb_read_varint(&at, &len)) {
             ret_field->bytes.data = at.at;
-            ret_field->bytes.len = (size_t)len; /* no longer than the input once skip agrees */
+            ret_field->bytes.len = (size_t)len; /* skip checks that it is no longer than the input */
             good = fy_pb_skip(&at, len);
         }
         break;
@@ -115,8 +115,8 @@ static inline bool fy_pb_next(struct fy_pb_reader *in, struct fy_pb_field *ret_f
 /* ---- Writing ---- */
 
 /*
- * Counts when at is NULL, otherwise also writes.  When the sum would pass max the writer stops, and len is above max
- * from then on: no length that is added can wrap it.
+ * Counts if at is NULL, otherwise also writes.  If the sum would exceed max, the writer stops and len stays above max,
+ * so that no later addition can overflow.
  */
 struct fy_pb_writer {
     uint8_t *at;
@@ -128,7 +128,7 @@ static inline size_t fy_pb_varint_size(uint64_t value)
 {
     unsigned top_bit = 63 - (unsigned)__builtin_clzll(value | 1);
 
-    return (top_bit * 9 + 73) / 64; /* one byte for every 7 bits begun, without a division */
+    return (top_bit * 9 + 73) / 64; /* one byte for each started group of 7 bits, without a division */
 }
 
 static inline bool fy_pb_reserve(struct fy_pb_writer *out, size_t size)
@@ -141,7 +141,7 @@ static inline bool fy_pb_reserve(struct fy_pb_writer *out, size_t size)
     return out->at != NULL;
 }
 
-/* Of the shortest form; returns past it. */
+/* Write the shortest form; returns the end. */
 static inline uint8_t *fy_pb_put_varint(uint8_t *at, uint64_t value)
 {
     while (value >= 0x80) {
@@ -152,10 +152,10 @@ static inline uint8_t *fy_pb_put_varint(uint8_t *at, uint64_t value)
     return at;
 }
 
-/* Tags of one byte only: numbers below 16. */
+/* For tags of one byte: field numbers below 16. */
 static inline void fy_pb_write_varint(struct fy_pb_writer *out, uint8_t tag, uint64_t value)
 {
-    if (value < 0x80) { /* most are */
+    if (value < 0x80) { /* the common case */
         if (fy_pb_reserve(out, 2)) {
             out->at[0] = tag;
             out->at[1] = (uint8_t)value;
@@ -167,7 +167,7 @@ static inline void fy_pb_write_varint(struct fy_pb_writer *out, uint8_t tag, uin
     }
 }
 
-/* The tag and the length of what is written next. */
+/* Write the tag and length of the field that is written next. */
 static inline void fy_pb_write_head(struct fy_pb_writer *out, uint8_t tag, size_t len)
 {
     fy_pb_write_varint(out, tag, len);

@@ -1,5 +1,5 @@
 /*
- * raftpb.h - the tags of raftpb/raft.proto, for the hand that reads and the hand that writes.
+ * raftpb.h - the tags of raftpb/raft.proto, for reading and writing.
  */
 #ifndef FY_WIRE_RAFTPB_H
 #define FY_WIRE_RAFTPB_H
@@ -45,7 +45,7 @@ enum fy_metadata_tag {
     FY_METADATA_LAST_NUMBER = 3,
 };
 
-/* Numbers 1 to 4 are lists of ids: voters, learners, voters_outgoing, learners_next; each packed or not. */
+/* Fields 1 to 4 are lists of ids: voters, learners, voters_outgoing, learners_next.  Each may be packed or not. */
 enum fy_conf_state_tag {
     FY_CONF_STATE_N_LISTS = 4,
     FY_CONF_STATE_AUTO_LEAVE = FY_PB_TAG(5, FY_PB_VARINT),

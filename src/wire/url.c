@@ -1,8 +1,8 @@
 /*
- * url - peer URLs, one by one and in lists.
+ * url - peer URLs, single and in lists.
  *
- * A list is one block: the array of pointers, its NULL, then the texts.  Both makers of lists sort and trim as etcd
- * does, so that two members with the same URLs walk them in the same order.
+ * A list is one block: the array of pointers, its NULL, then the texts.  Both functions that make lists sort and trim
+ * as etcd does, so that two members with the same URLs try them in the same order.
  */
 #include "wire/url.h"
 
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_PORT_LEN 5 /* leading zeros included: with the host's limit it bounds the whole text */
+#define MAX_PORT_LEN 5 /* leading zeros included: limits the whole text, together with the host's limit */
 
-/* A piece of text, not ended by NUL. */
+/* A piece of text, not NUL-terminated. */
 struct span {
     const char *text;
     size_t len;
@@ -46,7 +46,7 @@ static int parse_port(struct span port, uint16_t *ret_port)
     return FERRY_OK;
 }
 
-/* The host at the start of rest, copied into url; *ret_len: how much of rest it takes, brackets included. */
+/* Copy the host at the start of rest into url; *ret_len: its length in rest, brackets included. */
 static int parse_host(struct span rest, struct fy_url *url, size_t *ret_len)
 {
     struct in6_addr address;
@@ -119,10 +119,10 @@ bool fy_urls_have_https(char *const *urls)
 
 /* ---- Lists ---- */
 
-/* Where the pieces of a list come from: an array, or one text with commas. */
+/* Source of a list: an array, or a text separated by commas. */
 struct source {
-    const char *const *array; /* NULL-ended, or NULL */
-    const char *text;         /* NULL at its end */
+    const char *const *array; /* NULL-terminated, or NULL */
+    const char *text;         /* NULL at the end */
 };
 
 static struct span trim(struct span s)
@@ -182,12 +182,12 @@ static int make_list(struct source source, bool sort, char ***ret_urls)
     }
     if (n == 0)
         return FERRY_ERR_URL;
-    urls = malloc((n + 1) * sizeof(*urls) + size); /* both are bounded by memory that the caller holds */
+    urls = malloc((n + 1) * sizeof(*urls) + size); /* both are limited by memory that the caller holds */
     if (!urls)
         return FERRY_ERR_NOMEM;
     at = (char *)(urls + n + 1);
     for (size_t i = 0; i < n; i++) {
-        (void)next_piece(&again, &piece); /* as many as were counted */
+        (void)next_piece(&again, &piece); /* exactly as many as were counted */
         if (piece.text[piece.len - 1] == '/')
             piece.len--;
         memcpy(at, piece.text, piece.len);

@@ -11,30 +11,31 @@
 #include "ferry/ferry.h"
 
 struct fy_url {
-    char host[256]; /* a name, an IPv4 address, or an IPv6 address without its brackets */
+    char host[256]; /* a name, an IPv4 address, or an IPv6 address without brackets */
     uint16_t port;
     bool is_ipv6;
     bool is_https;
 };
 
 /*
- * http://host:port, with one '/' after it at most.  The port is needed, 0 to 65535 in five digits at most.  Nothing is
- * looked up: a host is letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or FERRY_ERR_URL.
+ * Parse http://host:port, with at most one '/' after it.  The port is required, 0 to 65535 in at most five digits.
+ * Nothing is resolved: a host is letters, digits, '-', '.' and '_', or an IPv6 address in brackets.  FERRY_OK or
+ * FERRY_ERR_URL.
  */
 int fy_url_parse(const char *text, struct fy_url *ret_url);
 
-/* Does one of a NULL-ended array of good URLs (NULL: an empty one) ask for TLS? */
+/* Does a NULL-terminated array of valid URLs (NULL: empty) contain an https URL? */
 bool fy_urls_have_https(char *const *urls);
 
 /*
- * Split X-PeerURLs ("a,b,c"), or copy a NULL-ended array of URLs, into a NULL-ended array in one block, for free():
- * sorted as etcd sorts them, each without blanks around it and without a trailing '/'.
- * FERRY_ERR_URL for a bad URL or for none at all, _NOMEM.
+ * Split X-PeerURLs ("a,b,c"), or copy a NULL-terminated array of URLs, into a NULL-terminated array in one block, for
+ * free().  Sorted as etcd does, without blanks around each and without trailing '/'.
+ * FERRY_ERR_URL: an invalid URL, or none at all; FERRY_ERR_NOMEM.
  */
 int fy_urls_split(const char *text, char ***ret_urls);
 int fy_urls_copy(const char *const *urls, char ***ret_urls);
 
-/* The same, in the order given. */
+/* The same, in the given order. */
 int fy_urls_copy_in_order(const char *const *urls, char ***ret_urls);
 
 #endif
