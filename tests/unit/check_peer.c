@@ -670,7 +670,8 @@ END_TEST
 START_TEST(what_a_stopped_peer_drops_is_trimmed)
 {
     fy_shelf_init(&rig.local.shelf, 1 << 20);
-    rig_send_sized(FERRY_MSG_APP, 1, 50000); /* no turn of the loop has seen it */
+    rig.raft.up.attend = note_attention;
+    rig_send_sized(FERRY_MSG_APP, 1, 50000); /* the loop does not attend to it before the peer is stopped */
     rig_remake_peer();
     ck_assert_uint_ge(rig.local.shelf.n_bytes, 50000);
     rig_run_ms(3000);
