@@ -42,7 +42,7 @@ void fy_account_refused(struct fy_account *account, unsigned class, enum ferry_d
 /* item, whose memory is of the budget, is dropped: it is freed, counted and reported. */
 void fy_account_dropped(struct fy_account *account, struct fy_item *item, enum ferry_drop_reason reason);
 
-/* The same for all items of list, which is left empty; on_lost is called once.  How many they were, and their memory. */
+/* The same for all items of list, which is left empty; on_lost is called once.  Their number and their memory. */
 void fy_account_dropped_all(struct fy_account *account, struct fy_list *list, enum ferry_drop_reason reason,
                             size_t *ret_n, size_t *ret_memory);
 

@@ -1,5 +1,5 @@
 /*
- * channel - a list under a leaf lock, bounded twice.
+ * channel - a list under a leaf lock, bounded in messages and in bytes.
  *
  * Normal path: put appends; the loop takes the whole list in one go and gives the room back in one go per batch.
  * When full, put fails at once: Raft resends, and memory is finite.
@@ -27,7 +27,7 @@ void fy_channel_release(struct fy_channel *ch)
     pthread_mutex_destroy(&ch->mu);
 }
 
-/* One message larger than all of max_bytes may pass alone: max_message_bytes is its limit.  Under mu. */
+/* A message larger than max_bytes may pass alone: its service limits the size of one message.  Under mu. */
 static bool has_room(const struct fy_channel *ch, size_t memory)
 {
     if (ch->n >= ch->max_messages)

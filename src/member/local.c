@@ -2,7 +2,7 @@
  * local - when heartbeats are due, the budget of all outgoing queues, and when their cache of memory is trimmed.
  *
  * Memory comes to the cache from messages that were queued, so the timer need not run before one is; it runs on while
- * messages are queued, and until two trims in a row have freed what nobody needed in between.
+ * messages are queued, and until two trims in a row have freed what was not taken in between.
  */
 #include "member/local.h"
 

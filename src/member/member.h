@@ -34,9 +34,9 @@ void fy_member_release(struct fy_member *member); /* stopped, or never used */
 void fy_member_stop(struct fy_member *member);
 
 /*
- * How long one attempt to connect to the member may take.  A kernel sends its SYN again after one second, then two, then
- * four, so that an attempt begun during an outage would sleep on when the link is back.  Where dials are known to work
- * they are therefore kept short, in proportion to the last one that did, and made anew.
+ * How long one attempt to connect to the member may take.  A kernel sends its SYN again after one second, then two,
+ * then four, so that an attempt begun during an outage would sleep on when the link is back.  Where dials are known to
+ * work they are therefore kept short, in proportion to the last one that did, and made anew.
  */
 uint64_t fy_member_connect_timeout_ns(const struct fy_member *member);
 

@@ -1,8 +1,8 @@
 /*
  * peer_status - active or not, under a leaf lock.
  *
- * A change is logged at once, unless another was within the last second: then a timer has the log catch up with
- * whatever the state is by that time, so that it ends with the truth however fast a peer comes and goes.
+ * A change is logged at once, unless another was logged within the last second: then a timer logs the state as it is by
+ * that time, so that the last line is true however often a peer changes.
  */
 #include "member/peer_status.h"
 
@@ -11,8 +11,8 @@
 
 #include "member/local.h"
 
-/* Log the state as it is now, or soon when the last line is too fresh. */
-static void tell(void *arg)
+/* Log the state as it is now, or soon if the last line is too recent. */
+static void status_log(void *arg)
 {
     struct fy_peer_status *status = arg;
     const struct fy_log *log = &status->local->log;
@@ -24,7 +24,7 @@ static void tell(void *arg)
         return;
     }
     fy_timer_unset(&status->settle);
-    if (n_held > 0) /* one of them may be the change that is told now, late */
+    if (n_held > 0) /* one of them may be the change that is logged now, late */
         (void)snprintf(held, sizeof(held), " (changes in the last second: %llu)", n_held);
     if (atomic_load(&status->is_active))
         fy_log(log, FERRY_LOG_INFO, "peer", status->peer_id, "peer became active%s", held);
@@ -38,7 +38,7 @@ void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *l
     status->local = local; /* the rest is zero */
     status->peer_id = peer_id;
     (void)pthread_mutex_init(&status->mu, NULL); /* cannot fail for a default mutex on Linux */
-    fy_timer_init(&status->settle, fy_net_timers(local->net), tell, status);
+    fy_timer_init(&status->settle, fy_net_timers(local->net), status_log, status);
 }
 
 void fy_peer_status_stop(struct fy_peer_status *status)
@@ -64,7 +64,7 @@ void fy_peer_status_activate(struct fy_peer_status *status)
     }
     pthread_mutex_unlock(&status->mu);
     if (changed)
-        tell(status);
+        status_log(status);
 }
 
 void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
@@ -77,7 +77,7 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     (void)snprintf(text, sizeof(text), "failed to %s %s on %s (%s)", action, id.text, source, reason);
     pthread_mutex_lock(&status->mu);
     was_active = status->is_active;
-    is_news = status->last_error[0] == '\0'; /* a peer that never was active is told of once, too */
+    is_news = status->last_error[0] == '\0'; /* a peer that never was active is logged once, too */
     status->is_active = false;
     status->n_inactive += was_active ? 1 : 0;
     status->since_ms = 0;
@@ -85,7 +85,7 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     pthread_mutex_unlock(&status->mu);
     fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
     if (was_active || is_news)
-        tell(status);
+        status_log(status);
 }
 
 void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status *ret_status)

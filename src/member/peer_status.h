@@ -1,10 +1,10 @@
 /*
  * peer_status.h - is the peer active, since when, and if not, why.
  *
- * One status for all that talks to a peer, as in etcd: whatever worked last makes it active, whatever failed last
- * inactive.  Changes are logged, repeats only at debug level; a peer that flips faster than once a second (a stream
- * that fails while POSTs succeed) has its changes counted and told of with the next line. Written by the loop, read by
- * any thread.
+ * One status for all connections with a peer, as in etcd: whatever worked last makes it active, whatever failed last
+ * inactive.  Changes are logged, repeats only at debug level.  When a peer changes more often than once a second (a
+ * stream that fails while POSTs succeed), the changes are counted, and the next line tells their number.  Written by
+ * the loop, read by any thread.
  */
 #ifndef FY_MEMBER_PEER_STATUS_H
 #define FY_MEMBER_PEER_STATUS_H
@@ -24,7 +24,7 @@ struct fy_peer_status {
     const struct fy_local *local;
     uint64_t peer_id;
     struct fy_log_fold fold; /* the loop's */
-    struct fy_timer settle;  /* the log lags behind, and catches up when it fires */
+    struct fy_timer settle;  /* set while the log lags behind: then the state is logged */
 
     pthread_mutex_t mu;                                                   /* leaf lock */
     atomic_bool is_active;                                                /* written under mu, read also without */
@@ -36,7 +36,7 @@ struct fy_peer_status {
 void fy_peer_status_init(struct fy_peer_status *status, const struct fy_local *local, uint64_t peer_id);
 void fy_peer_status_release(struct fy_peer_status *status); /* stopped, or never used */
 
-/* The loop: tell no more. */
+/* The loop: log no more. */
 void fy_peer_status_stop(struct fy_peer_status *status);
 
 void fy_peer_status_activate(struct fy_peer_status *status);

@@ -1,5 +1,5 @@
 /*
- * refusal - reading a no.
+ * refusal - parse an HTTP refusal (status and body).
  */
 #include "member/refusal.h"
 

@@ -1,8 +1,8 @@
 /*
- * url_picker.h - which of a peer's URLs to use next.  Shared by all that dial the peer.
+ * url_picker.h - which of a member's URLs to use next.  Shared by all that dial the member.
  *
- * URLs are tried in ascending order of their text, as etcd does; a failure moves on only when it speaks of the URL that
- * is picked now, so that several failures of one URL advance once.  The loop's only.
+ * URLs are tried in ascending order of their text, as etcd does.  Only a failure of the URL that is picked now moves on
+ * to the next, so that several failures of one URL advance once.  The loop's only.
  */
 #ifndef FY_MEMBER_URL_PICKER_H
 #define FY_MEMBER_URL_PICKER_H
@@ -13,10 +13,10 @@ struct fy_url_picker {
     char **urls; /* NULL-ended, one block; at least one */
     size_t n;
     size_t picked;
-    unsigned generation; /* of the list: a failure of an older list says nothing of this one */
+    unsigned generation; /* of the list: failures of URLs of older lists are ignored */
 };
 
-/* What was picked: good for one try, also after the list was replaced. */
+/* The picked URL, for one try.  Stays valid when the list is replaced. */
 struct fy_picked_url {
     char text[300];
     size_t index;

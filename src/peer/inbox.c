@@ -23,7 +23,7 @@ void fy_inbox_init(struct fy_inbox *inbox, struct fy_peer *peer, size_t max_mess
 
 void fy_inbox_release(struct fy_inbox *inbox)
 {
-    (void)fy_inbox_close(inbox); /* whoever counts has closed it before */
+    (void)fy_inbox_close(inbox); /* closed before where drops are counted: nothing is left then */
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         free(inbox->queues[i].ring);
     pthread_mutex_destroy(&inbox->mu);
@@ -75,7 +75,7 @@ static int append(struct fy_inbox *inbox, struct fy_inbox_queue *queue, struct f
     return FERRY_OK;
 }
 
-/* Under mu: the queue, when it was not scheduled before. */
+/* Under mu: the queue, if it was not scheduled before. */
 static struct fy_inbox_queue *schedule(struct fy_inbox_queue *queue)
 {
     if (queue->is_scheduled)

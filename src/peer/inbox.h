@@ -1,10 +1,9 @@
 /*
- * inbox.h - what arrived from a peer and waits for the core: proposals apart from all else, so that a core that blocks
- * on a proposal delays nothing else.
+ * inbox.h - messages from a peer that wait for the core, and reports about the peer.
  *
- * Only used where workers deliver; inline, messages pass it by.  What is to be reported to the core waits here, too: it
- * needs no memory, so a report is never lost.
- * The loop (and, for reports, callers of send) puts; workers take.
+ * Proposals have a queue of their own, so that a core which blocks on a proposal delays no other message.  Only used
+ * where workers deliver; with inline and host delivery messages do not pass through it.  A report needs no memory, so
+ * it is never lost. The loop puts messages, the loop and callers of send put reports, workers take both.
  */
 #ifndef FY_PEER_INBOX_H
 #define FY_PEER_INBOX_H
@@ -20,14 +19,14 @@ struct fy_inbox;
 struct fy_peer;
 
 /*
- * Called once: FERRY_OK, the core took the message; FERRY_ERR_CANCELED, it did not; any other, it was not asked:
- * FERRY_ERR_FULL, _CLOSED or _NOMEM.  Any thread.
+ * Called once, by any thread.  FERRY_OK: the core took the message.  FERRY_ERR_CANCELED: the core refused it.
+ * FERRY_ERR_FULL, _CLOSED or _NOMEM: the core was not asked.
  */
 typedef void fy_delivered_fn(void *arg, int result);
 
 struct fy_inbox_item {
     const struct ferry_message *msg; /* a reference */
-    fy_delivered_fn *done;           /* NULL: nobody waits for it */
+    fy_delivered_fn *done;           /* NULL: no answer is needed */
     void *done_arg;
 };
 
@@ -42,11 +41,11 @@ struct fy_inbox_queue {
     size_t first;
     size_t n;
     size_t n_bytes;
-    bool is_scheduled;       /* some worker has it or will; only one at a time, which keeps the order */
+    bool is_scheduled;       /* a worker runs it or will; only one at a time, which keeps the order */
     struct fy_node run_node; /* the delivery's */
 };
 
-/* What the core is to be told about the peer. */
+/* Reports about the peer, for the core. */
 struct fy_inbox_reports {
     bool unreachable;
     unsigned n_snapshot_finish;
@@ -54,7 +53,7 @@ struct fy_inbox_reports {
 };
 
 struct fy_inbox {
-    struct fy_peer *peer; /* const after init; NULL: the inbox of those who are no peers */
+    struct fy_peer *peer; /* const after init; NULL: the inbox for senders that are not peers */
     size_t max_messages;  /* const after init; of each queue */
     size_t max_bytes;     /* const after init; of each queue, as decoded */
 
@@ -65,33 +64,33 @@ struct fy_inbox {
 };
 
 void fy_inbox_init(struct fy_inbox *inbox, struct fy_peer *peer, size_t max_messages, size_t max_bytes);
-void fy_inbox_release(struct fy_inbox *inbox); /* drops what is left */
+void fy_inbox_release(struct fy_inbox *inbox); /* frees the messages that are left */
 
 /*
- * Queue item by the type of its message.  On FERRY_OK the inbox owns it, and *ret_schedule is the queue when it is to
- * be scheduled now, else NULL.  FERRY_ERR_FULL, _CLOSED or _NOMEM: the caller keeps it.
+ * Queue item by the type of its message.  On FERRY_OK the inbox owns it, and *ret_schedule is its queue if a worker
+ * must be given that queue now, else NULL.  FERRY_ERR_FULL, _CLOSED or _NOMEM: the caller keeps item.
  */
 int fy_inbox_put(struct fy_inbox *inbox, struct fy_inbox_item item, struct fy_inbox_queue **ret_schedule);
 
-/* Note a report.  Returns the receive queue when it is to be scheduled now, else NULL. */
+/* Note a report.  Returns the receive queue if a worker must be given it now, else NULL. */
 struct fy_inbox_queue *fy_inbox_report_unreachable(struct fy_inbox *inbox);
 struct fy_inbox_queue *fy_inbox_report_snapshot(struct fy_inbox *inbox, enum ferry_snapshot_result result);
 
-/* Does it wait for fy_inbox_take? */
+/* Has a worker the queue, or will one have it? */
 bool fy_inbox_is_scheduled(struct fy_inbox_queue *queue);
 
-/* Take up to max items of a scheduled queue and, from the receive queue, what is to be reported. */
+/* Take up to max items of a scheduled queue and, from the receive queue, the reports. */
 size_t fy_inbox_take(struct fy_inbox_queue *queue, struct fy_inbox_item *items, size_t max,
                      struct fy_inbox_reports *ret_reports);
 
-/* A worker is done with what it took.  true: there is more, schedule it again; false: it is no longer scheduled. */
+/* A worker is done with what it took.  True: schedule the queue again, there is more; false: it no longer is. */
 bool fy_inbox_settle(struct fy_inbox_queue *queue);
 
-/* How much is queued, received and proposed.  Any thread. */
+/* What both queues hold.  Any thread. */
 void fy_inbox_read(struct fy_inbox *inbox, struct ferry_queue_status *ret_received,
                    struct ferry_queue_status *ret_proposed);
 
-/* Throw away what is queued, and accept no more; how many messages they were.  Reports still pass. */
+/* Drop all queued messages and accept no more.  Returns how many were dropped.  Reports still pass. */
 size_t fy_inbox_close(struct fy_inbox *inbox);
 
 #endif

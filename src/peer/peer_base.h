@@ -1,5 +1,6 @@
 /*
- * peer_base.h - the part of a peer that its lanes know: the member, the account of messages, and whether traffic passes.
+ * peer_base.h - the part of a peer that its lanes know: the member, the account of messages, and whether traffic
+ * passes.
  *
  * What else belongs to a peer, its lanes among it, is peer.h's.
  */

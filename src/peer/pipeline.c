@@ -5,11 +5,11 @@
  * Any other answer, or none in time, drops the message: it is not posted again, because Raft sends again what matters.
  * The answer may take post_timeout_ms, and a millisecond more for each KiB of body.
  *
- * While the network is cut, POSTs hang and messages wait behind them.  They must not be delivered when it is open again:
- * old heartbeats of a leader that has meanwhile stepped down hold off the election, and members that follow it because
- * of them refuse others their pre-votes.  So when a POST gets no answer, messages that have waited behind it for long
- * are dropped with it, as a stream that breaks drops its queue; and its attempt to connect is as short as a stream's
- * dial.  Proposals and snapshots are never too old.
+ * While the network is cut, POSTs hang and messages wait behind them.  They must not be delivered when it is open
+ * again: old heartbeats of a leader that has meanwhile stepped down hold off the election, and members that follow it
+ * because of them refuse others their pre-votes.  So when a POST gets no answer, messages that have waited behind it
+ * for long are dropped with it, as a stream that breaks drops its queue; and its attempt to connect is as short as a
+ * stream's dial.  Proposals and snapshots are never too old.
  */
 #include "peer/pipeline.h"
 

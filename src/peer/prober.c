@@ -14,8 +14,9 @@
  * Anything else - no answer within the read timeout, another status, an answer too long or not understood - is a
  * failure: it is counted, its text is kept, and the next probe goes to the peer's next URL.  Earlier figures stay.
  *
- * A change of the peer's health is logged.  Clocks are logged only if a bound is set: once when they differ by more than
- * the bound, and again when they differ by less than half of it, so that a clock near the bound does not flood the log.
+ * A change of the peer's health is logged.  Clocks are logged only if a bound is set: once when they differ by more
+ * than the bound, and again when they differ by less than half of it, so that a clock near the bound does not flood the
+ * log.
  */
 #include "peer/prober.h"
 

@@ -74,7 +74,7 @@ int fy_snapshot_lane_put(struct fy_snapshot_lane *lane, const struct ferry_messa
 /* Begin to send the next snapshot, if one waits and none is under way. */
 void fy_snapshot_lane_wake(struct fy_snapshot_lane *lane);
 
-/* Cancel what is under way, drop all for reason, and whatever is put later at once. */
+/* Cancel the one under way, drop all for reason, and drop later ones at once. */
 void fy_snapshot_lane_stop(struct fy_snapshot_lane *lane, enum ferry_drop_reason reason);
 
 /* Messages that have not ended, the one under way included, and their memory.  Any thread. */

@@ -1,5 +1,5 @@
 /*
- * snapshot_meter - a few counters, and a rate reckoned anew each second.
+ * snapshot_meter - a few counters, and a rate that is computed once a second.
  */
 #include "peer/snapshot_meter.h"
 
@@ -7,7 +7,7 @@
 #define WINDOW_MS 1000
 #define FIRST_BUCKET_NS 100000000
 #define N_BUCKETS 10
-#define FIRST_WINDOW_MS 100 /* so that a young snapshot has a rate soon */
+#define FIRST_WINDOW_MS 100 /* so that a new snapshot has a rate soon */
 
 static void set(atomic_uint_fast64_t *number, uint64_t to)
 {

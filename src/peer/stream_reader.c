@@ -72,8 +72,9 @@ static void hang_up(struct fy_stream_reader *r)
 
 static void wait_to_dial(struct fy_stream_reader *r)
 {
-    uint64_t interval = r->base->member.local->dial_retry_ns << (r->n_refusals < MAX_SLOWDOWN ? r->n_refusals : MAX_SLOWDOWN);
-    uint64_t jitter = fy_net_random(r->base->member.local->net) % (interval / 2 + 1);
+    const struct fy_local *local = r->base->member.local;
+    uint64_t interval = local->dial_retry_ns << (r->n_refusals < MAX_SLOWDOWN ? r->n_refusals : MAX_SLOWDOWN);
+    uint64_t jitter = fy_net_random(local->net) % (interval / 2 + 1);
     uint64_t at_ns = r->last_dial_ns + interval + jitter;
 
     set_state(r, FERRY_READER_BACKOFF);
@@ -95,8 +96,8 @@ static void log_end(struct fy_stream_reader *r, enum ferry_log_level level, cons
     if (r->n_failures > 1)
         (void)snprintf(row, sizeof(row), " (%u in a row)", r->n_failures);
     if (passes)
-        fy_log(&r->base->member.local->log, level, "stream", r->base->member.id, "%s: %s %s: %s%s", fy_stream_name(r->stream), what,
-               r->url.text, text, row);
+        fy_log(&r->base->member.local->log, level, "stream", r->base->member.id, "%s: %s %s: %s%s",
+               fy_stream_name(r->stream), what, r->url.text, text, row);
 }
 
 static void log_failure(struct fy_stream_reader *r, const char *action, const char *text)
@@ -191,7 +192,7 @@ static void reader_on_head(void *arg, const struct fy_answer *answer)
     struct fy_version version;
     char text[sizeof(r->last_failure)];
 
-    if (!version_text && answer->status == 400) { /* no member answers so: the port is not a peer port, and the body says why */
+    if (!version_text && answer->status == 400) { /* no member: the body says why */
         set_state(r, FERRY_READER_REFUSED);
         fy_refusal_begin(&r->refusal, answer);
     } else if (fy_version_parse_header(version_text, &version) != FERRY_OK) {

@@ -2,8 +2,8 @@
  * stream_reader.h - one of a peer's two incoming streams: dial, decode, and dial again.
  *
  * Dials for as long as the peer exists, at a bounded rate with jitter.  After a refusal (every answer but 200, and a
- * version that does not serve the stream) it waits longer each time, up to sixteen times the retry interval; after other
- * failures it does not, so that a link that heals is found at once.  The connection is an end of the link.
+ * version that does not serve the stream) it waits longer each time, up to sixteen times the retry interval; after
+ * other failures it does not, so that a link that heals is found at once.  The connection is an end of the link.
  */
 #ifndef FY_PEER_STREAM_READER_H
 #define FY_PEER_STREAM_READER_H

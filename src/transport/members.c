@@ -84,11 +84,12 @@ static void on_last_unref(void *arg, struct fy_peer *peer)
 /* Enter a new peer, unless its id is known or the transport has been stopped meanwhile. */
 static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
 {
+    uint64_t id = fy_peer_id(peer);
     int err;
 
     pthread_mutex_lock(&t->mu);
     err = fy_transport_check_running(t);
-    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, fy_peer_id(peer)) || fy_peer_table_find(&t->remotes, fy_peer_id(peer))))
+    if (err == FERRY_OK && (fy_peer_table_find(&t->peers, id) || fy_peer_table_find(&t->remotes, id)))
         err = FERRY_ERR_EXISTS;
     if (err == FERRY_OK)
         err = fy_peer_table_insert(table_of(t, peer), peer);

@@ -332,8 +332,8 @@ static void refuse_body(struct ferry_transport *t, struct fy_request *req, struc
 {
     struct own_headers own = own_headers(t, false);
 
-    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? fy_peer_id(peer) : 0, "a post from %s: %s", fy_request_remote(req),
-           ferry_strerror(err));
+    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? fy_peer_id(peer) : 0, "a post from %s: %s",
+           fy_request_remote(req), ferry_strerror(err));
     fy_count(peer ? &fy_peer_counts(peer)->received_failures : &t->n_stranger_failures, 1);
     refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
 }
