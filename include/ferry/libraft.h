@@ -1,5 +1,6 @@
 /*
- * libraft.h - libraft (the C-Raft of Canonical, 0.15) on Ferry: a raft_io whose messages travel through a transport.
+ * libraft.h - libraft (C-Raft: 0.15 by Canonical, or 0.22 by cowsql) on Ferry: a raft_io whose messages travel through
+ * a transport.
  *
  * libraft asks one struct raft_io for all that it needs of the world.  The one made here wraps another: storage, time
  * and chance stay with that inner one (libraft's own uv backend, or one in memory), and what is sent and received goes
@@ -55,9 +56,12 @@
  * each stream and term is never compact.
  *
  *     byte    version, 1
- *     byte    flags.  1: disrupt_leader (MsgVote, MsgPreVote).  2: pre_vote is unknown (MsgVoteResp).  No others
+ *     byte    flags.  1: disrupt_leader (MsgVote, MsgPreVote).  2: pre_vote is unknown (MsgVoteResp).
+ *             4: features and capacity follow.  No others
  *     byte    length of the sender's address
  *     bytes   the sender's address: printable ASCII; empty when it has none
+ *     2 bytes features, 2 bytes capacity, big-endian, with flag 4: of a result by libraft 0.22 (MsgVoteResp,
+ *             MsgPreVoteResp, MsgAppResp).  0.15 ignores them
  *
  * and, in a MsgSnap, which alone must have a Context, the configuration; integers are big-endian:
  *
@@ -99,9 +103,11 @@ struct ferry_libraft;
 struct ferry_libraft_config {
     size_t size; /* of this struct: set by FERRY_LIBRAFT_CONFIG_INIT, so that it can grow */
 
-    struct raft_io *inner; /* outlives the adapter, which uses its data field.  Its send is never called; what it
-                              receives, if anything, is handed on.  libraft 0.15 does not bear an append that fails
-                              there: ferry-kv ends before the core hears of one (src/kv/log_guard.c) */
+    struct raft_io *inner; /* outlives the adapter, which sets its data field to the struct raft.  Its send is never
+                              called; what it receives, if anything, is handed on.  libraft does not bear an append
+                              that fails there: ferry-kv ends before the core learns of one (src/kv/log_guard.c).
+                              With libraft 0.22 it must be libraft's uv backend, or call back the completed requests
+                              of the struct raft itself: 0.22 leaves that to the backend */
     void *ctx;             /* the first argument of the following, which all may be NULL */
 
     /*
@@ -150,8 +156,10 @@ FERRY_API struct raft_io *ferry_libraft_io(struct ferry_libraft *lr);
  *
  * A send is called back with 0 once Ferry has the message (InstallSnapshot: once the other end has the whole), since
  * for Raft a message may be lost at any time; with RAFT_NOCONNECTION once for each time that Ferry reports the server
- * as unreachable, so that the leader goes back to probing; with RAFT_CANCELED after raft_close.  A message that cannot
- * be queued at all is refused at once, by RAFT_NOMEM or RAFT_NOCONNECTION, and not called back.
+ * as unreachable, so that the leader goes back to probing (0.22 does so by itself); with RAFT_CANCELED after
+ * raft_close. A message that cannot be queued is called back with RAFT_NOCONNECTION, RAFT_INVALID or RAFT_NOMEM.  A
+ * send returns an error only after close, before attach, without memory for the callback, or where there is no callback
+ * to tell it by.
  */
 FERRY_API void ferry_libraft_turn(struct ferry_libraft *lr);
 

@@ -14,8 +14,8 @@
 #include <string.h>
 
 #include <ferry/ferry.h>
-#include <raft.h>
 
+#include "adapters/libraft/raft_compat.h"
 #include "kv/command.h"
 #include "kv/http_server.h"
 #include "kv/node.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <raft.h>
+#include "adapters/libraft/raft_compat.h"
 
 enum kv_command_kind {
     KV_PUT = 1,      /* key, value */

@@ -1,9 +1,12 @@
 /*
- * log_guard - no write to the log fails and the member goes on.
+ * log_guard - a member whose write to the log has failed stops at once.
  *
- * libraft 0.15 does go on: a leader lets go of entries twice, which ends in memory that is overwritten, or it leads for
- * ever without writing, since its disk backend writes no more after a failure.  So who is told of a failed write ends
- * the process, as etcd does; what the others have acknowledged they have, and one of them leads.
+ * libraft does not stop.  0.15 frees entries twice, or leads for ever without writing.  0.22 retries the write, and
+ * corrupts memory when it does.  So the owner of the guard ends the process, as etcd does: the other members have all
+ * that was acknowledged, and one of them becomes leader.
+ *
+ * A full disk is a failed write for 0.15.  0.22 allocates its files in advance: it waits until there is space for the
+ * next one, and as leader answers RAFT_NOSPACE once most members have less than 4 MiB left.
  */
 #include "kv/log_guard.h"
 
@@ -24,6 +27,7 @@ static void on_appended(struct raft_io_append *req, int status)
     struct raft_io_append *core_req = guarded->core_req;
     raft_io_append_cb core_cb = guarded->core_cb;
 
+    guarded->guard->watch.is_unanswered = false;
     if (status != 0 && status != RAFT_CANCELED) /* it is being closed */
         guarded->guard->failed(guarded->guard->ctx, kv_words_for(status));
     free(guarded);
@@ -55,4 +59,11 @@ void kv_log_guard_begin(struct kv_log_guard *guard, kv_log_failed_fn *failed, vo
     guard->ctx = ctx;
     guard->append = guard->io.append;
     guard->io.append = append;
+    fy_raft_watch_writes(&guard->io, &guard->watch);
+}
+
+void kv_log_guard_check(struct kv_log_guard *guard)
+{
+    if (guard->watch.is_unanswered)
+        guard->failed(guard->ctx, guard->io.errmsg[0] ? guard->io.errmsg : kv_words_for(RAFT_IOERR));
 }

@@ -20,7 +20,6 @@
 #include <ferry/ferry.h>
 #include <ferry/libraft.h>
 #include <ferry/tls.h>
-#include <raft/uv.h>
 #include <uv.h>
 
 #include "kv/log_guard.h"
@@ -390,6 +389,7 @@ static void on_watch(uv_prepare_t *watch)
     struct kv_node *node = watch->data;
     int state = raft_state(&node->raft);
 
+    kv_log_guard_check(&node->storage);
     if (node->is_closing)
         return;
     if (state == RAFT_UNAVAILABLE) {

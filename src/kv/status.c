@@ -8,8 +8,8 @@
 #include <stdlib.h>
 
 #include <ferry/ferry.h>
-#include <raft.h>
 
+#include "adapters/libraft/raft_compat.h"
 #include "kv/node.h"
 #include "kv/options.h"
 #include "kv/store.h"
@@ -135,7 +135,7 @@ char *kv_status_json(struct kv_node *node, const struct kv_store *store, const s
     fprintf(to,
             ",\n \"commit\":%llu,\"applied\":%llu,\"last_index\":%llu,\"snapshot_index\":%llu,\"keys\":%zu,"
             "\"removed\":%s,\n \"members\":[",
-            raft->commit_index, raft->last_applied, raft_last_index(raft), raft->log.snapshot.last_index,
+            raft->commit_index, raft->last_applied, raft_last_index(raft), fy_raft_snapshot_index(raft),
             kv_store_n_keys(store), truth(kv_node_was_removed(node)));
     print_members(to, node, store, options->id);
     fputs("]}\n", to);
@@ -167,7 +167,7 @@ char *kv_status_metrics(struct kv_node *node, const struct kv_store *store, size
     print_metric(to, "ferry_kv_commit_index", "gauge", "The last entry that is committed.", raft->commit_index);
     print_metric(to, "ferry_kv_applied_index", "gauge", "The last entry that is applied.", raft->last_applied);
     print_metric(to, "ferry_kv_snapshot_index", "gauge", "The last entry of the last snapshot.",
-                 raft->log.snapshot.last_index);
+                 fy_raft_snapshot_index(raft));
     print_metric(to, "ferry_kv_keys", "gauge", "Keys in the store.", kv_store_n_keys(store));
     err = ferry_metrics_write(kv_node_transport(node), write_text, to);
     whole = finish(to, &text);

@@ -1,9 +1,9 @@
 /*
- * words - libraft 0.15 has numbers for what its disk backend finds, and no words for them.
+ * words - texts for the error numbers of libraft that raft_strerror does not know in 0.15.
  */
 #include "kv/words.h"
 
-#include <raft.h>
+#include "adapters/libraft/raft_compat.h"
 
 const char *kv_words_for(int status)
 {

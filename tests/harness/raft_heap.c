@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include <raft.h>
+#include "adapters/libraft/raft_compat.h"
 
 static atomic_long live;
 static atomic_long countdown = -1;

@@ -10,8 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "harness/raft_store.h"
 
 struct raft_safety;

@@ -12,8 +12,17 @@
 #include <string.h>
 
 #include "base/list.h"
+#include "harness/raft_versions.h"
 
-enum write_kind { APPEND, TRUNCATE, SNAPSHOT_PUT, SNAPSHOT_GET, WORK };
+enum write_kind {
+    APPEND,
+    TRUNCATE,
+    SNAPSHOT_PUT,
+    SNAPSHOT_GET,
+#if !FY_RAFT_IS_0_22
+    WORK,
+#endif
+};
 
 struct write {
     struct fy_node node;
@@ -27,7 +36,9 @@ struct write {
         struct raft_io_append *append;
         struct raft_io_snapshot_put *put;
         struct raft_io_snapshot_get *get;
+#if !FY_RAFT_IS_0_22
         struct raft_io_async_work *work;
+#endif
     } req;
 };
 
@@ -282,9 +293,11 @@ static void call_back(struct raft_store *store, struct write *write, int status)
                                          : status);
         break;
     }
+#if !FY_RAFT_IS_0_22
     case WORK:
         write->req.work->cb(write->req.work, status == 0 ? write->req.work->work(write->req.work) : status);
         break;
+#endif
     case TRUNCATE:
         break;
     }
@@ -515,6 +528,8 @@ static int io_truncate(struct raft_io *io, raft_index index)
     struct raft_store *store = store_of(io);
 
     ck_assert(index > store->view.base && index <= raft_store_last_index(store) + 1);
+    if (index == raft_store_last_index(store) + 1)
+        return 0; /* 0.22 asks before each append */
     write_new(store, TRUNCATE)->from = index;
     store->view.n = (size_t)(index - store->view.base - 1);
     return 0;
@@ -542,12 +557,14 @@ static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req,
     return 0;
 }
 
+#if !FY_RAFT_IS_0_22
 static int io_async_work(struct raft_io *io, struct raft_io_async_work *req, raft_io_async_work_cb cb)
 {
     req->cb = cb;
     write_new(store_of(io), WORK)->req.work = req;
     return 0;
 }
+#endif
 
 static raft_time io_time(struct raft_io *io)
 {
@@ -583,8 +600,11 @@ struct raft_store *raft_store_new(struct ferry_sim *sim, uint64_t member, uint64
                                  .snapshot_put = io_snapshot_put,
                                  .snapshot_get = io_snapshot_get,
                                  .time = io_time,
-                                 .random = io_random,
-                                 .async_work = io_async_work};
+                                 .random = io_random};
+#if !FY_RAFT_IS_0_22
+    store->io.async_work = io_async_work;
+#endif
+    raft_io_set_ample_capacity(&store->io);
     store->sim = sim;
     store->watch = *watch;
     store->is_closed = true;

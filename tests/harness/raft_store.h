@@ -14,8 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "ferry/sim.h"
 #include "net/sim/chance.h"
 

@@ -28,7 +28,7 @@ allowed() # FILE
     src/sim/*) echo base wire/url.h net transport ;;
     src/mailbox/*) echo base wire net/timers.h mailbox ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
-    src/kv/*) echo kv tools/flags.h tools/number.h ;;
+    src/kv/*) echo kv adapters/libraft/raft_compat.h tools/flags.h tools/number.h ;;
     src/demo/*) echo demo tools/stopwatch.h ;;
     src/tools/bench_codec.c) echo tools wire ;;
     src/tools/flags.[ch]) echo tools/flags.h ;;

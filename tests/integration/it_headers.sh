@@ -13,7 +13,7 @@ include_twice() # HEADER
 # shellcheck disable=SC2086  # words
 compile_header() # HEADER
 {
-    include_twice "$1" | cc -std=c11 $warnings $includes -x c -fsyntax-only -
+    include_twice "$1" | cc -std=c11 $posix $warnings $includes -x c -fsyntax-only -
 }
 
 # shellcheck disable=SC2086  # words
@@ -31,12 +31,14 @@ compile_config_as_cxx() # STATEMENT STANDARD
 
 cd "$srcdir" || exit 1
 for header in $(find include src -name '*.h' | sort); do
+    posix=
     case $header in
     src/adapters/libraft/* | src/kv/*)
         if ! pkg-config --exists raft libuv; then
             skip "$header compiles alone" "there is no libraft"
             continue
         fi
+        posix=-D_POSIX_C_SOURCE=200809L # libuv's header needs it
         ;;
     esac
     try "$header compiles alone" compile_header "${header#*/}"

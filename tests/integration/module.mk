@@ -81,6 +81,8 @@ it_raft_sim_test_SOURCES = \
 	tests/harness/raft_safety.h \
 	tests/harness/raft_store.c \
 	tests/harness/raft_store.h \
+	tests/harness/raft_versions.c \
+	tests/harness/raft_versions.h \
 	tests/integration/it_raft_sim.c
 endif
 endif

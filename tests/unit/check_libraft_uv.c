@@ -5,13 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <raft.h>
-#include <raft/uv.h>
 #include <uv.h>
 
+#include "adapters/libraft/raft_compat.h"
 #include "ferry/libraft.h"
 #include "harness/heap.h"
 #include "harness/patience.h"
+#include "harness/raft_versions.h"
 #include "harness/rig.h"
 
 struct side {
@@ -45,7 +45,7 @@ static void on_recv(struct raft_io *io, struct raft_message *message)
 {
     struct side *side = ((struct raft *)io->data)->data;
 
-    ck_assert_int_eq(message->type, RAFT_IO_TIMEOUT_NOW);
+    ck_assert_int_eq(message->type, RAFT_TIMEOUT_NOW);
     side->n_seen++;
 }
 
@@ -78,6 +78,8 @@ static void make_side(struct side *side, uint64_t id)
     ferry_libraft_attach(side->lr, side->t);
     side->raft.id = id;
     side->raft.data = side;
+    side->raft.io = io_of(side);
+    raft_requests_init(&side->raft);
     io_of(side)->data = &side->raft;
     ck_assert_int_eq(io_of(side)->init(io_of(side), id, ferry_transport_listen_url(side->t, 0)), 0);
 }
@@ -172,7 +174,7 @@ static void run_until(const unsigned *count, unsigned at_least)
 START_TEST(messages_go_through_the_loop_and_all_ends)
 {
     struct raft_io_send req;
-    struct raft_message message = {.type = RAFT_IO_TIMEOUT_NOW, .server_id = 2};
+    struct raft_message message = {.type = RAFT_TIMEOUT_NOW, .server_id = 2};
 
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(ferry_libraft_uv_new(sides[i].lr, &loop, &sides[i].turner), FERRY_OK);

@@ -62,6 +62,18 @@ START_TEST(a_context_is_written_as_the_header_says)
 }
 END_TEST
 
+START_TEST(a_report_is_written_as_the_header_says)
+{
+    static const uint8_t expected[] = {1, 4, 1, 'x', 0, 1, 0xff, 0xfe};
+    const struct fy_raft_context context = {
+        .has_report = true, .report = {.features = 1, .capacity = 0xfffe}, .sender = "x"};
+    uint8_t buf[FY_RAFT_CONTEXT_SMALL];
+
+    ck_assert_uint_eq(fy_raft_context_write(&context, buf), sizeof(expected));
+    ck_assert_mem_eq(buf, expected, sizeof(expected));
+}
+END_TEST
+
 START_TEST(a_configuration_is_written_as_the_header_says)
 {
     static const uint8_t expected[] = {1, 2, 0,                      /* head */
@@ -87,14 +99,21 @@ START_TEST(what_is_written_is_read_back)
     struct fy_raft_context seen;
     uint8_t buf[FY_RAFT_CONTEXT_SMALL];
 
-    for (int i = 0; i < 8; i++) {
-        struct fy_raft_context context = {.is_disrupting = i & 1, .is_pre_vote_unknown = i & 2, .sender = ""};
+    for (int i = 0; i < 16; i++) {
+        struct fy_raft_context context = {
+            .is_disrupting = i & 1, .is_pre_vote_unknown = i & 2, .has_report = i & 8, .sender = ""};
+
+        if (context.has_report)
+            context.report = (struct fy_raft_report){.features = 0x102, .capacity = 0x304};
 
         if (i & 4)
             memset(context.sender, 'x', FERRY_LIBRAFT_ADDRESS_MAX);
         ck_assert_int_eq(fy_raft_context_read(buf, fy_raft_context_write(&context, buf), &seen), FERRY_OK);
         ck_assert_int_eq(seen.is_disrupting, context.is_disrupting);
         ck_assert_int_eq(seen.is_pre_vote_unknown, context.is_pre_vote_unknown);
+        ck_assert_int_eq(seen.has_report, context.has_report);
+        ck_assert_uint_eq(seen.report.features, context.report.features);
+        ck_assert_uint_eq(seen.report.capacity, context.report.capacity);
         ck_assert_str_eq(seen.sender, context.sender);
     }
 }
@@ -164,13 +183,25 @@ static int read_conf(const uint8_t *data, size_t len)
     return err;
 }
 
+START_TEST(a_report_that_ends_early_is_truncated)
+{
+    static const uint8_t whole[] = {1, 4, 1, 'x', 0, 1, 0xff, 0xfe};
+    struct fy_raft_context seen;
+
+    for (size_t n = 1; n < sizeof(whole); n++)
+        ck_assert_int_eq(fy_raft_context_read(whole, n, &seen), FERRY_ERR_TRUNCATED);
+    ck_assert_int_eq(fy_raft_context_read(whole, sizeof(whole), &seen), FERRY_OK);
+}
+END_TEST
+
 START_TEST(what_is_not_as_it_would_be_written_is_malformed)
 {
     static const uint8_t bad[][32] = {
         /* length first */
         {3, 0, 0, 0},                /* version */
         {3, 2, 0, 0},                /* version */
-        {3, 1, 4, 0},                /* flags */
+        {3, 1, 8, 0},                /* flags */
+        {8, 1, 4, 0, 0, 0, 0, 0, 0}, /* something follows the report */
         {3, 1, 0x80, 0},             /* flags */
         {4, 1, 0, 0, 0},             /* something follows */
         {4, 1, 0, 1, 0},             /* address */
@@ -322,9 +353,10 @@ END_TEST
 int main(void)
 {
     return rig_main("raft_context", setup, teardown, a_context_is_written_as_the_header_says,
-                    a_configuration_is_written_as_the_header_says, what_is_written_is_read_back,
-                    an_absent_context_says_nothing, a_configuration_is_read_back_in_its_order,
-                    bytes_that_end_early_are_truncated, what_is_not_as_it_would_be_written_is_malformed,
+                    a_report_is_written_as_the_header_says, a_configuration_is_written_as_the_header_says,
+                    what_is_written_is_read_back, an_absent_context_says_nothing,
+                    a_configuration_is_read_back_in_its_order, bytes_that_end_early_are_truncated,
+                    a_report_that_ends_early_is_truncated, what_is_not_as_it_would_be_written_is_malformed,
                     random_bytes_are_refused_or_read_faithfully, a_configuration_that_has_no_form_is_refused,
                     writing_survives_every_failed_allocation, reading_survives_every_failed_allocation, NULL);
 }

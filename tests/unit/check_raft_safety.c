@@ -3,8 +3,7 @@
  */
 #include <string.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "ferry/sim.h"
 #include "harness/heap.h"
 #include "harness/raft_safety.h"

@@ -145,6 +145,7 @@ check_PROGRAMS += $(LIBRAFT_TESTS)
 
 LIBRAFT_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 LIBRAFT_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
+LIBRAFT_VERSIONS = tests/harness/raft_versions.c tests/harness/raft_versions.h
 LIBRAFT_HARNESS = tests/harness/raft_heap.c tests/harness/raft_heap.h
 
 check_kv_data_dir_test_SOURCES = tests/unit/check_kv_data_dir.c src/kv/data_dir.c
@@ -156,7 +157,7 @@ check_libraft_test_LDADD = $(LIBRAFT_LDADD)
 check_libraft_test_SOURCES = tests/unit/check_libraft.c $(LIBRAFT_HARNESS)
 check_libraft_uv_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_libraft_uv_test_LDADD = $(LIBRAFT_LDADD)
-check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c
+check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c $(LIBRAFT_VERSIONS)
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
@@ -166,7 +167,7 @@ check_raft_message_test_SOURCES = tests/unit/check_raft_message.c $(LIBRAFT_HARN
 check_raft_safety_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_safety_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_safety_test_SOURCES = tests/unit/check_raft_safety.c tests/harness/raft_safety.c tests/harness/raft_safety.h \
-	tests/harness/raft_store.c tests/harness/raft_store.h
+	tests/harness/raft_store.c tests/harness/raft_store.h $(LIBRAFT_VERSIONS)
 endif
 
 # libferry-mailbox, with its archive.

@@ -6,21 +6,22 @@
 
 #include <stdbool.h>
 
-#include <raft.h>
-
 #include "adapters/libraft/completions.h"
 #include "adapters/libraft/members.h"
+#include "adapters/libraft/raft_compat.h"
+#include "adapters/libraft/snapshot_load.h"
 #include "adapters/libraft/snapshots.h"
 #include "ferry/libraft.h"
 
 struct ferry_libraft {
     struct raft_io io;         /* the core's; data is its struct raft, impl is this */
-    struct raft_io *inner;     /* its data is this */
+    struct raft_io *inner;     /* data: the same struct raft, from init on */
     struct ferry_transport *t; /* NULL: not attached */
     struct ferry_libraft_config config;
     void (*wake)(void *ctx); /* const from start on, as it comes from any thread */
     void *wake_ctx;
     raft_id id;
+    raft_term term; /* that the inner raft_io has stored */
     char address[FERRY_LIBRAFT_ADDRESS_MAX + 1];
 
     raft_io_tick_cb tick;
@@ -29,6 +30,7 @@ struct ferry_libraft {
     struct fy_completions completions;
     struct fy_completions firing; /* empty but while they are called back */
     struct fy_snapshots snapshots;
+    struct fy_snapshot_load snapshot_load;
 
     bool is_closing;
     bool is_inner_closed;

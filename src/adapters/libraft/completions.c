@@ -21,10 +21,10 @@ bool fy_completions_reserve(struct fy_completions *list)
     return true;
 }
 
-void fy_completions_add(struct fy_completions *list, struct raft_io_send *req, raft_id to, bool is_append)
+void fy_completions_add(struct fy_completions *list, const struct fy_completion *item)
 {
     assert(list->n < list->cap);
-    list->items[list->n++] = (struct fy_completion){.req = req, .to = to, .is_append = is_append};
+    list->items[list->n++] = *item;
 }
 
 void fy_completions_release(struct fy_completions *list)

@@ -1,7 +1,7 @@
 /*
- * completions.h - sends that Ferry has taken, and whose callbacks are still to come.
+ * completions.h - sends whose callbacks are still to come.
  *
- * libraft goes on to use a request after its send has returned, so that none may be called back from inside.
+ * libraft uses a request after its send has returned, so none may be called back from inside the send.
  */
 #ifndef FY_ADAPTERS_LIBRAFT_COMPLETIONS_H
 #define FY_ADAPTERS_LIBRAFT_COMPLETIONS_H
@@ -9,12 +9,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <raft.h>
+#include "adapters/libraft/raft_compat.h"
 
 struct fy_completion {
     struct raft_io_send *req;
     raft_id to;
     bool is_append; /* of an AppendEntries */
+    int status;     /* 0: Ferry has the message; else why it could not be sent */
 };
 
 /* Zeroed: empty. */
@@ -26,7 +27,7 @@ struct fy_completions {
 
 /* Make room for one more, so that add cannot fail.  False: no memory. */
 bool fy_completions_reserve(struct fy_completions *list);
-void fy_completions_add(struct fy_completions *list, struct raft_io_send *req, raft_id to, bool is_append);
+void fy_completions_add(struct fy_completions *list, const struct fy_completion *item);
 void fy_completions_release(struct fy_completions *list);
 
 #endif

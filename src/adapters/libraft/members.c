@@ -101,11 +101,11 @@ void fy_members_follow(struct fy_members *members, const struct raft *r, struct 
 {
     const struct raft_configuration *conf = &r->configuration;
 
-    if (conf->n == 0 || (members->is_current && members->index == r->configuration_index &&
+    if (conf->n == 0 || (members->is_current && members->index == fy_raft_configuration_index(r) &&
                          members->uncommitted_index == r->configuration_uncommitted_index))
         return;
     members->is_current = true;
-    members->index = r->configuration_index;
+    members->index = fy_raft_configuration_index(r);
     members->uncommitted_index = r->configuration_uncommitted_index;
     remove_missing(members, conf, r->id, t);
     for (unsigned i = 0; i < conf->n; i++) {

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include <raft.h>
+#include "adapters/libraft/raft_compat.h"
 
 struct ferry_transport;
 

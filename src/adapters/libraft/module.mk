@@ -13,11 +13,15 @@ libferry_libraft_core_la_SOURCES = \
 	src/adapters/libraft/completions.h \
 	src/adapters/libraft/members.c \
 	src/adapters/libraft/members.h \
+	src/adapters/libraft/raft_compat.c \
+	src/adapters/libraft/raft_compat.h \
 	src/adapters/libraft/raft_context.c \
 	src/adapters/libraft/raft_context.h \
 	src/adapters/libraft/raft_io.c \
 	src/adapters/libraft/raft_message.c \
 	src/adapters/libraft/raft_message.h \
+	src/adapters/libraft/snapshot_load.c \
+	src/adapters/libraft/snapshot_load.h \
 	src/adapters/libraft/snapshots.c \
 	src/adapters/libraft/snapshots.h \
 	src/adapters/libraft/uv_loop.c \

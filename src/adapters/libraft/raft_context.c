@@ -13,6 +13,8 @@
 #define VERSION 1
 #define FLAG_DISRUPTING 1u
 #define FLAG_PRE_VOTE_UNKNOWN 2u
+#define FLAG_REPORT 4u
+#define KNOWN_FLAGS (FLAG_DISRUPTING | FLAG_PRE_VOTE_UNKNOWN | FLAG_REPORT)
 #define CONF_HEAD_LEN (8 + 2)
 #define SERVER_HEAD_LEN (8 + 1 + 1)
 
@@ -50,9 +52,15 @@ size_t fy_raft_context_write(const struct fy_raft_context *context, uint8_t *buf
     uint8_t *p = buf;
 
     *p++ = VERSION;
-    *p++ = (uint8_t)((context->is_disrupting ? FLAG_DISRUPTING : 0) |
-                     (context->is_pre_vote_unknown ? FLAG_PRE_VOTE_UNKNOWN : 0));
-    return (size_t)(put_text(p, context->sender) - buf);
+    *p++ =
+        (uint8_t)((context->is_disrupting ? FLAG_DISRUPTING : 0) |
+                  (context->is_pre_vote_unknown ? FLAG_PRE_VOTE_UNKNOWN : 0) | (context->has_report ? FLAG_REPORT : 0));
+    p = put_text(p, context->sender);
+    if (context->has_report) {
+        p = put_be(p, context->report.features, 2);
+        p = put_be(p, context->report.capacity, 2);
+    }
+    return (size_t)(p - buf);
 }
 
 /* How many bytes the servers take; 0: there is one that cannot be written. */
@@ -145,11 +153,16 @@ static void get_head(struct cursor *c, struct fy_raft_context *ret_context)
     uint64_t version = get_be(c, 1);
     uint64_t flags = get_be(c, 1);
 
-    if (c->err == FERRY_OK && (version != VERSION || (flags & ~(uint64_t)(FLAG_DISRUPTING | FLAG_PRE_VOTE_UNKNOWN))))
+    if (c->err == FERRY_OK && (version != VERSION || (flags & ~(uint64_t)KNOWN_FLAGS)))
         c->err = FERRY_ERR_MALFORMED;
     ret_context->is_disrupting = flags & FLAG_DISRUPTING;
     ret_context->is_pre_vote_unknown = flags & FLAG_PRE_VOTE_UNKNOWN;
+    ret_context->has_report = flags & FLAG_REPORT;
     get_text(c, true, ret_context->sender);
+    if (ret_context->has_report) {
+        ret_context->report.features = (uint16_t)get_be(c, 2);
+        ret_context->report.capacity = (uint16_t)get_be(c, 2);
+    }
 }
 
 static void check_end(struct cursor *c)
@@ -197,7 +210,7 @@ int fy_raft_context_read_conf(const uint8_t *data, size_t len, struct fy_raft_co
                               struct raft_configuration *ret_conf, raft_index *ret_conf_index)
 {
     struct cursor c = {.p = data, .left = len};
-    struct fy_raft_context context;
+    struct fy_raft_context context = {.sender = ""};
     uint64_t conf_index;
     uint64_t n;
 

@@ -10,15 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "ferry/libraft.h"
 
-#define FY_RAFT_CONTEXT_SMALL (3 + FERRY_LIBRAFT_ADDRESS_MAX) /* one without a configuration, at most */
+#define FY_RAFT_CONTEXT_SMALL (3 + FERRY_LIBRAFT_ADDRESS_MAX + 4) /* one without a configuration, at most */
 
 struct fy_raft_context {
     bool is_disrupting;
     bool is_pre_vote_unknown;
+    bool has_report;
+    struct fy_raft_report report;               /* zeroed unless has_report */
     char sender[FERRY_LIBRAFT_ADDRESS_MAX + 1]; /* address; "": it has none */
 };
 

@@ -1,18 +1,19 @@
 /*
- * raft_io - libraft's view of the world: an inner raft_io for all but messages, and a transport for those.
+ * raft_io - the raft_io that is given to libraft: messages go through a transport, all else to an inner raft_io.
  *
- * Normal path out: send makes a raftpb message of libraft's, gives it to the transport, which encodes it at once, and
- * notes that it is to be called back; the next turn does so.  A snapshot's data is lent to the transport as a body, and
- * its request is called back when that is no longer read.
- * Normal path in: the transport calls process on the loop; the message is made libraft's, in memory of raft_malloc, and
- * handed to the core.
+ * Out: send converts libraft's message to raftpb and gives it to the transport, which encodes it at once.  The next
+ * turn calls the request back.  The data of a snapshot is lent to the transport as a body, and its request is called
+ * back when the body is no longer read.  A message that the transport refuses counts as lost: it is called back as
+ * failed, because libraft 0.22 does not bear a send that returns an error.
+ * In: the transport calls process on the loop; the message is converted, in memory of raft_malloc, and handed to the
+ * core.
  *
- * The peers follow the core's configuration, which is looked at wherever it may have changed: after a message and at
- * each tick, and before sending.  When the transport reports a peer as unreachable, the next AppendEntries to it is
- * called back as failed, which is how libraft can be told.
+ * The transport's peers follow the core's configuration, which is checked wherever it may have changed: after a
+ * message, at each tick, and before sending.  When the transport reports a peer as unreachable, the next AppendEntries
+ * to it is called back as failed, so that libraft 0.15 goes back to probing it.
  *
- * Closing: what is queued or lent is called back as canceled, the inner one is closed, and when both are done the core
- * is told.
+ * Closing: all queued and lent requests are called back as canceled, the inner raft_io is closed, and when both are
+ * done the core is told.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -61,56 +62,69 @@ static int refuse(struct ferry_libraft *lr, int rv, const char *why)
     return rv;
 }
 
-static int refuse_for(struct ferry_libraft *lr, int err)
+static int status_for(int err)
 {
     switch (err) {
+    case FERRY_OK:
+        return 0;
     case FERRY_ERR_NOMEM:
-        return refuse(lr, RAFT_NOMEM, ferry_strerror(err));
+        return RAFT_NOMEM;
     case FERRY_ERR_INVALID:
-        return refuse(lr, RAFT_INVALID, ferry_strerror(err));
-    default: /* to libraft, the one error after which it goes on as if the message had been lost */
-        return refuse(lr, RAFT_NOCONNECTION, ferry_strerror(err));
+        return RAFT_INVALID;
+    default:
+        return RAFT_NOCONNECTION;
     }
 }
 
-static int send_queued(struct ferry_libraft *lr, struct raft_io_send *req, const struct raft_message *message,
-                       const struct ferry_message *msg)
+static void complete_later(struct ferry_libraft *lr, struct raft_io_send *req, const struct raft_message *message,
+                           int status)
 {
     bool is_first = lr->completions.n == 0;
-    int err;
 
-    if (!fy_completions_reserve(&lr->completions))
-        return FERRY_ERR_NOMEM;
-    err = ferry_transport_send(lr->t, msg, 1);
-    if (err != FERRY_OK)
-        return err;
-    if (!req->cb) /* nobody waits, so nobody keeps it: it may go with the raft_transfer that it is part of */
-        return FERRY_OK;
-    fy_completions_add(&lr->completions, req, message->server_id, message->type == RAFT_IO_APPEND_ENTRIES);
+    fy_completions_add(&lr->completions, &(struct fy_completion){.req = req,
+                                                                 .to = message->server_id,
+                                                                 .is_append = message->type == RAFT_APPEND_ENTRIES,
+                                                                 .status = status});
     if (is_first)
         wake(lr);
-    return FERRY_OK;
+}
+
+static int give_to_transport(struct ferry_libraft *lr, struct raft_io_send *req, const struct raft_message *message)
+{
+    struct fy_raft_out out;
+    int err = fy_raft_out_init(&out, message, lr->id, lr->address);
+
+    if (err != FERRY_OK)
+        return err;
+    if (message->type == RAFT_INSTALL_SNAPSHOT) {
+        out.snapshot.term = fy_snapshot_load_term(&lr->snapshot_load, &message->install_snapshot);
+        err = fy_snapshots_send(&lr->snapshots, lr->t, &out.msg, &message->install_snapshot.data, req);
+    } else {
+        err = ferry_transport_send(lr->t, &out.msg, 1);
+    }
+    fy_raft_out_release(&out);
+    return err;
 }
 
 static int io_send(struct raft_io *io, struct raft_io_send *req, const struct raft_message *message, raft_io_send_cb cb)
 {
     struct ferry_libraft *lr = adapter_of(io);
-    struct fy_raft_out out;
     int err;
 
     req->cb = cb;
     if (lr->is_closing || !lr->t)
         return refuse(lr, RAFT_NOCONNECTION, "closed, or not attached to a transport");
+    if (lr->snapshot_load.has_failed && message->type == RAFT_INSTALL_SNAPSHOT)
+        return refuse(lr, RAFT_NOCONNECTION, "the snapshot could not be loaded");
+    if (!fy_completions_reserve(&lr->completions))
+        return refuse(lr, RAFT_NOMEM, ferry_strerror(FERRY_ERR_NOMEM));
     follow_configuration(lr);
-    err = fy_raft_out_init(&out, message, lr->id, lr->address);
-    if (err != FERRY_OK)
-        return refuse_for(lr, err);
-    if (message->type == RAFT_IO_INSTALL_SNAPSHOT)
-        err = fy_snapshots_send(&lr->snapshots, lr->t, &out.msg, &message->install_snapshot.data, req);
-    else
-        err = send_queued(lr, req, message, &out.msg);
-    fy_raft_out_release(&out);
-    return err == FERRY_OK ? 0 : refuse_for(lr, err);
+    err = give_to_transport(lr, req, message);
+    if (!cb) /* req may be freed with the raft_transfer that it is part of */
+        return err == FERRY_OK ? 0 : refuse(lr, status_for(err), ferry_strerror(err));
+    if (err != FERRY_OK || message->type != RAFT_INSTALL_SNAPSHOT)
+        complete_later(lr, req, message, status_for(err));
+    return 0;
 }
 
 /* ---- Calling back -------------------------------------------------------------------------------------------------
@@ -122,13 +136,15 @@ static void call_back(struct raft_io_send *req, int status)
         req->cb(req, status);
 }
 
-/* With what a message is called back that Ferry has taken. */
+/* The status that a send is called back with. */
 static int status_of(struct ferry_libraft *lr, const struct fy_completion *item)
 {
     struct fy_member *member;
 
     if (lr->is_closing)
         return RAFT_CANCELED;
+    if (item->status != 0)
+        return item->status;
     member = item->is_append ? fy_members_find(&lr->members, item->to) : NULL;
     if (!member || !member->is_unreachable)
         return 0;
@@ -206,7 +222,7 @@ static bool find_address(const struct raft *r, raft_id id, char ret_address[FERR
  */
 static bool asks_instead_of_leading(const struct raft *r, const struct raft_message *message)
 {
-    return message->type == RAFT_IO_REQUEST_VOTE && r->state == RAFT_FOLLOWER &&
+    return message->type == RAFT_REQUEST_VOTE && r->state == RAFT_FOLLOWER &&
            r->follower_state.current_leader.id == message->request_vote.candidate_id;
 }
 
@@ -223,6 +239,10 @@ static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, st
         return FERRY_ERR_NOT_FOUND;
     }
     message.server_address = sender;
+    if (message.type == RAFT_INSTALL_SNAPSHOT && fy_raft_cannot_install(lr->io.data)) {
+        fy_raft_in_release(&message);
+        return FERRY_OK; /* the leader sends it again */
+    }
     if (asks_instead_of_leading(lr->io.data, &message))
         message.request_vote.disrupt_leader = true;
     lr->recv(&lr->io, &message);
@@ -272,9 +292,17 @@ static void on_fatal(void *ctx, int err)
 /* ---- What the inner one calls -------------------------------------------------------------------------------------
  */
 
+/* inner->data is the struct raft: libraft's uv backend uses it as such. */
+static struct ferry_libraft *adapter_of_inner(struct raft_io *inner)
+{
+    struct raft *r = inner->data;
+
+    return adapter_of(r->io);
+}
+
 static void on_inner_tick(struct raft_io *inner)
 {
-    struct ferry_libraft *lr = inner->data;
+    struct ferry_libraft *lr = adapter_of_inner(inner);
 
     if (lr->is_closing)
         return;
@@ -284,14 +312,14 @@ static void on_inner_tick(struct raft_io *inner)
 
 static void on_inner_recv(struct raft_io *inner, struct raft_message *message)
 {
-    struct ferry_libraft *lr = inner->data;
+    struct ferry_libraft *lr = adapter_of_inner(inner);
 
     lr->recv(&lr->io, message);
 }
 
 static void on_inner_closed(struct raft_io *inner)
 {
-    struct ferry_libraft *lr = inner->data;
+    struct ferry_libraft *lr = adapter_of_inner(inner);
 
     lr->is_inner_closed = true;
     finish_closing(lr);
@@ -300,7 +328,7 @@ static void on_inner_closed(struct raft_io *inner)
 /* ---- What goes to the inner one -----------------------------------------------------------------------------------
  */
 
-/* Its words are ours. */
+/* rv, which the inner raft_io returned; where it is an error, its text becomes that of our own raft_io. */
 static int pass_on(struct ferry_libraft *lr, int rv)
 {
     if (rv != 0)
@@ -319,6 +347,7 @@ static int io_init(struct raft_io *io, raft_id id, const char *address)
     }
     lr->id = id;
     memcpy(lr->address, address, strlen(address) + 1);
+    lr->inner->data = io->data;
     return pass_on(lr, lr->inner->init(lr->inner, id, address));
 }
 
@@ -327,7 +356,11 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, stru
 {
     struct ferry_libraft *lr = adapter_of(io);
 
-    return pass_on(lr, lr->inner->load(lr->inner, term, voted_for, snapshot, start_index, entries, n_entries));
+    int rv = lr->inner->load(lr->inner, term, voted_for, snapshot, start_index, entries, n_entries);
+
+    if (rv == 0)
+        lr->term = *term;
+    return pass_on(lr, rv);
 }
 
 static int io_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick, raft_io_recv_cb recv)
@@ -362,11 +395,18 @@ static int io_recover(struct raft_io *io, const struct raft_configuration *conf)
     return pass_on(lr, lr->inner->recover(lr->inner, conf));
 }
 
+/* 0.22 sets the term before each vote, also one that is stored already: to store it again would forget the vote. */
 static int io_set_term(struct raft_io *io, raft_term term)
 {
     struct ferry_libraft *lr = adapter_of(io);
+    int rv;
 
-    return pass_on(lr, lr->inner->set_term(lr->inner, term));
+    if (term == lr->term)
+        return 0;
+    rv = pass_on(lr, lr->inner->set_term(lr->inner, term));
+    if (rv == 0)
+        lr->term = term;
+    return rv;
 }
 
 static int io_set_vote(struct raft_io *io, raft_id id)
@@ -403,20 +443,15 @@ static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *req,
 {
     struct ferry_libraft *lr = adapter_of(io);
 
-    return pass_on(lr, lr->inner->snapshot_get(lr->inner, req, cb));
+    return pass_on(lr, fy_snapshot_load_start(&lr->snapshot_load, lr->inner, req, cb));
 }
 
-static int io_async_work(struct raft_io *io, struct raft_io_async_work *req, raft_io_async_work_cb cb)
-{
-    struct ferry_libraft *lr = adapter_of(io);
-
-    return pass_on(lr, lr->inner->async_work(lr->inner, req, cb));
-}
-
+/* 0.22 asks for the time, and then reads the capacity, for each event that it handles. */
 static raft_time io_time(struct raft_io *io)
 {
     struct raft_io *inner = adapter_of(io)->inner;
 
+    fy_raft_copy_capacity(io, inner);
     return inner->time(inner);
 }
 
@@ -463,8 +498,7 @@ static void fill_raft_io(struct ferry_libraft *lr)
         .time = io_time,
         .random = io_random,
     };
-    if (lr->inner->version >= 2 && lr->inner->async_work)
-        lr->io.async_work = io_async_work;
+    fy_raft_forward_async_work(lr);
 }
 
 int ferry_libraft_new(const struct ferry_libraft_config *config, struct ferry_libraft **ret_lr)
@@ -479,7 +513,6 @@ int ferry_libraft_new(const struct ferry_libraft_config *config, struct ferry_li
     lr->config = *config;
     fy_libraft_set_wake(lr, config->wake, config->ctx);
     lr->inner = config->inner;
-    lr->inner->data = lr;
     fy_snapshots_init(&lr->snapshots, wake, lr);
     fill_raft_io(lr);
     *ret_lr = lr;

@@ -83,7 +83,14 @@ static int put_append_entries(struct fy_raft_out *out, const struct raft_append_
     return err;
 }
 
-static void put_append_entries_result(struct fy_raft_out *out, const struct raft_append_entries_result *from)
+static void put_report(struct fy_raft_context *context, struct fy_raft_report report)
+{
+    context->has_report = report.features != 0 || report.capacity != 0;
+    context->report = report;
+}
+
+static void put_append_entries_result(struct fy_raft_out *out, const struct raft_append_entries_result *from,
+                                      struct fy_raft_context *context)
 {
     out->msg.type = FERRY_MSG_APP_RESP;
     out->msg.term = from->term;
@@ -94,6 +101,7 @@ static void put_append_entries_result(struct fy_raft_out *out, const struct raft
     } else {
         out->msg.index = from->last_log_index;
     }
+    put_report(context, fy_raft_get_report(from));
 }
 
 static void put_request_vote(struct fy_raft_out *out, const struct raft_request_vote *from,
@@ -110,10 +118,13 @@ static void put_request_vote(struct fy_raft_out *out, const struct raft_request_
 static void put_request_vote_result(struct fy_raft_out *out, const struct raft_request_vote_result *from,
                                     struct fy_raft_context *context)
 {
-    out->msg.type = from->pre_vote == raft_tribool_true ? FERRY_MSG_PRE_VOTE_RESP : FERRY_MSG_VOTE_RESP;
+    enum fy_raft_pre_vote pre_vote = fy_raft_get_pre_vote(from);
+
+    out->msg.type = pre_vote == FY_RAFT_PRE_VOTE_YES ? FERRY_MSG_PRE_VOTE_RESP : FERRY_MSG_VOTE_RESP;
     out->msg.term = from->term;
     out->msg.reject = !from->vote_granted;
-    context->is_pre_vote_unknown = from->pre_vote == raft_tribool_unknown;
+    context->is_pre_vote_unknown = pre_vote == FY_RAFT_PRE_VOTE_UNKNOWN;
+    put_report(context, fy_raft_get_report(from));
 }
 
 /* The ConfState of a configuration. */
@@ -180,22 +191,22 @@ int fy_raft_out_init(struct fy_raft_out *out, const struct raft_message *message
     out->voters = NULL;
     out->conf_context = NULL;
     switch (message->type) {
-    case RAFT_IO_APPEND_ENTRIES:
+    case RAFT_APPEND_ENTRIES:
         err = put_append_entries(out, &message->append_entries);
         break;
-    case RAFT_IO_APPEND_ENTRIES_RESULT:
-        put_append_entries_result(out, &message->append_entries_result);
+    case RAFT_APPEND_ENTRIES_RESULT:
+        put_append_entries_result(out, &message->append_entries_result, &context);
         break;
-    case RAFT_IO_REQUEST_VOTE:
+    case RAFT_REQUEST_VOTE:
         put_request_vote(out, &message->request_vote, &context);
         break;
-    case RAFT_IO_REQUEST_VOTE_RESULT:
+    case RAFT_REQUEST_VOTE_RESULT:
         put_request_vote_result(out, &message->request_vote_result, &context);
         break;
-    case RAFT_IO_INSTALL_SNAPSHOT:
+    case RAFT_INSTALL_SNAPSHOT:
         err = put_install_snapshot(out, &message->install_snapshot, &context);
         break;
-    case RAFT_IO_TIMEOUT_NOW:
+    case RAFT_TIMEOUT_NOW:
         put_timeout_now(out, &message->timeout_now);
         break;
     default:
@@ -228,7 +239,7 @@ static size_t padded(size_t len)
 }
 
 /* libraft's type of an entry; 0: it has none. */
-static unsigned short type_of(const struct ferry_entry *entry)
+static int type_of(const struct ferry_entry *entry)
 {
     switch (entry->type) {
     case FERRY_ENTRY_NORMAL:
@@ -284,7 +295,7 @@ static int get_append_entries(struct raft_append_entries *to, const struct ferry
         const struct ferry_entry *from = &msg->entries[i];
 
         to->entries[i] = (struct raft_entry){.term = from->term,
-                                             .type = type_of(from),
+                                             .type = (unsigned short)type_of(from),
                                              .buf = {.base = p, .len = len_of(from)},
                                              .batch = i == 0 ? p : to->entries[0].batch};
         if (from->data.len > 0)
@@ -294,13 +305,15 @@ static int get_append_entries(struct raft_append_entries *to, const struct ferry
     return FERRY_OK;
 }
 
-static int get_append_entries_result(struct raft_append_entries_result *to, const struct ferry_message *msg)
+static int get_append_entries_result(struct raft_append_entries_result *to, const struct ferry_message *msg,
+                                     const struct fy_raft_context *context)
 {
     if (msg->reject && msg->index == 0) /* to libraft, 0 means that nothing was refused */
         return FERRY_ERR_MALFORMED;
     to->term = msg->term;
     to->rejected = msg->reject ? msg->index : 0;
     to->last_log_index = msg->reject ? msg->reject_hint : msg->index;
+    fy_raft_set_report(to, context->report);
     return FERRY_OK;
 }
 
@@ -321,9 +334,10 @@ static void get_request_vote_result(struct raft_request_vote_result *to, const s
     to->term = msg->term;
     to->vote_granted = !msg->reject;
     if (msg->type == FERRY_MSG_PRE_VOTE_RESP)
-        to->pre_vote = raft_tribool_true;
+        fy_raft_set_pre_vote(to, FY_RAFT_PRE_VOTE_YES);
     else
-        to->pre_vote = context->is_pre_vote_unknown ? raft_tribool_unknown : raft_tribool_false;
+        fy_raft_set_pre_vote(to, context->is_pre_vote_unknown ? FY_RAFT_PRE_VOTE_UNKNOWN : FY_RAFT_PRE_VOTE_NO);
+    fy_raft_set_report(to, context->report);
 }
 
 static int take_data(struct raft_buffer *to, struct raft_buffer *body, const struct ferry_bytes *data)
@@ -376,37 +390,36 @@ int fy_raft_in_init(struct raft_message *message, const struct ferry_message *ms
     struct fy_raft_context context = {.sender = ""};
     int err = FERRY_OK;
 
-    message->server_id = msg->from;
-    message->server_address = NULL;
+    *message = (struct raft_message){.server_id = msg->from};
     if (msg->type != FERRY_MSG_SNAP)
         err = fy_raft_context_read(msg->context.data, msg->context.len, &context);
     if (err != FERRY_OK)
         return err;
     switch (msg->type) {
     case FERRY_MSG_APP:
-        message->type = RAFT_IO_APPEND_ENTRIES;
+        message->type = RAFT_APPEND_ENTRIES;
         err = get_append_entries(&message->append_entries, msg);
         break;
     case FERRY_MSG_APP_RESP:
-        message->type = RAFT_IO_APPEND_ENTRIES_RESULT;
-        err = get_append_entries_result(&message->append_entries_result, msg);
+        message->type = RAFT_APPEND_ENTRIES_RESULT;
+        err = get_append_entries_result(&message->append_entries_result, msg, &context);
         break;
     case FERRY_MSG_VOTE:
     case FERRY_MSG_PRE_VOTE:
-        message->type = RAFT_IO_REQUEST_VOTE;
+        message->type = RAFT_REQUEST_VOTE;
         get_request_vote(&message->request_vote, msg, &context);
         break;
     case FERRY_MSG_VOTE_RESP:
     case FERRY_MSG_PRE_VOTE_RESP:
-        message->type = RAFT_IO_REQUEST_VOTE_RESULT;
+        message->type = RAFT_REQUEST_VOTE_RESULT;
         get_request_vote_result(&message->request_vote_result, msg, &context);
         break;
     case FERRY_MSG_SNAP:
-        message->type = RAFT_IO_INSTALL_SNAPSHOT;
+        message->type = RAFT_INSTALL_SNAPSHOT;
         err = get_install_snapshot(&message->install_snapshot, msg, body, &context);
         break;
     case FERRY_MSG_TIMEOUT_NOW:
-        message->type = RAFT_IO_TIMEOUT_NOW;
+        message->type = RAFT_TIMEOUT_NOW;
         get_timeout_now(&message->timeout_now, msg);
         break;
     default:
@@ -420,12 +433,12 @@ int fy_raft_in_init(struct raft_message *message, const struct ferry_message *ms
 void fy_raft_in_release(struct raft_message *message)
 {
     switch (message->type) {
-    case RAFT_IO_APPEND_ENTRIES:
+    case RAFT_APPEND_ENTRIES:
         if (message->append_entries.n_entries > 0)
             raft_free(message->append_entries.entries[0].batch);
         raft_free(message->append_entries.entries);
         break;
-    case RAFT_IO_INSTALL_SNAPSHOT:
+    case RAFT_INSTALL_SNAPSHOT:
         raft_configuration_close(&message->install_snapshot.conf);
         raft_free(message->install_snapshot.data.base);
         break;

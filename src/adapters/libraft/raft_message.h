@@ -8,8 +8,7 @@
 
 #include <stdint.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "adapters/libraft/raft_context.h"
 #include "ferry/ferry.h"
 

@@ -11,8 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <raft.h>
-
+#include "adapters/libraft/raft_compat.h"
 #include "base/list.h"
 #include "ferry/ferry.h"
 

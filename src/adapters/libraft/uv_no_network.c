@@ -1,8 +1,7 @@
 /*
- * uv_no_network - the part of libraft's uv backend that would talk to others, with nobody to talk to.
+ * uv_no_network - a network part for libraft's uv backend that never connects.
  */
-#include <raft.h>
-#include <raft/uv.h>
+#include "adapters/libraft/raft_compat.h"
 
 #include "ferry/libraft.h"
 
@@ -41,4 +40,5 @@ void ferry_libraft_uv_no_network(struct raft_uv_transport *transport)
 {
     *transport = (struct raft_uv_transport){
         .init = init, .listen = listen_for_nobody, .connect = connect_to_nobody, .close = close_nothing};
+    fy_raft_uv_transport_set_version(transport);
 }
