@@ -1,8 +1,8 @@
 /*
  * disk - one queue, some workers.
  *
- * Normal path: submit puts the job on the queue and signals an idle worker; the worker runs it, puts it on the list of
- * the finished and, if that was empty, wakes the loop; attend calls done.
+ * Normal path: submit puts the job on the queue and signals an idle worker; the worker runs it and posts it as an
+ * errand, which calls done on the loop.
  */
 #include "disk/disk.h"
 
@@ -11,16 +11,15 @@
 
 #include "base/thread.h"
 #include "ferry/ferry.h"
-#include "net/net.h"
 
 static struct fy_disk_job *job_of(struct fy_node *node)
 {
-    return node ? fy_container(node, struct fy_disk_job, node) : NULL;
+    return node ? fy_container(node, struct fy_disk_job, errand.node) : NULL;
 }
 
 /* ---- Workers ---------------------------------------------------------------------------------------------------- */
 
-/* The next job; NULL: stop, for nothing is left. */
+/* The next job; NULL: stop, the queue is empty. */
 static struct fy_disk_job *next_job(struct fy_disk *disk)
 {
     struct fy_node *node;
@@ -37,16 +36,11 @@ static struct fy_disk_job *next_job(struct fy_disk *disk)
     return job_of(node);
 }
 
-static void finish(struct fy_disk *disk, struct fy_disk_job *job)
+static void disk_on_job_finished(struct fy_errand *errand)
 {
-    bool was_empty;
+    struct fy_disk_job *job = fy_container(errand, struct fy_disk_job, errand);
 
-    pthread_mutex_lock(&disk->mu);
-    was_empty = fy_list_is_empty(&disk->finished);
-    fy_list_append(&disk->finished, &job->node);
-    pthread_mutex_unlock(&disk->mu);
-    if (was_empty)
-        fy_net_wake(disk->net);
+    job->done(job);
 }
 
 static void *worker_main(void *arg)
@@ -56,12 +50,13 @@ static void *worker_main(void *arg)
 
     while ((job = next_job(disk))) {
         job->run(job);
-        finish(disk, job);
+        job->errand.run = disk_on_job_finished;
+        fy_errands_post(disk->errands, &job->errand);
     }
     return NULL;
 }
 
-/* One worker more, if there may be one.  Under mu. */
+/* Start another worker unless the limit is reached.  Under mu. */
 static int add_worker(struct fy_disk *disk)
 {
     int err;
@@ -87,25 +82,25 @@ int fy_disk_prepare(struct fy_disk *disk)
 
 void fy_disk_submit(struct fy_disk *disk, struct fy_disk_job *job)
 {
-    bool has_idle;
+    bool was_empty, has_idle;
 
     pthread_mutex_lock(&disk->mu);
-    fy_list_append(&disk->waiting, &job->node);
+    was_empty = fy_list_is_empty(&disk->waiting);
+    fy_list_append(&disk->waiting, &job->errand.node);
     disk->n_waiting++;
     if (disk->n_waiting > disk->n_idle && !disk->is_stopping)
-        (void)add_worker(disk); /* without it the job waits for one that there is */
-
-    has_idle = disk->n_idle > 0; /* who is not will look for the next job by himself */
+        (void)add_worker(disk);  /* if it fails, the job waits for one of the present workers */
+    has_idle = disk->n_idle > 0; /* a busy worker looks at the queue before it sleeps */
     pthread_mutex_unlock(&disk->mu);
     if (has_idle)
-        pthread_cond_signal(&disk->has_work); /* after mu, or who is woken would sleep again at once, for it */
-    if (disk->max_threads == 0)
-        fy_net_wake(disk->net);
+        pthread_cond_signal(&disk->has_work); /* after mu, or the woken worker would at once block on it */
+    if (disk->max_threads == 0 && was_empty)
+        fy_errands_post(disk->errands, &disk->turn);
 }
 
-/* ---- The loop ---------------------------------------------------------------------------------------------------- */
+/* ---- Without workers --------------------------------------------------------------------------------------------- */
 
-/* Without workers: run the oldest job. */
+/* Run the oldest job here.  Returns whether there was one. */
 static bool run_one(struct fy_disk *disk)
 {
     struct fy_disk_job *job;
@@ -120,58 +115,43 @@ static bool run_one(struct fy_disk *disk)
     if (!job)
         return false;
     job->run(job);
-    if (has_more)
-        fy_net_wake(disk->net);
+    if (has_more && disk->max_threads == 0)
+        fy_errands_post(disk->errands, &disk->turn); /* one job per turn, as a disk would take its time */
     job->done(job);
     return true;
 }
 
-void fy_disk_attend(struct fy_disk *disk)
+static void disk_on_turn(struct fy_errand *errand)
 {
-    struct fy_list finished;
-    struct fy_disk_job *job;
-
-    if (!disk->net)
-        return; /* never started */
-    if (disk->max_threads == 0) {
-        (void)run_one(disk);
-        return;
-    }
-    fy_list_init(&finished);
-    pthread_mutex_lock(&disk->mu);
-    fy_list_splice(&finished, &disk->finished);
-    pthread_mutex_unlock(&disk->mu);
-    while ((job = job_of(fy_list_take_first(&finished))))
-        job->done(job);
+    (void)run_one(fy_container(errand, struct fy_disk, turn));
 }
 
 /* ---- Life -------------------------------------------------------------------------------------------------------- */
 
 void fy_disk_init(struct fy_disk *disk)
 {
-    *disk = (struct fy_disk){.net = NULL};
+    *disk = (struct fy_disk){.turn.run = disk_on_turn};
     (void)pthread_mutex_init(&disk->mu, NULL); /* neither fails with default attributes on Linux */
     (void)pthread_cond_init(&disk->has_work, NULL);
     fy_list_init(&disk->waiting);
-    fy_list_init(&disk->finished);
 }
 
 void fy_disk_release(struct fy_disk *disk)
 {
-    assert(fy_list_is_empty(&disk->waiting) && fy_list_is_empty(&disk->finished) && disk->n_threads == 0);
+    assert(fy_list_is_empty(&disk->waiting) && disk->n_threads == 0);
     free(disk->threads);
     pthread_cond_destroy(&disk->has_work);
     pthread_mutex_destroy(&disk->mu);
 }
 
-int fy_disk_start(struct fy_disk *disk, struct fy_net *net, unsigned max_threads)
+int fy_disk_start(struct fy_disk *disk, struct fy_errands *errands, unsigned max_threads)
 {
     if (max_threads > 0) {
         disk->threads = calloc(max_threads, sizeof(*disk->threads));
         if (!disk->threads)
             return FERRY_ERR_NOMEM;
     }
-    disk->net = net;
+    disk->errands = errands;
     disk->max_threads = max_threads;
     return FERRY_OK;
 }
@@ -185,7 +165,9 @@ void fy_disk_stop(struct fy_disk *disk)
     for (unsigned i = 0; i < disk->n_threads; i++)
         (void)pthread_join(disk->threads[i], NULL); /* fails only for a thread that is not ours to join */
     disk->n_threads = 0;
-    fy_disk_attend(disk);
-    while (run_one(disk)) /* what done has submitted */
-        ;
+    if (!disk->errands)
+        return; /* never started */
+    do
+        fy_errands_drain(disk->errands);
+    while (run_one(disk)); /* what done has submitted */
 }

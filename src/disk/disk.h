@@ -1,10 +1,10 @@
 /*
  * disk.h - threads for work that blocks, so that the loop never does.
  *
- * A job is its owner's storage: it is handed over by submit, its run is called on some worker, and then its done on the
- * loop, when it is the owner's again.  Jobs may run at the same time and in any order; who needs an order submits the
- * next from done.  Workers are started as jobs have to wait for one, up to a limit, and live until stop.
- * With a limit of 0 there are none, and a job runs on the loop, in a turn of its own: for a simulated net.
+ * A job is its owner's storage.  submit hands it over, a worker calls its run, and then the loop calls its done, from
+ * where on it is the owner's again.  Jobs may run at the same time and in any order; an owner that needs an order
+ * submits the next job from done.  A worker is started when a job would have to wait, up to a limit; workers live until
+ * stop.  With a limit of 0 there are no workers, and each job runs on the loop, one per turn: for a simulated net.
  */
 #ifndef FY_DISK_DISK_H
 #define FY_DISK_DISK_H
@@ -14,46 +14,46 @@
 #include <stddef.h>
 
 #include "base/list.h"
-
-struct fy_net;
+#include "net/errands.h"
 
 struct fy_disk_job {
-    struct fy_node node;                   /* the disk's */
+    struct fy_errand errand;               /* the disk's */
     void (*run)(struct fy_disk_job *job);  /* on a worker; may block */
     void (*done)(struct fy_disk_job *job); /* on the loop */
 };
 
 struct fy_disk {
-    struct fy_net *net;   /* const after start */
-    unsigned max_threads; /* const after start */
+    struct fy_errands *errands; /* const after start; NULL: never started */
+    unsigned max_threads;       /* const after start */
+    struct fy_errand turn;      /* without workers: runs the oldest job; posted while one waits */
 
     pthread_mutex_t mu; /* leaf lock */
     pthread_cond_t has_work;
-    struct fy_list waiting;  /* mu; struct fy_disk_job, oldest first */
-    struct fy_list finished; /* mu; the same */
-    size_t n_waiting;        /* mu */
-    size_t n_idle;           /* mu; workers that wait for a job */
-    pthread_t *threads;      /* mu */
-    unsigned n_threads;      /* mu */
-    bool is_stopping;        /* mu */
+    struct fy_list waiting; /* mu; struct fy_disk_job, oldest first */
+    size_t n_waiting;       /* mu */
+    size_t n_idle;          /* mu; workers that wait for a job */
+    pthread_t *threads;     /* mu */
+    unsigned n_threads;     /* mu */
+    bool is_stopping;       /* mu */
 };
 
 void fy_disk_init(struct fy_disk *disk);
 void fy_disk_release(struct fy_disk *disk); /* stopped */
 
-/* Completions wake net, whose on_wake calls fy_disk_attend.  Starts no thread yet.  FERRY_OK or FERRY_ERR_NOMEM. */
-int fy_disk_start(struct fy_disk *disk, struct fy_net *net, unsigned max_threads);
+/* Jobs are completed by errands.  Starts no thread yet.  FERRY_OK or FERRY_ERR_NOMEM. */
+int fy_disk_start(struct fy_disk *disk, struct fy_errands *errands, unsigned max_threads);
 
-/* See that there is a worker, so that a submit cannot fail.  Any thread.  FERRY_OK or FERRY_ERR_SYSTEM. */
+/* Start the first worker if there is none yet, so that a submit cannot fail.  Any thread.  FERRY_OK or
+ * FERRY_ERR_SYSTEM. */
 int fy_disk_prepare(struct fy_disk *disk);
 
-/* Have job run; prepared for before.  Any thread. */
+/* Have job run; fy_disk_prepare succeeded before.  Any thread. */
 void fy_disk_submit(struct fy_disk *disk, struct fy_disk_job *job);
 
-/* Call done for what has finished.  The loop. */
-void fy_disk_attend(struct fy_disk *disk);
-
-/* Run all that waits, and what that causes, to its end and its done; no worker is left.  In place of the loop. */
+/*
+ * Run every job that waits, and those that their done submits, call done for each, and end the workers.  Called when
+ * the loop has ended; it drains the errands.
+ */
 void fy_disk_stop(struct fy_disk *disk);
 
 #endif

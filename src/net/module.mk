@@ -1,6 +1,8 @@
 # net: the seam, and what stands behind it.
 
 libferry_core_la_SOURCES += \
+	src/net/errands.c \
+	src/net/errands.h \
 	src/net/net.c \
 	src/net/net.h \
 	src/net/timers.c \

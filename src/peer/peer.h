@@ -17,6 +17,7 @@
 
 #include "base/list.h"
 #include "ferry/ferry.h"
+#include "net/errands.h"
 #include "peer/inbox.h"
 #include "peer/peer_base.h"
 #include "peer/pipeline.h"
@@ -31,7 +32,7 @@ struct fy_raft_local;
 
 /* What ties a peer to the transport that made it. */
 struct fy_peer_ties {
-    struct fy_node attention_node;                          /* peers that the loop has work for */
+    struct fy_errand attention;                             /* posted while needs_attention is set */
     struct fy_node life_node;                               /* peers that are not freed yet */
     bool is_leaving;                                        /* removed: to be stopped */
     bool is_learned;                                        /* a remote that made itself known by a request */

@@ -207,7 +207,7 @@ static void serve_stream(struct ferry_transport *t, struct fy_request *req)
 
 /* A message that was posted, and whose answer waits for the core. */
 struct posted {
-    struct fy_node node; /* in t->answered */
+    struct fy_errand errand; /* with workers: answers on the loop */
     struct ferry_transport *t;
     struct fy_request *req; /* the loop's; NULL: the client left */
     const char *failure;    /* what a 500 says; static */
@@ -241,7 +241,12 @@ static void answer_post(struct posted *posted)
     free(posted);
 }
 
-static void on_delivered(void *arg, int result)
+static void posted_on_errand(struct fy_errand *errand)
+{
+    answer_post(fy_container(errand, struct posted, errand));
+}
+
+static void posted_on_delivered(void *arg, int result)
 {
     struct posted *posted = arg;
     struct ferry_transport *t = posted->t;
@@ -251,13 +256,11 @@ static void on_delivered(void *arg, int result)
         answer_post(posted);
         return;
     }
-    pthread_mutex_lock(&t->mu);
-    fy_list_append(&t->answered, &posted->node);
-    pthread_mutex_unlock(&t->mu);
-    fy_net_wake(t->local.net);
+    posted->errand.run = posted_on_errand;
+    fy_errands_post(&t->errands, &posted->errand);
 }
 
-static void on_client_gone(void *arg)
+static void posted_on_gone(void *arg)
 {
     struct posted *posted = arg;
 
@@ -267,7 +270,7 @@ static void on_client_gone(void *arg)
 void fy_raft_server_deliver(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
                             const struct ferry_message *msg, const char *failure)
 {
-    static const struct fy_request_events events = {.on_gone = on_client_gone};
+    static const struct fy_request_events events = {.on_gone = posted_on_gone};
     struct own_headers own = own_headers(t, false);
     struct posted *posted = calloc(1, sizeof(*posted));
 
@@ -282,7 +285,7 @@ void fy_raft_server_deliver(struct ferry_transport *t, struct fy_request *req, s
     posted->failure = failure;
     if (req)
         fy_request_set_events(req, &events, posted);
-    fy_delivery_put(&t->delivery, peer, msg, on_delivered, posted);
+    fy_delivery_put(&t->delivery, peer, msg, posted_on_delivered, posted);
 }
 
 /* A message came by post from a peer (NULL: a stranger). */
@@ -428,17 +431,4 @@ void fy_raft_server_serve(struct ferry_transport *t, struct fy_request *req)
         serve_probe(t, req);
     else
         fy_answer_not_found(req);
-}
-
-void fy_raft_server_attend(struct ferry_transport *t)
-{
-    struct fy_list answered;
-    struct fy_node *node;
-
-    fy_list_init(&answered);
-    pthread_mutex_lock(&t->mu);
-    fy_list_splice(&answered, &t->answered);
-    pthread_mutex_unlock(&t->mu);
-    while ((node = fy_list_take_first(&answered)))
-        answer_post(fy_container(node, struct posted, node));
 }

@@ -34,7 +34,4 @@ struct fy_peer *fy_raft_server_find_sender(struct ferry_transport *t, struct fy_
 /* The 403 to a removed member, by which etcd's code means to end it.  Takes req. */
 void fy_raft_server_refuse_removed(struct ferry_transport *t, struct fy_request *req);
 
-/* Answer the posts whose messages the core has taken since.  The loop. */
-void fy_raft_server_attend(struct ferry_transport *t);
-
 #endif

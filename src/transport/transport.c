@@ -1,10 +1,9 @@
 /*
  * transport - the transport's life, and what its loop does.
  *
- * What the embedder's threads do ends in a peer's channels (send.c) or in the tables of peers (members.c); what must
- * happen on the loop is left with the peer, which is put on the attention list, and the loop is woken.  on_wake then
- * starts, updates and stops peers and kicks their lanes.  Starting, stopping and draining go through that one door, so
- * the loop's data needs no lock.
+ * Calls of the embedder's threads end in a peer's channels (send.c) or in the tables of peers (members.c).  What must
+ * happen on the loop is noted with the peer, which posts its errand: the loop then starts, updates or stops the peer
+ * and wakes its lanes.  Nothing else touches the loop's data, so it needs no lock.
  */
 #include "transport/transport.h"
 
@@ -39,15 +38,15 @@ static void up_deliver(void *ctx, struct fy_peer *peer, const struct ferry_messa
     }
 }
 
+static void transport_on_attention(struct fy_errand *errand);
+
 static void up_attend(void *ctx, struct fy_peer *peer)
 {
     struct ferry_transport *t = ctx;
 
-    fy_peer_ref(peer);
-    pthread_mutex_lock(&t->mu);
-    fy_list_append(&t->attention, &peer->ties.attention_node);
-    pthread_mutex_unlock(&t->mu);
-    fy_net_wake(t->local.net);
+    fy_peer_ref(peer); /* the errand's */
+    peer->ties.attention.run = transport_on_attention;
+    fy_errands_post(&t->errands, &peer->ties.attention);
 }
 
 static void up_unreachable(void *ctx, struct fy_peer *peer)
@@ -71,7 +70,7 @@ static void up_fatal(void *ctx, int err)
     if (atomic_exchange(&t->was_fatal, true))
         return;
     fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: nobody is dialled any more", ferry_strerror(err));
-    fy_net_wake(t->local.net); /* to silence the peers: not from inside what one of them is doing */
+    fy_errands_post(&t->errands, &t->silencing); /* an errand, since a peer is calling */
     if (t->core.report_fatal)
         t->core.report_fatal(t->core.ctx, err);
 }
@@ -96,7 +95,7 @@ static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
     fy_count(&fy_peer_counts(peer)->received_dropped, fy_inbox_close(&peer->inbox));
 }
 
-/* Do for one peer what others left to do. */
+/* Do for one peer what other threads noted. */
 static void attend(struct ferry_transport *t, struct fy_peer *peer)
 {
     char **new_urls;
@@ -125,12 +124,20 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     fy_delivery_attend(&t->delivery, peer);
 }
 
-/* The cluster has removed this member: every peer hears of it, once.  Later ones do when they are attended to. */
-static void silence_all(struct ferry_transport *t)
+static void transport_on_attention(struct fy_errand *errand)
 {
+    struct fy_peer *peer = fy_container(errand, struct fy_peer, ties.attention);
+
+    attend(peer->ties.arg, peer);
+    fy_peer_unref(peer); /* the errand's */
+}
+
+/* The cluster has removed this member: silence every peer.  attend silences those that are added later. */
+static void transport_on_silencing(struct fy_errand *errand)
+{
+    struct ferry_transport *t = fy_container(errand, struct ferry_transport, silencing);
     struct fy_peer *peer;
 
-    t->is_silenced = true;
     for (int i = 0; i < 2; i++) {
         for (uint64_t id = 0;; id = fy_peer_id(peer)) {
             pthread_mutex_lock(&t->mu);
@@ -162,41 +169,26 @@ static void close_listeners(struct ferry_transport *t)
     }
 }
 
-/* Leave the loop: one turn to end the streams, which it then sends, and one to close everything. */
-static void leave(struct ferry_transport *t)
+/* Leave the loop in two turns: the first ends the streams, whose ends are then sent; the second closes everything. */
+static void transport_on_leaving(struct fy_errand *errand)
 {
+    struct ferry_transport *t = fy_container(errand, struct ferry_transport, leaving);
+
     if (!t->has_stopped_peers) {
         stop_peers(t);
         t->has_stopped_peers = true;
-        fy_net_wake(t->local.net);
+        fy_errands_post(&t->errands, &t->leaving);
     } else {
         close_listeners(t);
         fy_http_stop(t->local.net);
     }
 }
 
-static void on_wake(void *arg)
+static void transport_on_wake(void *arg)
 {
     struct ferry_transport *t = arg;
-    struct fy_list attention;
-    struct fy_node *node;
 
-    if (atomic_load(&t->was_fatal) && !t->is_silenced)
-        silence_all(t);
-    fy_list_init(&attention);
-    pthread_mutex_lock(&t->mu);
-    fy_list_splice(&attention, &t->attention);
-    pthread_mutex_unlock(&t->mu);
-    while ((node = fy_list_take_first(&attention))) {
-        struct fy_peer *peer = fy_container(node, struct fy_peer, ties.attention_node);
-
-        attend(t, peer);
-        fy_peer_unref(peer); /* the list's */
-    }
-    fy_disk_attend(&t->disk);
-    fy_raft_server_attend(t);
-    if (atomic_load(&t->is_stop_wanted) && t->has_io_thread)
-        leave(t);
+    fy_errands_run(&t->errands);
 }
 
 static void *io_main(void *arg)
@@ -236,12 +228,13 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
     fy_routes_init(&t->routes, &t->intake);
     fy_snapshot_meter_init(&t->stranger_snapshots);
     fy_delivery_init(&t->delivery, &t->core, t->raft.max_queue_messages, t->raft.max_queue_bytes);
+    fy_errands_init(&t->errands);
+    t->leaving.run = transport_on_leaving;
+    t->silencing.run = transport_on_silencing;
     fy_disk_init(&t->disk);
     t->raft.disk = &t->disk;
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
-    fy_list_init(&t->attention);
-    fy_list_init(&t->answered);
     *ret_t = t;
     return FERRY_OK;
 }
@@ -332,7 +325,7 @@ static int make_net(struct ferry_transport *t)
 static int prepare_snapshots(struct ferry_transport *t)
 {
     unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->raft.max_snapshots_out : 0;
-    int err = fy_disk_start(&t->disk, t->local.net, max_threads);
+    int err = fy_disk_start(&t->disk, &t->errands, max_threads);
 
     fy_local_start(&t->local);
     fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
@@ -360,11 +353,10 @@ static void tear_down(struct ferry_transport *t)
     if (t->has_own_net && t->local.net && t->mode == FERRY_DELIVER_HOST)
         fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
     close_listeners(t);
-    on_wake(t); /* peers that were removed and not yet stopped: what they drop is reported, so before delivery stops */
+    fy_errands_drain(&t->errands); /* stops removed peers; they report what they drop, so before delivery stops */
     fy_disk_stop(&t->disk); /* before delivery, to which a snapshot goes that was stored meanwhile: it refuses it */
     fy_delivery_stop(&t->delivery);
-    fy_raft_server_attend(t);
-    on_wake(t); /* peers that wait for attention: lets go of the references */
+    fy_errands_drain(&t->errands); /* answers posts, and lets go of references to peers */
     fy_delivery_silence(&t->delivery);
     if (t->local.net)
         fy_net_set_on_wake(t->local.net, NULL, NULL);
@@ -379,7 +371,8 @@ int ferry_transport_start(struct ferry_transport *t)
         return FERRY_ERR_STATE;
     err = make_net(t);
     if (err == FERRY_OK) {
-        fy_net_set_on_wake(t->local.net, on_wake, t);
+        fy_net_set_on_wake(t->local.net, transport_on_wake, t);
+        fy_errands_start(&t->errands, t->local.net);
         err = prepare_snapshots(t);
     }
     if (err == FERRY_OK)
@@ -407,8 +400,7 @@ void ferry_transport_stop(struct ferry_transport *t)
     if (atomic_exchange(&t->state, FY_TRANSPORT_STOPPED) != FY_TRANSPORT_RUNNING)
         return;
     if (t->has_io_thread) {
-        atomic_store(&t->is_stop_wanted, true);
-        fy_net_wake(t->local.net);
+        fy_errands_post(&t->errands, &t->leaving);
         (void)pthread_join(t->io_thread, NULL); /* fails only for a thread that is not ours to join */
         t->has_io_thread = false;
     }
@@ -425,8 +417,8 @@ void ferry_transport_free(struct ferry_transport *t)
     on_free = t->on_free;
     arg = t->on_free_arg;
     ferry_transport_stop(t);
-    on_wake(t);             /* a call that ran beside stop may have left something after it */
-    fy_disk_stop(&t->disk); /* likewise */
+    fy_errands_drain(&t->errands); /* a call that ran beside stop may have posted one */
+    fy_disk_stop(&t->disk);        /* or submitted a job */
     fy_snapshot_server_close(t);
     fy_pace_release(&t->raft.snapshot_pace);
     fy_local_stop(&t->local);
@@ -437,6 +429,7 @@ void ferry_transport_free(struct ferry_transport *t)
         fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);
     fy_disk_release(&t->disk);
+    fy_errands_release(&t->errands);
     fy_routes_release(&t->routes);
     pthread_mutex_destroy(&t->mu);
     free(t->listeners);

@@ -15,6 +15,7 @@
 #include "disk/disk.h"
 #include "ferry/ferry.h"
 #include "member/local.h"
+#include "net/errands.h"
 #include "peer/raft_local.h"
 #include "peer/snapshot_meter.h"
 #include "transport/delivery.h"
@@ -65,6 +66,7 @@ struct ferry_transport {
     bool has_io_thread;
     struct fy_delivery delivery;
     struct fy_intake_budget intake; /* the loop's */
+    struct fy_errands errands;      /* for the loop, from other threads and from itself */
     struct fy_disk disk;
     struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
@@ -72,11 +74,11 @@ struct ferry_transport {
     unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
     struct fy_log_fold snapshot_fold;
 
-    atomic_int state; /* enum fy_transport_state */
-    atomic_bool is_stop_wanted;
-    bool has_stopped_peers;                   /* the loop's: the first half of stop is done */
+    atomic_int state;                         /* enum fy_transport_state */
+    struct fy_errand leaving;                 /* posted by stop: ends the loop */
+    bool has_stopped_peers;                   /* the loop's: the first half of leaving is done */
     atomic_bool was_fatal;                    /* the cluster has removed this member */
-    bool is_silenced;                         /* the loop's; and every peer knows it */
+    struct fy_errand silencing;               /* posted when was_fatal is set */
     atomic_uint_fast64_t n_unknown;           /* messages for peers that nobody knew */
     atomic_uint_fast64_t n_remotes_refused;   /* strangers for whom there was no room */
     atomic_uint_fast64_t n_stranger_failures; /* what strangers posted and could not be decoded */
@@ -90,8 +92,6 @@ struct ferry_transport {
     bool is_paused;               /* mu */
     struct fy_list alive;         /* mu; peers not freed yet, by ties.life_node */
     struct ferry_counts retired;  /* mu; of peers that were freed */
-    struct fy_list attention;     /* mu; peers to attend to, by ties.attention_node, each with a reference */
-    struct fy_list answered;      /* mu; posts that the core has taken: the raft server's */
 };
 
 /*

@@ -21,9 +21,9 @@ allowed() # FILE
     src/wire/*) echo base wire ;;
     src/net/*/*) echo base wire net ;;
     src/net/*) echo base wire/http_header.h net ;;
-    src/disk/*) echo base net/net.h disk ;;
+    src/disk/*) echo base net/net.h net/errands.h disk ;;
     src/member/*) echo base wire/url.h wire/headers.h net/net.h net/timers.h member ;;
-    src/peer/*) echo base wire net/net.h net/timers.h disk member peer ;;
+    src/peer/*) echo base wire net/net.h net/timers.h net/errands.h disk member peer ;;
     src/transport/*) echo base wire net disk member peer transport ;;
     src/sim/*) echo base wire/url.h net transport ;;
     src/mailbox/*) echo base wire net/timers.h mailbox ;;

@@ -29,12 +29,13 @@
 #include "net/sim/sim.h"
 #include "wire/message.h"
 
+static struct fy_errands errands;
 static struct fy_disk disk;
 
 static void on_wake(void *arg)
 {
     (void)arg;
-    fy_disk_attend(&disk);
+    fy_errands_run(&errands);
 }
 
 /* ---- On workers: a real loop ---------------------------------------------------------------------------------------
@@ -43,6 +44,8 @@ static void on_wake(void *arg)
 static void setup(void)
 {
     http_setup();
+    fy_errands_init(&errands);
+    fy_errands_start(&errands, http_net);
     fy_disk_init(&disk);
     fy_net_set_on_wake(http_net, on_wake, NULL);
 }
@@ -51,6 +54,7 @@ static void teardown(void)
 {
     fy_disk_stop(&disk);
     fy_disk_release(&disk);
+    fy_errands_release(&errands);
     fy_net_set_on_wake(http_net, NULL, NULL);
     http_teardown();
 }
@@ -92,7 +96,7 @@ START_TEST(a_job_runs_elsewhere_and_is_done_here)
 {
     struct job job = new_job();
 
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 2), FERRY_OK);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 2), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     ck_assert_uint_eq(disk.n_threads, 1);
     fy_disk_submit(&disk, &job.job);
@@ -106,7 +110,7 @@ START_TEST(a_job_gets_no_signals_but_those_of_its_own_faults)
 {
     struct job job = new_job();
 
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_OK);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 1), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     fy_disk_submit(&disk, &job.job);
     HTTP_UNTIL(job.is_done);
@@ -122,7 +126,7 @@ START_TEST(a_job_that_is_stuck_holds_no_other)
     struct job stuck = new_job(), other = new_job();
 
     stuck.wait_for = &may_go;
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 2), FERRY_OK);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 2), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     fy_disk_submit(&disk, &stuck.job);
     fy_disk_submit(&disk, &other.job);
@@ -139,7 +143,7 @@ START_TEST(no_more_workers_than_the_limit)
     struct job jobs[50];
     size_t n = 0;
 
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 3), FERRY_OK);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 3), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     for (size_t i = 0; i < 50; i++) {
         jobs[i] = new_job();
@@ -157,7 +161,7 @@ START_TEST(stop_runs_all_that_waits_and_what_that_causes)
 
     first.then = &second;
     second.then = &third;
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_OK);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 1), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     fy_disk_submit(&disk, &first.job);
     fy_disk_stop(&disk);
@@ -168,7 +172,7 @@ END_TEST
 START_TEST(start_fails_without_memory)
 {
     heap_fail_at(0);
-    ck_assert_int_eq(fy_disk_start(&disk, http_net, 1), FERRY_ERR_NOMEM);
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 1), FERRY_ERR_NOMEM);
     heap_fail_at(-1);
 }
 END_TEST
@@ -187,7 +191,8 @@ static void begin_without_workers(void)
     ck_assert_int_eq(fy_sim_new(1, NULL, &sim), FERRY_OK);
     ck_assert_int_eq(fy_sim_add_node(sim, "us", &node), FERRY_OK);
     fy_net_set_on_wake(fy_sim_node_net(node), on_wake, NULL);
-    ck_assert_int_eq(fy_disk_start(&disk, fy_sim_node_net(node), 0), FERRY_OK);
+    fy_errands_start(&errands, fy_sim_node_net(node));
+    ck_assert_int_eq(fy_disk_start(&disk, &errands, 0), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     n_events = n_freed = 0;
 }
@@ -278,7 +283,7 @@ START_TEST(the_last_bytes_wait_for_the_end_to_be_seen)
             ck_assert_uint_eq(fy_body_reader_available(reader), cases[i].size);
         ck_assert(!fy_body_reader_is_at_end(reader) || cases[i].size == 0);
         fy_body_reader_close(reader, 0, on_freed, NULL);
-        fy_disk_attend(&disk);
+        fy_errands_run(&errands);
         body_release(&body);
     }
     end_without_workers();

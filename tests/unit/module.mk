@@ -15,6 +15,7 @@ UNIT_TESTS = \
 	check_disk.test \
 	check_duplex.test \
 	check_encoder.test \
+	check_errands.test \
 	check_etcd_options.test \
 	check_etcd_raft.test \
 	check_etcd_state.test \
@@ -72,6 +73,7 @@ check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c
 check_duplex_test_SOURCES = tests/unit/check_duplex.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
+check_errands_test_SOURCES = tests/unit/check_errands.c
 check_etcd_options_test_SOURCES = tests/unit/check_etcd_options.c
 check_etcd_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_options_test_LDADD = libetcd-member.la $(LDADD)
