@@ -17,4 +17,6 @@ libferry_core_la_SOURCES += \
 	src/base/text.c \
 	src/base/text.h \
 	src/base/thread.c \
-	src/base/thread.h
+	src/base/thread.h \
+	src/base/workers.c \
+	src/base/workers.h

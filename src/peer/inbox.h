@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/list.h"
+#include "base/workers.h"
 #include "ferry/ferry.h"
 
 struct fy_inbox;
@@ -32,7 +32,7 @@ struct fy_inbox_item {
 
 enum fy_inbox_class { FY_INBOX_RECEIVE, FY_INBOX_PROPOSE, FY_N_INBOX_CLASSES };
 
-/* One of the two queues: a ring that grows by doubling up to its limit.  All under the inbox's mu but run_node. */
+/* One of the two queues: a ring that grows by doubling up to its limit.  All under the inbox's mu but work. */
 struct fy_inbox_queue {
     struct fy_inbox *inbox; /* const */
     enum fy_inbox_class class;
@@ -41,8 +41,8 @@ struct fy_inbox_queue {
     size_t first;
     size_t n;
     size_t n_bytes;
-    bool is_scheduled;       /* a worker runs it or will; only one at a time, which keeps the order */
-    struct fy_node run_node; /* the delivery's */
+    bool is_scheduled;         /* a worker runs it or will; only one at a time, which keeps the order */
+    struct fy_work_queue work; /* the delivery's */
 };
 
 /* Reports about the peer, for the core. */

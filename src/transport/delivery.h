@@ -1,51 +1,30 @@
 /*
- * delivery.h - how what arrived reaches the core: by workers, or on the loop itself.
+ * delivery.h - from the peers to the core: by workers, or on the loop.
  *
- * With workers, a peer's queue is run by one worker at a time, so its order is kept, and proposals have a pool of their
- * own.  On the loop (inline, host, simulation) messages go to the core at once, and reports with the loop's next turn.
+ * Workers run a peer's queue one at a time, so its order is kept; proposals have workers of their own.  On the loop
+ * (inline, host, simulation) messages go to the core at once, and reports with the loop's next turn.
  */
 #ifndef FY_TRANSPORT_DELIVERY_H
 #define FY_TRANSPORT_DELIVERY_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/list.h"
-#include "base/spin.h"
+#include "base/workers.h"
 #include "ferry/ferry.h"
 #include "peer/inbox.h"
 
 struct fy_peer;
-struct fy_delivery;
-
-/* The threads for one class, and the queues that wait for them. */
-struct fy_worker_pool {
-    struct fy_delivery *delivery; /* const */
-    pthread_t *threads;
-    size_t n_threads;
-
-    pthread_mutex_t mu; /* leaf lock */
-    pthread_cond_t has_work;
-    struct fy_list run;      /* mu; struct fy_inbox_queue */
-    size_t n_asleep;         /* mu */
-    bool is_watched;         /* mu: a worker spins; it looks at run once more before it sleeps */
-    atomic_bool has_run;     /* written under mu: run is not empty, or the pool is stopping */
-    struct fy_spin spin;     /* mu; one worker at a time */
-    uint64_t empty_since_ns; /* mu: when run was last found empty */
-    bool is_stopping;        /* mu: no worker begins anything new */
-    bool is_stopped;         /* mu: no queue is taken in any more */
-};
 
 struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
     atomic_bool is_closing;        /* no message is brought to the core any more */
     atomic_bool is_closed;         /* and no report is taken */
-    bool is_silent;                /* the loop's: the core is called no more */
-    struct fy_inbox strangers;     /* POSTs from members that are no peers: remotes share it, so that its bound holds */
-    struct fy_worker_pool pools[FY_N_INBOX_CLASSES];
+    bool is_silent;                /* the loop's: the core is not called any more */
+    struct fy_inbox strangers;     /* for POSTs of all who are not peers; remotes share it, so that its bound holds */
+    struct fy_workers workers[FY_N_INBOX_CLASSES];
 };
 
 void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size_t max_messages, size_t max_bytes);

@@ -386,9 +386,9 @@ static bool is_stopping(void)
 {
     bool is_stopping;
 
-    pthread_mutex_lock(&delivery.pools[FY_INBOX_RECEIVE].mu);
-    is_stopping = delivery.pools[FY_INBOX_RECEIVE].is_stopping;
-    pthread_mutex_unlock(&delivery.pools[FY_INBOX_RECEIVE].mu);
+    pthread_mutex_lock(&delivery.workers[FY_INBOX_RECEIVE].mu);
+    is_stopping = delivery.workers[FY_INBOX_RECEIVE].is_stopping;
+    pthread_mutex_unlock(&delivery.workers[FY_INBOX_RECEIVE].mu);
     return is_stopping;
 }
 

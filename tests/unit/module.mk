@@ -61,6 +61,7 @@ UNIT_TESTS = \
 	check_url.test \
 	check_url_picker.test \
 	check_vectors.test \
+	check_workers.test \
 	check_websocket.test
 check_PROGRAMS += $(UNIT_TESTS)
 
@@ -130,6 +131,7 @@ check_text_test_SOURCES = tests/unit/check_text.c
 check_timers_test_SOURCES = tests/unit/check_timers.c
 check_url_test_SOURCES = tests/unit/check_url.c
 check_url_picker_test_SOURCES = tests/unit/check_url_picker.c
+check_workers_test_SOURCES = tests/unit/check_workers.c
 check_vectors_test_SOURCES = tests/unit/check_vectors.c
 check_websocket_test_SOURCES = tests/unit/check_websocket.c
 
