@@ -2,6 +2,8 @@
 
 libferry_core_la_SOURCES += \
 	src/base/error.c \
+	src/base/exposition.c \
+	src/base/exposition.h \
 	src/base/gather.h \
 	src/base/histogram.c \
 	src/base/histogram.h \

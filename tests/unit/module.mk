@@ -20,6 +20,7 @@ UNIT_TESTS = \
 	check_etcd_raft.test \
 	check_etcd_state.test \
 	check_etcd_storage.test \
+	check_exposition.test \
 	check_fault_proxy.test \
 	check_flags.test \
 	check_gate.test \
@@ -87,6 +88,7 @@ check_etcd_state_test_LDADD = libetcd-member.la $(LDADD)
 check_etcd_storage_test_SOURCES = tests/unit/check_etcd_storage.c
 check_etcd_storage_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_storage_test_LDADD = libetcd-member.la $(LDADD)
+check_exposition_test_SOURCES = tests/unit/check_exposition.c
 check_fault_proxy_test_SOURCES = tests/unit/check_fault_proxy.c
 check_gate_test_SOURCES = tests/unit/check_gate.c
 check_flags_test_SOURCES = tests/unit/check_flags.c src/tools/flags.c
