@@ -1,6 +1,8 @@
 # transport: the public face.
 
 libferry_core_la_SOURCES += \
+	src/transport/admission.c \
+	src/transport/admission.h \
 	src/transport/answers.c \
 	src/transport/answers.h \
 	src/transport/config.c \
@@ -16,8 +18,12 @@ libferry_core_la_SOURCES += \
 	src/transport/members.c \
 	src/transport/metrics.c \
 	src/transport/metrics.h \
+	src/transport/pages.c \
+	src/transport/pages.h \
 	src/transport/peer_table.c \
 	src/transport/peer_table.h \
+	src/transport/posts.c \
+	src/transport/posts.h \
 	src/transport/raft_server.c \
 	src/transport/raft_server.h \
 	src/transport/routes.c \

@@ -25,8 +25,9 @@
 #include "member/stall.h"
 #include "net/net.h"
 #include "peer/peer.h"
+#include "transport/admission.h"
 #include "transport/answers.h"
-#include "transport/raft_server.h"
+#include "transport/posts.h"
 #include "transport/transport.h"
 #include "wire/decoder.h"
 #include "wire/message.h"
@@ -122,7 +123,7 @@ static void refuse_removed(struct arrival *arrival)
 
     note_failure(arrival, "its sender was removed from the cluster");
     arrival_free(arrival, false);
-    fy_raft_server_refuse_removed(t, req);
+    fy_admission_refuse_removed(t, req);
 }
 
 static void refuse_because(struct arrival *arrival, int status, const char *what, const char *reason)
@@ -153,7 +154,7 @@ static void hand_to_core(struct arrival *arrival)
     }
     arrival->msg = NULL;
     arrival_free(arrival, true);
-    fy_raft_server_deliver(t, req, peer, msg, "failed to process raft message (the core did not take it)");
+    fy_posts_deliver(t, req, peer, msg, "failed to process raft message (the core did not take it)");
     if (peer)
         fy_peer_unref(peer);
 }
@@ -355,7 +356,7 @@ static void receive(struct ferry_transport *t, struct fy_request *req, struct fy
 
 void fy_snapshot_server_serve(struct ferry_transport *t, struct fy_request *req)
 {
-    struct fy_peer *peer = fy_raft_server_find_sender(t, req);
+    struct fy_peer *peer = fy_admission_find_sender(t, req);
 
     if (!t->sink.open) {
         answer(t, req, 501, "this member stores no snapshots");

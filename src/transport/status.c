@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "net/tls/tls.h"
 #include "peer/peer.h"
 #include "transport/transport.h"
 
@@ -60,4 +61,11 @@ size_t ferry_transport_active_peers(const struct ferry_transport *t)
         n += atomic_load(&t->peers.peers[i]->base.member.status.is_active) ? 1 : 0;
     pthread_mutex_unlock(mu);
     return n;
+}
+
+void ferry_transport_tls_counts(const struct ferry_transport *t, struct ferry_tls_counts *ret_counts)
+{
+    *ret_counts = (struct ferry_tls_counts){.accepted = 0};
+    if (t->tls)
+        fy_tls_read_counts(t->tls, ret_counts);
 }

@@ -7,12 +7,9 @@
 #include "transport/survey.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/text.h"
 #include "peer/peer.h"
-#include "transport/debug_peers.h"
-#include "transport/metrics.h"
 #include "transport/transport.h"
 
 /* Looking takes locks, which are not part of what a reader may see as changed. */
@@ -114,9 +111,7 @@ void fy_survey_release(struct fy_survey *survey)
     survey->peers = NULL;
 }
 
-/* The page as text, to be released whatever came of it. */
-static int print_page(const struct ferry_transport *t,
-                      void (*page)(const struct fy_survey *survey, struct fy_text *text), struct fy_text *text)
+int fy_survey_print(const struct ferry_transport *t, fy_survey_page_fn *page, struct fy_text *text)
 {
     struct fy_survey survey;
     int err;
@@ -130,64 +125,13 @@ static int print_page(const struct ferry_transport *t,
     return text->err;
 }
 
-int fy_survey_write(const struct ferry_transport *t, void (*page)(const struct fy_survey *survey, struct fy_text *text),
-                    ferry_write_fn *fn, void *ctx)
+int fy_survey_write(const struct ferry_transport *t, fy_survey_page_fn *page, ferry_write_fn *fn, void *ctx)
 {
     struct fy_text text;
-    int err = print_page(t, page, &text);
+    int err = fy_survey_print(t, page, &text);
 
     if (err == FERRY_OK)
         err = fn(ctx, text.data, text.len);
     fy_text_release(&text);
-    return err;
-}
-
-/* ---- The routes ----------------------------------------------------------------------------------------------------
- */
-
-static void serve(const struct ferry_transport *t, const struct ferry_http_request *req, const char *content_type,
-                  void (*page)(const struct fy_survey *survey, struct fy_text *text), struct ferry_http_response *res)
-{
-    struct fy_text text;
-
-    if (strcmp(req->method, "GET") != 0 && strcmp(req->method, "HEAD") != 0) {
-        res->status = 405;
-        return;
-    }
-    if (print_page(t, page, &text) != FERRY_OK) {
-        fy_text_release(&text);
-        res->status = 503;
-        return;
-    }
-    res->content_type = content_type;
-    res->body = (struct ferry_bytes){(const uint8_t *)text.data, text.len};
-    res->free_body = free;
-}
-
-static void serve_metrics(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
-{
-    serve(ctx, req, "text/plain; version=0.0.4; charset=utf-8", fy_metrics_print, res);
-}
-
-static void serve_debug_peers(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
-{
-    serve(ctx, req, "application/json", fy_debug_peers_print, res);
-}
-
-static int add_route(struct ferry_transport *t, const char *path, ferry_http_fn *fn)
-{
-    int err = fy_routes_add(&t->routes, path, fn, t);
-
-    return err == FERRY_ERR_EXISTS ? FERRY_OK : err; /* the embedder's own comes first */
-}
-
-int fy_survey_add_routes(struct ferry_transport *t)
-{
-    int err = FERRY_OK;
-
-    if (t->serves_metrics)
-        err = add_route(t, "/metrics", serve_metrics);
-    if (err == FERRY_OK && t->serves_debug_peers)
-        err = add_route(t, "/debug/peers", serve_debug_peers);
     return err;
 }

@@ -38,11 +38,11 @@ struct fy_survey {
 int fy_survey_take(const struct ferry_transport *t, struct fy_survey *ret_survey);
 void fy_survey_release(struct fy_survey *survey);
 
-/* Survey t, have page written and give the text to fn: the body of ferry_metrics_write and its like. */
-int fy_survey_write(const struct ferry_transport *t, void (*page)(const struct fy_survey *survey, struct fy_text *text),
-                    ferry_write_fn *fn, void *ctx);
+/* Survey t and have page written to *text, which is to be released in any case.  FERRY_OK or FERRY_ERR_NOMEM. */
+typedef void fy_survey_page_fn(const struct fy_survey *survey, struct fy_text *text);
+int fy_survey_print(const struct ferry_transport *t, fy_survey_page_fn *page, struct fy_text *text);
 
-/* Serve the pages that the configuration wants, where the embedder does not serve the path.  FERRY_OK or _NOMEM. */
-int fy_survey_add_routes(struct ferry_transport *t);
+/* The same, and give the text to fn: the body of ferry_metrics_write and its like. */
+int fy_survey_write(const struct ferry_transport *t, fy_survey_page_fn *page, ferry_write_fn *fn, void *ctx);
 
 #endif

@@ -18,9 +18,9 @@
 #include "net/tls/tls.h"
 #include "peer/peer.h"
 #include "transport/config.h"
+#include "transport/pages.h"
 #include "transport/raft_server.h"
 #include "transport/snapshot_server.h"
-#include "transport/survey.h"
 #include "wire/url.h"
 
 /* ---- What the peer code calls up ----------------------------------------------------------------------------------
@@ -220,11 +220,11 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
     t->local.net = net;
     t->raft.local = &t->local;
     t->raft.up = (struct fy_upcalls){.deliver = up_deliver,
-                                      .attend = up_attend,
-                                      .unreachable = up_unreachable,
-                                      .snapshot = up_snapshot,
-                                      .fatal = up_fatal,
-                                      .ctx = t};
+                                     .attend = up_attend,
+                                     .unreachable = up_unreachable,
+                                     .snapshot = up_snapshot,
+                                     .fatal = up_fatal,
+                                     .ctx = t};
     fy_routes_init(&t->routes, &t->intake);
     fy_snapshot_meter_init(&t->stranger_snapshots);
     fy_delivery_init(&t->delivery, &t->core, t->raft.max_queue_messages, t->raft.max_queue_bytes);
@@ -376,7 +376,7 @@ int ferry_transport_start(struct ferry_transport *t)
         err = prepare_snapshots(t);
     }
     if (err == FERRY_OK)
-        err = fy_survey_add_routes(t);
+        err = fy_pages_add_routes(t);
     if (err == FERRY_OK)
         err = listen_all(t);
     if (err == FERRY_OK)
@@ -453,19 +453,6 @@ const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i
     }
 }
 
-int fy_transport_check_running(const struct ferry_transport *t)
-{
-    switch (atomic_load(&t->state)) {
-    case FY_TRANSPORT_RUNNING:
-        return FERRY_OK;
-    case FY_TRANSPORT_NEW:
-    case FY_TRANSPORT_STARTING:
-        return FERRY_ERR_STATE;
-    default:
-        return FERRY_ERR_CLOSED;
-    }
-}
-
 /* ---- Before the start -----------------------------------------------------------------------------------------------
  */
 
@@ -512,11 +499,4 @@ int ferry_transport_reload_tls(struct ferry_transport *t, const struct ferry_tls
     if (atomic_load(&t->state) == FY_TRANSPORT_STOPPED)
         return FERRY_ERR_CLOSED;
     return fy_tls_reload(t->tls, tls);
-}
-
-void ferry_transport_tls_counts(const struct ferry_transport *t, struct ferry_tls_counts *ret_counts)
-{
-    *ret_counts = (struct ferry_tls_counts){.accepted = 0};
-    if (t->tls)
-        fy_tls_read_counts(t->tls, ret_counts);
 }

@@ -113,7 +113,18 @@ bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
 
 /* FERRY_OK while running, else why not.  Any thread. */
-int fy_transport_check_running(const struct ferry_transport *t);
+static inline int fy_transport_check_running(const struct ferry_transport *t)
+{
+    switch (atomic_load(&t->state)) {
+    case FY_TRANSPORT_RUNNING:
+        return FERRY_OK;
+    case FY_TRANSPORT_NEW:
+    case FY_TRANSPORT_STARTING:
+        return FERRY_ERR_STATE;
+    default:
+        return FERRY_ERR_CLOSED;
+    }
+}
 
 /*
  * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does

@@ -12,7 +12,6 @@
 # section "Cycles between files".  A file that is in no cycle any longer has to be removed from its line.
 cat >"$work/allowed" <<'END'
 net/http: bulk bypass call client conn http linger outflow raw_answer request server server_tls taken unparsed
-transport: debug_peers members metrics raft_server snapshot_server survey transport
 END
 
 # Lowest first.  A file uses its own folder and those before it.
