@@ -1,9 +1,9 @@
 /*
- * allocations - malloc and its relatives, counted on their way to glibc's.
+ * allocations - counts calls of malloc and its relatives, and passes them to glibc.
  *
- * A program's own malloc takes the place of the C library's for every library in the process.  To count must cost
- * nearly nothing, since it is done while times are measured: each thread has a slot of its own in most cases, so that
- * no two processors fight for one cache line.
+ * A malloc defined by the program replaces the C library's for every library in the process.  Counting must cost almost
+ * nothing, because times are measured meanwhile: threads use different slots where possible, so that processors do not
+ * compete for a cache line.
  */
 #include "tools/allocations.h"
 
@@ -26,7 +26,7 @@
 #define N_SLOTS 64
 #define CACHE_LINE 64
 
-/* glibc's, by the names under which it has them for programs that bring their own. */
+/* glibc's functions, by the names that it offers to programs with their own malloc. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *old, size_t size);
@@ -39,7 +39,7 @@ static struct {
 static void count(void)
 {
     static atomic_uint n_threads;
-    static _Thread_local unsigned mine; /* from 1; 0: none yet */
+    static _Thread_local unsigned mine; /* from 1; 0: not assigned yet */
 
     if (mine == 0)
         mine = 1 + atomic_fetch_add_explicit(&n_threads, 1, memory_order_relaxed) % N_SLOTS;

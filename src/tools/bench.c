@@ -1,5 +1,5 @@
 /*
- * ferry-bench - how fast two members talk over loopback, and what it costs.
+ * ferry-bench - measures how fast two members exchange messages over loopback, and what it costs.
  */
 #include <stdio.h>
 #include <stdlib.h>

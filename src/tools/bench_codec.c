@@ -1,9 +1,9 @@
 /*
- * bench_codec - encoding and decoding alone: no network, no thread, one message after the other.
+ * bench_codec - measures encoding and decoding alone: no network, no threads, one message at a time.
  *
- * Encoding is what a message costs its sender and the writer of its stream: into a block of its own, and from there as
- * a frame into a buffer.  Decoding is what a frame costs the reader of the stream.  The frames are compact ones of
- * msgappv2, as a log that flows has them.  It is the only mode that reaches below ferry.h.
+ * Encoding is the sender's and the stream writer's part of a message: into a block of its own, and from there as a
+ * frame into a buffer.  Decoding is the stream reader's part.  The frames are compact msgappv2 frames, as in a steady
+ * log.  This is the only mode that uses functions below ferry.h.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #include "wire/encoder.h"
 #include "wire/outgoing.h"
 
-#define BATCH_BYTES ((size_t)128 << 10) /* frames that are encoded, and then decoded, in one go */
+#define BATCH_BYTES ((size_t)128 << 10) /* frames that are encoded, and then decoded, per round */
 #define MAX_BYTES ((size_t)512 << 20)
 #define FORM FERRY_FORM_3_4
 
@@ -64,7 +64,7 @@ static int encode_one(struct codec *run, uint64_t i)
     return 0;
 }
 
-/* Fill frames, or encode what is left: all frames are as long as the last, but for an index that grows. */
+/* Fill frames, or encode those left.  All frames have the length of the last one, except for the growing index. */
 static int encode_batch(struct codec *run)
 {
     size_t frame = 0;
@@ -77,7 +77,7 @@ static int encode_batch(struct codec *run)
         if (encode_one(run, run->n_encoded))
             return -1;
         run->n_encoded++;
-        frame = run->len - before + 16; /* the next index may take more bytes */
+        frame = run->len - before + 16; /* the next index may need more bytes */
     }
     run->encode_ns += stopwatch_now_ns() - began_ns;
     return 0;
@@ -137,7 +137,7 @@ static int run_codec(const struct bench_options *options, struct bench_result *r
 
 const struct bench_mode bench_codec = {
     .name = "codec",
-    .summary = "encoding and decoding alone, without a network",
+    .summary = "encoding and decoding only, no network",
     .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE,
     .messages = 1000000,
     .size = 64,

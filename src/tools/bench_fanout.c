@@ -1,9 +1,10 @@
 /*
- * bench_fanout - a leader's log on its way to all of its followers: the same MsgApps of one entry each, for everybody.
+ * bench_fanout - measures a leader that sends its log to all followers: the same MsgApps, of one entry each, to each of
+ * them.
  *
- * As in msgapp the sender waits, when the window is full, until half of it is free; what is under way to all followers
- * is counted together.  Processor time is per message and follower, so the figures for one and for six followers can be
- * compared.
+ * As in msgapp, when the window is full the sender waits until half of it is free.  The window counts the messages
+ * under way to all followers together.  Processor time is given per message and follower, so that one and six followers
+ * can be compared.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,11 +21,11 @@
 struct fanout {
     size_t size;
     size_t n_followers;
-    struct progress delivered; /* to all together */
+    struct progress delivered; /* to all followers together */
 
-    /* the followers' cores, whose calls come one at a time */
-    uint64_t *next_index; /* by follower */
-    uint64_t n_wrong;     /* not the message that had to come next */
+    /* the followers' cores; their calls come one at a time */
+    uint64_t *next_index; /* per follower */
+    uint64_t n_wrong;     /* a message was not the next one expected */
 };
 
 static int receive(void *ctx, const struct ferry_message *msg)
@@ -95,7 +96,7 @@ static int run_fanout(const struct bench_options *options, struct bench_result *
 {
     struct fanout run = {.size = options->size, .n_followers = (size_t)options->peers};
     struct ferry_message *msgs = calloc(run.n_followers, sizeof(*msgs));
-    uint8_t *data = calloc(1, options->size + 1); /* never NULL data: an empty entry is present */
+    uint8_t *data = calloc(1, options->size + 1); /* data must not be NULL: an empty entry counts as present */
     int failed = -1;
 
     run.next_index = calloc(run.n_followers, sizeof(*run.next_index));

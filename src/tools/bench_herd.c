@@ -1,8 +1,8 @@
 /*
- * bench_herd - many transports, one loop.
+ * bench_herd - runs many transports in one loop.
  *
- * Each member's descriptor is in one epoll set.  When it is due is asked for after it ran, and not before each wait:
- * with hundreds of members that are idle, asking would cost more than all they do.
+ * The descriptors of all members are in one epoll set.  Each member's next deadline is read after it has run, not
+ * before each wait: with hundreds of idle members that would cost more than all their work.
  */
 #include "tools/bench_herd.h"
 
@@ -44,7 +44,7 @@ int bench_herd_init(struct bench_herd *herd, size_t max_members)
     progress_release(&herd->end);
 
 close_epoll:
-    (void)close(herd->epoll_fd); /* nothing was written that could be lost */
+    (void)close(herd->epoll_fd); /* nothing was written, so no data is lost */
 free_members:
     free(herd->members);
     herd->members = NULL;
@@ -78,7 +78,7 @@ static void run(struct bench_herd_member *member)
 {
     int timeout_ms;
 
-    (void)ferry_transport_run(member->transport, 0); /* fails only for a transport that is not the host's to run */
+    (void)ferry_transport_run(member->transport, 0); /* fails only for a transport without host delivery */
     timeout_ms = ferry_transport_timeout_ms(member->transport);
     member->due_ns = timeout_ms < 0 ? UINT64_MAX : stopwatch_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
 }
@@ -139,6 +139,6 @@ void bench_herd_stop(struct bench_herd *herd)
     if (!herd->runs)
         return;
     progress_raise(&herd->end);
-    (void)pthread_join(herd->thread, NULL); /* cannot fail: joined once, and not by itself */
+    (void)pthread_join(herd->thread, NULL); /* cannot fail: joined once, and by another thread */
     herd->runs = false;
 }

@@ -1,7 +1,7 @@
 /*
  * bench_member - one member of a measurement.
  *
- * Its queues have room for the window that is measured with, and what it logs as an error is shown.
+ * Its queues have room for the whole window, and its errors are printed.
  */
 #include "tools/bench_member.h"
 
@@ -30,7 +30,7 @@ int bench_member_start(struct bench_member *member, const struct bench_options *
 {
     const char *const any_port[] = {spec->tls ? "https://127.0.0.1:0" : "http://127.0.0.1:0", NULL};
     struct ferry_config cfg = FERRY_CONFIG_INIT;
-    /* One of several peers may lag by all that is under way to all of them. */
+    /* With several peers, one may fall behind by everything under way to all of them. */
     uint64_t window = options->window * options->peers;
     int err;
 
@@ -57,7 +57,7 @@ int bench_member_start(struct bench_member *member, const struct bench_options *
     if (!err)
         err = ferry_transport_start(member->transport);
     if (err)
-        fprintf(stderr, "ferry-bench: member %" PRIu64 " does not start: %s\n", spec->id, ferry_strerror(err));
+        fprintf(stderr, "ferry-bench: member %" PRIu64 " cannot start: %s\n", spec->id, ferry_strerror(err));
     return err ? -1 : 0;
 }
 
@@ -76,7 +76,7 @@ int bench_member_meet(struct bench_member *member, const struct bench_member *ot
     int err = ferry_transport_add_peer(member->transport, other->id, urls);
 
     if (err)
-        fprintf(stderr, "ferry-bench: member %" PRIu64 " takes no peer: %s\n", member->id, ferry_strerror(err));
+        fprintf(stderr, "ferry-bench: member %" PRIu64 " cannot add the peer: %s\n", member->id, ferry_strerror(err));
     return err ? -1 : 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * bench_member.h - one member of a measurement: a transport on a port that the system picks.
+ * bench_member.h - one member of a measurement: a transport on a port that the system chooses.
  */
 #ifndef TOOLS_BENCH_MEMBER_H
 #define TOOLS_BENCH_MEMBER_H
@@ -22,19 +22,19 @@ struct bench_member_spec {
     const struct ferry_tls_config *tls; /* NULL: plain HTTP */
     void *ctx;                          /* the core's */
     int (*process)(void *ctx, const struct ferry_message *msg);
-    void (*adjust)(void *ctx, struct ferry_config *cfg); /* the last word on its configuration; may be NULL */
+    void (*adjust)(void *ctx, struct ferry_config *cfg); /* changes its configuration before it starts; may be NULL */
 };
 
-/* The functions that can fail return 0, or -1, which was said on standard error. */
+/* Functions that can fail return 0, or -1 after printing the error on standard error. */
 int bench_member_start(struct bench_member *member, const struct bench_options *options,
                        const struct bench_member_spec *spec);
-void bench_member_stop(struct bench_member *member); /* also one that was not started */
+void bench_member_stop(struct bench_member *member); /* also if it was not started */
 int bench_member_meet(struct bench_member *member, const struct bench_member *other);
 
-/* Do both streams stand, in both directions? */
+/* Are both streams connected, in both directions? */
 bool bench_member_is_connected(const struct bench_member *member, uint64_t peer);
 
-/* Say that members did not find each other in time. */
+/* Print that the members did not connect in time. */
 int bench_member_tell_unconnected(void);
 
 #define BENCH_CONNECT_MS 20000

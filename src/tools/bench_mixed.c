@@ -1,9 +1,9 @@
 /*
- * bench_mixed - heartbeats beside a log that fills the link.
+ * bench_mixed - measures heartbeats beside a log that fills the connection.
  *
- * The measuring thread keeps a window of large MsgApps under way; a second one sends a heartbeat, waits for the answer
- * and pauses.  What is timed is each heartbeat, from before its send to its answer's delivery, and nothing of it before
- * the first window has arrived.
+ * The measuring thread keeps a window of large MsgApps under way.  A second thread sends a heartbeat, waits for the
+ * answer and pauses.  Each heartbeat is timed from before its send to the delivery of the answer.  Nothing is timed
+ * before the first window has arrived.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -28,8 +28,8 @@ struct mixed {
     uint64_t n_rounds;
     struct progress delivered; /* MsgApps */
     struct progress answers;
-    struct progress ended;    /* the heartbeats, well or not */
-    _Atomic uint64_t sent_ns; /* of the heartbeat that is under way */
+    struct progress ended;    /* the heartbeats have ended, successfully or not */
+    _Atomic uint64_t sent_ns; /* when the current heartbeat was sent */
     struct latency *latency;  /* member 1's core */
     pthread_t heart;
 };
@@ -57,7 +57,7 @@ static int on_message(void *ctx, const struct ferry_message *msg)
     return 0;
 }
 
-/* The pause between two heartbeats is part of the work, not a wait for something. */
+/* The pause between two heartbeats is part of the load; it does not wait for an event. */
 static void pause_between(void)
 {
     struct timespec left = {.tv_nsec = PAUSE_NS};
@@ -71,7 +71,7 @@ static bool await_answer(struct mixed *run, uint64_t count)
     struct pollfd wake = {.fd = run->answers.wake_fd, .events = POLLIN};
 
     if (progress_fall_asleep(&run->answers, count)) {
-        (void)poll(&wake, 1, STALL_MS); /* whatever ended it, the count tells */
+        (void)poll(&wake, 1, STALL_MS); /* however the wait ended, the count tells */
         progress_wake_up(&run->answers);
     }
     return progress_count(&run->answers) >= count;
@@ -103,7 +103,7 @@ static bool feed(struct mixed *run, const struct bench_options *options, const u
     struct ferry_entry entry = {.term = 1, .data = {.data = data, .len = options->size}};
     struct ferry_message msg = {
         .type = FERRY_MSG_APP, .from = 1, .to = 2, .term = 1, .log_term = 1, .entries = &entry, .n_entries = 1};
-    uint64_t n_before = 0; /* delivered before anything was measured */
+    uint64_t n_before = 0; /* delivered before the measurement began */
     bool has_begun = false;
     bool is_fine = true;
 
@@ -127,7 +127,7 @@ static bool feed(struct mixed *run, const struct bench_options *options, const u
     if (has_begun) {
         bench_result_end(result);
         result->bytes = (progress_count(&run->delivered) - n_before) * options->size;
-        (void)pthread_join(run->heart, NULL); /* cannot fail: joined once, and not by itself */
+        (void)pthread_join(run->heart, NULL); /* cannot fail: joined once, and by another thread */
     }
     return is_fine;
 }

@@ -1,5 +1,5 @@
 /*
- * bench_mode.h - what ferry-bench can measure: one struct bench_mode per bench_NAME.c.
+ * bench_mode.h - the modes of ferry-bench: one struct bench_mode for each bench_NAME.c.
  */
 #ifndef TOOLS_BENCH_MODE_H
 #define TOOLS_BENCH_MODE_H

@@ -1,9 +1,9 @@
 /*
- * bench_msgapp - a leader's log on its way: MsgApps of one entry each, with consecutive indices.
+ * bench_msgapp - measures a leader's log: MsgApps of one entry each, with consecutive indices.
  *
- * The sender keeps at most a window of messages undelivered.  When the window is full it waits until half of it is
- * free, so that it wakes once for many messages.  Every SAMPLE-th message is timed, from before its send to its
- * delivery; a ring with room for a window of such messages holds their times of sending.
+ * At most a window of messages is sent and not yet delivered.  When the window is full the sender waits until half of
+ * it is free, so that it wakes once for many messages.  Every SAMPLE-th message is timed from before its send to its
+ * delivery; a ring holds the send times of one window of them.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,17 +16,17 @@
 #include "tools/progress.h"
 
 #define SAMPLE 16
-#define BATCH 64 /* messages that a host sends before its loop turns */
+#define BATCH 64 /* messages that a host sends between two runs of its loop */
 
 struct msgapp {
     size_t size;
     size_t n_stamps;
-    _Atomic uint64_t *stamps; /* ring: when message i was sent is at i / SAMPLE */
+    _Atomic uint64_t *stamps; /* ring: the send time of message i is at i / SAMPLE */
     struct progress delivered;
 
-    /* member 2's core, whose calls come one at a time */
+    /* member 2's core; its calls come one at a time */
     uint64_t next_index;
-    uint64_t n_wrong; /* not the message that had to come next */
+    uint64_t n_wrong; /* a message was not the next one expected */
     struct latency *latency;
 };
 
@@ -57,7 +57,7 @@ static bool send_all(struct msgapp *run, struct bench_pair *pair, const struct b
     struct ferry_entry entry = {.term = 1, .data = {.data = data, .len = options->size}};
     struct ferry_message msg = {
         .type = FERRY_MSG_APP, .from = 1, .to = 2, .term = 1, .log_term = 1, .entries = &entry, .n_entries = 1};
-    uint64_t room = options->window; /* may be sent before the next look at what was delivered */
+    uint64_t room = options->window; /* may be sent before checking again what was delivered */
 
     for (uint64_t i = 0; i < options->messages; i++) {
         if (room == 0) {
@@ -80,7 +80,7 @@ static bool send_all(struct msgapp *run, struct bench_pair *pair, const struct b
 static int run_msgapp(const struct bench_options *options, struct bench_result *ret_result)
 {
     struct msgapp run = {.size = options->size, .latency = &ret_result->latency};
-    uint8_t *data = calloc(1, options->size + 1); /* never NULL data: an empty entry is present */
+    uint8_t *data = calloc(1, options->size + 1); /* data must not be NULL: an empty entry counts as present */
     struct bench_pair *pair;
     int failed = -1;
 
@@ -115,7 +115,7 @@ free_run:
 
 const struct bench_mode bench_msgapp = {
     .name = "msgapp",
-    .summary = "MsgApps of one entry each, a window of them under way",
+    .summary = "MsgApps of one entry each, up to a window of them under way",
     .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_WINDOW | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
     .messages = 1000000,
     .size = 64,

@@ -1,8 +1,8 @@
 /*
  * bench_options - ferry-bench's command line.
  *
- * One table holds every option: its name, what it takes, and its line of the help.  What an option's default is may
- * depend on the mode, so defaults are filled in when all options are read.
+ * One table holds every option: its name, its argument, and its line in the help.  Defaults may depend on the mode, so
+ * they are filled in after all options are read.
  */
 #include "tools/bench_options.h"
 
@@ -46,13 +46,13 @@ static const struct flag table[] = {
     {"messages", "N", "how many messages, or round trips", OPT_MESSAGES},
     {"size", "BYTES", "the entry's data, the heartbeat's context, or the snapshot's body", OPT_SIZE},
     {"window", "W", "messages sent and not yet delivered, at most", OPT_WINDOW},
-    {"peers", "N", "how many peers the one in the middle has", OPT_PEERS},
-    {"seconds", "S", "how long to look at what is idle (5)", OPT_SECONDS},
-    {"delivery", "HOW", "who calls the core: inline, workers or host (workers)", OPT_DELIVERY},
+    {"peers", "N", "how many peers the measured member has", OPT_PEERS},
+    {"seconds", "S", "how long to measure idle peers (5)", OPT_SECONDS},
+    {"delivery", "HOW", "which threads call the core: inline, workers or host (workers)", OPT_DELIVERY},
     {"busy-poll-us", "N", "how long a thread may spin before it sleeps (the library's default)", OPT_BUSY_POLL},
-    {"sink", "WHERE", "what becomes of a snapshot: discard or file (discard)", OPT_SINK},
-    {"socket", "KIND", "what raw bytes go over: tcp or pair (tcp)", OPT_SOCKET},
-    {"tls", NULL, "talk over mutual TLS, with certificates made for the measurement", OPT_TLS},
+    {"sink", "WHERE", "where a received snapshot goes: discard or file (discard)", OPT_SINK},
+    {"socket", "KIND", "socket of mode raw: tcp or pair (tcp)", OPT_SOCKET},
+    {"tls", NULL, "use mutual TLS, with certificates made for the measurement", OPT_TLS},
     {"json", NULL, "print one JSON object instead of a table", OPT_JSON},
 };
 #define N_OPTIONS (sizeof(table) / sizeof(table[0]))
@@ -121,7 +121,7 @@ void bench_options_print_help(FILE *to)
 {
     fputs("usage: ferry-bench [OPTION...]\n"
           "\n"
-          "Measures members in one process that talk over loopback sockets.\n"
+          "Measures members in one process that exchange messages over loopback sockets.\n"
           "\n",
           to);
     flags_print_help(&flags, to);
@@ -219,18 +219,17 @@ static enum flags_outcome check(const struct bench_options *options, unsigned sa
 
     for (size_t i = 0; i < N_OPTIONS; i++)
         if (said & SAID(table[i].id) && ~mode->has & needs[table[i].id])
-            return flags_refuse(ret_fault, "--%s means nothing to mode %s", table[i].name, mode->name);
+            return flags_refuse(ret_fault, "--%s has no effect in mode %s", table[i].name, mode->name);
     if (options->delivery == FERRY_DELIVER_HOST && !(mode->has & BENCH_HAS_HOST))
         return flags_refuse(ret_fault, "mode %s cannot be measured with --delivery host", mode->name);
     if (options->size > mode->max_size)
         return flags_refuse(ret_fault, "--size takes a number of bytes from 0 to %" PRIu64 ", not '%zu'",
                             mode->max_size, options->size);
     if (options->window > MAX_BYTES_UNDER_WAY / (options->size + 1) && mode->has & BENCH_HAS_WINDOW)
-        return flags_refuse(ret_fault,
-                            "--size times --window is more than 4 GiB under way, take a smaller window: %zu x %" PRIu64,
+        return flags_refuse(ret_fault, "--size times --window exceeds 4 GiB, use a smaller window: %zu x %" PRIu64,
                             options->size, options->window);
     if (options->tls && options->socket == BENCH_SOCKET_PAIR)
-        return flags_refuse(ret_fault, "--tls goes over --socket tcp alone");
+        return flags_refuse(ret_fault, "--tls needs --socket tcp");
     return FLAGS_OK;
 }
 

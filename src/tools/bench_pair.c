@@ -1,9 +1,9 @@
 /*
  * bench_pair - the two members of a measurement, connected over loopback.
  *
- * Both listen on a port that the system picks, learn each other's URL, and dial.  Until the streams stand the opening
- * thread looks at both members' status every millisecond - there is no event for it - and with host delivery turns both
- * loops; then member 2's loop is handed over to a thread of its own.  It comes back when that thread has ended.
+ * Both listen on a port that the system chooses, learn each other's URL, and connect.  Until the streams are connected,
+ * the opening thread checks both members' status every millisecond, as there is no event for it; with host delivery it
+ * also runs both loops.  Then a thread of its own runs member 2's loop, until the pair is closed.
  */
 #include "tools/bench_pair.h"
 
@@ -22,16 +22,16 @@
 #include "tools/stopwatch.h"
 
 #define STALL_NS 10000000000u
-#define LOOK_MS 100 /* between two looks at what was lost, while waiting */
+#define LOOK_MS 100 /* between two checks for lost messages, while waiting */
 #define MAX_BACKOFF 63
-#define SPIN_NS 20000 /* a wait begins awake: what it waits for may be nearly there */
+#define SPIN_NS 20000 /* a wait begins by spinning: the event may be near */
 
 struct member {
     struct bench_member own;
 
-    /* of its loop, with host delivery */
+    /* of the loop, with host delivery */
     unsigned busy_poll_us;
-    unsigned backoff; /* turns not to spin in after the next spin in vain */
+    unsigned backoff; /* turns without spinning after the next spin that catches nothing */
     unsigned n_to_skip;
 };
 
@@ -40,12 +40,12 @@ struct bench_pair {
     struct member two;
     enum ferry_delivery delivery;
 
-    bool hosted; /* two's loop runs in host */
+    bool hosted; /* runs two's loop */
     pthread_t host;
-    struct progress end; /* raised once, to end host */
+    struct progress end; /* set once, to end host */
 };
 
-/* Poll without sleeping for a moment, unless that has not caught anything lately.  The number of ready ones. */
+/* Poll without sleeping for a moment, unless that caught nothing lately.  Returns the number of ready descriptors. */
 static int spin(struct member *member, struct pollfd *fds, nfds_t n_fds)
 {
     uint64_t until;
@@ -67,7 +67,7 @@ static int spin(struct member *member, struct pollfd *fds, nfds_t n_fds)
     return n_ready;
 }
 
-/* One turn of a host's loop: wait for the transport, or for wake_fd, as any embedder's loop would, and run it. */
+/* One turn of a host's loop: wait for the transport or wake_fd, as an embedder's loop would, and run the transport. */
 static void host_turn(struct member *member, int wake_fd, int timeout_ms)
 {
     struct pollfd fds[2] = {{.fd = ferry_transport_fd(member->own.transport), .events = POLLIN},
@@ -77,8 +77,8 @@ static void host_turn(struct member *member, int wake_fd, int timeout_ms)
     if (own_ms >= 0 && (timeout_ms < 0 || own_ms < timeout_ms))
         timeout_ms = own_ms;
     if (timeout_ms != 0 && spin(member, fds, 2) == 0)
-        (void)poll(fds, 2, timeout_ms);                  /* whatever ended it, the loop turns */
-    (void)ferry_transport_run(member->own.transport, 0); /* fails only for a transport that is not the host's to run */
+        (void)poll(fds, 2, timeout_ms);                  /* however the wait ended, run the transport */
+    (void)ferry_transport_run(member->own.transport, 0); /* fails only for a transport without host delivery */
 }
 
 static void *host_main(void *arg)
@@ -146,7 +146,7 @@ int bench_pair_open(const struct bench_options *options, const struct bench_pair
     }
     pair->delivery = options->delivery;
     pair->one.busy_poll_us = pair->two.busy_poll_us = options->busy_poll_us;
-    *ret_pair = pair; /* cores may be called from here on */
+    *ret_pair = pair; /* cores may be called from now on */
     if (start_both(pair, options, cores) || bench_member_meet(&pair->one.own, &pair->two.own) ||
         bench_member_meet(&pair->two.own, &pair->one.own) || connect_both(pair))
         goto close_pair;
@@ -173,7 +173,7 @@ void bench_pair_close(struct bench_pair *pair)
         return;
     if (pair->hosted) {
         progress_raise(&pair->end);
-        (void)pthread_join(pair->host, NULL); /* cannot fail: joined once, and not by itself */
+        (void)pthread_join(pair->host, NULL); /* cannot fail: joined once, and by another thread */
     }
     bench_member_stop(&pair->one.own);
     bench_member_stop(&pair->two.own);
@@ -183,18 +183,18 @@ void bench_pair_close(struct bench_pair *pair)
 
 void bench_pair_send(struct bench_pair *pair, const struct ferry_message *msg)
 {
-    (void)ferry_transport_send(pair->one.own.transport, msg, 1); /* what is dropped is counted */
+    (void)ferry_transport_send(pair->one.own.transport, msg, 1); /* drops are counted */
 }
 
 void bench_pair_send_snapshot(struct bench_pair *pair, const struct ferry_message *msg,
                               const struct ferry_snapshot_source *source)
 {
-    (void)ferry_transport_send_snapshot(pair->one.own.transport, msg, source); /* source is told */
+    (void)ferry_transport_send_snapshot(pair->one.own.transport, msg, source); /* source is told of errors */
 }
 
 void bench_pair_answer(struct bench_pair *pair, const struct ferry_message *msg)
 {
-    (void)ferry_transport_send(pair->two.own.transport, msg, 1); /* likewise */
+    (void)ferry_transport_send(pair->two.own.transport, msg, 1); /* as above */
 }
 
 void bench_pair_turn(struct bench_pair *pair)
@@ -211,14 +211,14 @@ uint64_t bench_pair_lost(const struct bench_pair *pair)
     ferry_transport_totals(pair->one.own.transport, &counts);
     for (int i = 0; i < FERRY_N_DROP_REASONS; i++)
         n_lost += counts.dropped[i];
-    if (!pair->hosted) { /* else member 2 is its own thread's to look at, and has no queue before its core */
+    if (!pair->hosted) { /* otherwise member 2 belongs to its own thread, and has no queue before its core */
         ferry_transport_totals(pair->two.own.transport, &counts);
         n_lost += counts.received_dropped;
     }
     return n_lost;
 }
 
-/* Sleep, or as a host turn the loop, until progress reaches count, for LOOK_MS at most. */
+/* Sleep until progress reaches count, LOOK_MS at most.  With host delivery, run the loop meanwhile. */
 static void wait_a_while(struct bench_pair *pair, struct progress *progress, uint64_t count)
 {
     uint64_t spin_until = stopwatch_now_ns() + SPIN_NS;
@@ -234,7 +234,7 @@ static void wait_a_while(struct bench_pair *pair, struct progress *progress, uin
     while (progress_count(progress) < count && stopwatch_now_ns() < spin_until)
         (void)sched_yield(); /* cannot fail on Linux */
     if (progress_fall_asleep(progress, count)) {
-        (void)poll(&wake, 1, LOOK_MS); /* whatever ended it, the caller looks */
+        (void)poll(&wake, 1, LOOK_MS); /* however the wait ended, the caller checks */
         progress_wake_up(progress);
     }
 }
@@ -255,7 +255,8 @@ bool bench_pair_wait(struct bench_pair *pair, struct progress *progress, uint64_
             before = progress_count(progress);
             moved_at = now;
         } else if (now - moved_at > STALL_NS) {
-            fprintf(stderr, "ferry-bench: stuck after %" PRIu64 " of %" PRIu64 " messages, %" PRIu64 " of them lost\n",
+            fprintf(stderr,
+                    "ferry-bench: no progress after %" PRIu64 " of %" PRIu64 " messages, %" PRIu64 " of them lost\n",
                     before, count, n_lost);
             return false;
         }

@@ -1,13 +1,12 @@
 /*
- * bench_peers - what peers cost that have nothing to say to each other: memory, threads, processor.
+ * bench_peers - measures what idle peers cost: memory, threads, processor time.
  *
- * The members are left alone for SETTLE_S seconds, so that what connecting them took is given back, and then looked at
- * for as long as the options say.
+ * The members are left alone for SETTLE_S seconds, so that memory used for connecting is freed, and then measured for
+ * the given time.
  *
- * Given back means to the C library's heap, which keeps it: in pieces between what is still in use, which nobody misses
- * until the host needs memory.  What to do about that is the host's business, not a library's.  This host has the heap
- * give the system all that is free, before the first peer is looked at as before all are, so that what it counts is
- * what the members hold.
+ * Freed memory stays in the C library's heap, in pieces between blocks in use, until the host needs it.  What to do
+ * about that is up to the host, not a library.  This host makes the heap return all free memory to the system, before
+ * the first peer is measured and before all are, so that only memory in use is counted.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -19,7 +18,7 @@
 #include "tools/bench_report.h"
 #include "tools/bench_star.h"
 
-#define SETTLE_S 5 /* the first probes come within two, and what they needed goes within two more */
+#define SETTLE_S 5 /* the first probes come within two seconds, and their memory is freed within two more */
 
 static int discard(void *ctx, const struct ferry_message *msg)
 {
@@ -28,7 +27,7 @@ static int discard(void *ctx, const struct ferry_message *msg)
     return 0;
 }
 
-/* To be idle is what is measured here: there is nothing to wait for but the time. */
+/* Idleness is what is measured, so there is only time to wait for. */
 static void leave_alone(uint64_t seconds)
 {
     struct timespec left = {.tv_sec = (time_t)seconds};
@@ -43,7 +42,7 @@ static int run_peers(const struct bench_options *options, struct bench_result *r
     double growth_kb;
 
     if (options->peers < 2) {
-        fputs("ferry-bench: --peers has to be 2 at least: what the first one takes is not told from the rest\n",
+        fputs("ferry-bench: --peers must be at least 2: the first peer's cost cannot be separated from the rest\n",
               stderr);
         return -1;
     }
@@ -63,7 +62,7 @@ static int run_peers(const struct bench_options *options, struct bench_result *r
 
 const struct bench_mode bench_peers = {
     .name = "peers",
-    .summary = "idle peers of one member: what each of them takes",
+    .summary = "idle peers of one member: memory and processor time of each",
     .has = BENCH_HAS_PEERS | BENCH_HAS_SECONDS | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
     .window = 1,
     .peers = 200,

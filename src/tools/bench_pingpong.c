@@ -1,8 +1,8 @@
 /*
- * bench_pingpong - a heartbeat and its answer, one round at a time.
+ * bench_pingpong - measures a heartbeat and its answer, one round trip at a time.
  *
- * Member 2's core answers each heartbeat from its callback, and member 1's core sends the next one from there: no
- * thread but Ferry's (or the host's) is in the circle, so what is timed is the transport.
+ * Member 2's core answers each heartbeat from its callback, and member 1's core sends the next one from there.  Only
+ * threads of Ferry (or the host) are involved, so the transport is what is timed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,7 +94,7 @@ free_data:
 
 const struct bench_mode bench_pingpong = {
     .name = "pingpong",
-    .summary = "a heartbeat and its answer, one round at a time",
+    .summary = "a heartbeat and its answer, one round trip at a time",
     .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS,
     .messages = 100000,
     .window = 1,

@@ -1,9 +1,9 @@
 /*
- * bench_raw - the same bytes over a bare connection: the limit that members over it cannot pass.
+ * bench_raw - sends the same bytes over a plain connection: the upper limit for members over it.
  *
- * First as many bytes as the messages would have on the msgapp stream, written by one thread and read by another in
- * pieces as large as the library's; that is what the processor time is of.  Then round trips of one such frame, in
- * which both ends spin for a moment before they sleep.
+ * First as many bytes as the messages take on the msgapp stream, written by one thread and read by another in pieces as
+ * large as the library's; processor time is measured here.  Then round trips of one such frame, where both ends spin
+ * for a moment before they sleep.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@ struct raw {
     uint64_t n_frames;
     uint64_t n_rounds;
     size_t frame;
-    size_t n_piece; /* bytes that are written at one time: whole frames, one at least */
+    size_t n_piece; /* bytes per write: complete frames, at least one */
     uint64_t n_read;
     uint8_t *out;
     uint8_t *in;
@@ -47,7 +47,7 @@ static bool read_all(struct bench_wire_end *end, uint8_t *buf, size_t len)
     return true;
 }
 
-/* The reading end: counts all frames, says so with one byte, and then sends back each that still comes. */
+/* The reading end: counts all frames, confirms with one byte, and then returns each further frame. */
 static void *reader_main(void *arg)
 {
     struct raw *run = arg;
@@ -112,7 +112,7 @@ static int measure(struct raw *run, struct bench_result *ret_result)
     bench_result_end(ret_result);
     is_fine = is_fine && go_round(run, &ret_result->latency);
     bench_wire_shut(&run->ends[0]);
-    (void)pthread_join(reader, NULL); /* cannot fail: joined once, and not by itself */
+    (void)pthread_join(reader, NULL); /* cannot fail: joined once, and by another thread */
     if (!is_fine)
         fputs("ferry-bench: the connection broke\n", stderr);
     return is_fine ? 0 : -1;
@@ -145,7 +145,7 @@ static int run_raw(const struct bench_options *options, struct bench_result *ret
 
 const struct bench_mode bench_raw = {
     .name = "raw",
-    .summary = "the same bytes over a bare connection: the limit",
+    .summary = "the same bytes over a plain connection: the upper limit",
     .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_SOCKET | BENCH_HAS_TLS,
     .messages = 100000,
     .size = 64,

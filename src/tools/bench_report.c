@@ -1,8 +1,8 @@
 /*
- * bench_report - what was measured, as JSON or as a table.
+ * bench_report - prints the results, as JSON or as a table.
  *
- * Both are made from one list of figures, so that neither can leave one out.  What a mode does not measure is null in
- * JSON, and not in the table.
+ * Both are made from one list of figures, so that they agree.  A figure that a mode does not measure is null in JSON,
+ * and left out of the table.
  */
 #include "tools/bench_report.h"
 
@@ -15,8 +15,8 @@
 
 struct figure {
     const char *key;
-    const char *what; /* for the table */
-    double value;     /* negative: there is none */
+    const char *what; /* in the table */
+    double value;     /* negative: not measured */
     int decimals;
 };
 
@@ -42,7 +42,7 @@ void bench_result_end(struct bench_result *result)
     stopwatch_read(&result->watch, &result->usage);
 }
 
-/* Not measured when there is nothing to divide by. */
+/* Not measured if the divisor is 0. */
 static double per(double amount, double of)
 {
     return of > 0 ? amount / of : BENCH_NOT_MEASURED;
@@ -78,7 +78,7 @@ static size_t figures_of(const struct bench_options *options, const struct bench
         {"encode_ns_per_msg", "encoding ns per message", result->encode_ns_per_msg, 1},
         {"decode_ns_per_msg", "decoding ns per message", result->decode_ns_per_msg, 1},
         {"rss_kb", "resident KiB", (double)usage->rss_kb, 0},
-        {"rss_growth_kb", "resident KiB at most, more", (double)usage->growth_kb, 0},
+        {"rss_growth_kb", "growth of resident KiB", (double)usage->growth_kb, 0},
         {"rss_kb_per_link_pair", "resident KiB per link pair", result->rss_kb_per_link_pair, 1},
         {"idle_cpu_ms_per_s", "idle processor ms per s", result->idle_cpu_ms_per_s, 2},
         {"threads", "threads", (double)usage->n_threads, 0},

@@ -1,9 +1,9 @@
 /*
- * bench_snapshot - bodies of snapshots, one after the other, from a function to a directory or to nowhere.
+ * bench_snapshot - measures snapshot bodies, one after the other, from a function to a directory or discarded.
  *
- * The body is written into each buffer that is to be sent, as a source that copies would.  The time runs from the send
- * to the end of its source: by then the receiver has stored the body and its core has the message.  The files are
- * looked for and removed when the time has ended: to give back their room is the disk's work, not the snapshot's.
+ * The body is written into each send buffer, as a source that copies would do.  The time runs from the send to the end
+ * of the source: the receiver has then stored the body and its core has the message.  The files are checked and removed
+ * after the measurement, since deleting is the disk's work.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -21,9 +21,9 @@ struct snapshots {
     uint64_t size;
     char directory[256]; /* "": discard */
     struct progress ended;
-    uint64_t n_left;           /* of the body that is read */
-    _Atomic int err;           /* of the last that ended */
-    _Atomic uint64_t n_stored; /* bytes that came to the discarding sink */
+    uint64_t n_left;           /* bytes of the body read so far */
+    _Atomic int err;           /* result of the last one that ended */
+    _Atomic uint64_t n_stored; /* bytes received by the discarding sink */
 };
 
 static int accept(void *ctx, const struct ferry_message *msg)
@@ -118,7 +118,7 @@ static int send_one(struct snapshots *run, struct bench_pair *pair, uint64_t ind
     return 0;
 }
 
-/* Remove the files of n snapshots, each of which was said to be stored. */
+/* Remove the files of n snapshots that were reported as stored. */
 static int remove_files(const struct snapshots *run, uint64_t n)
 {
     char path[sizeof(run->directory) + 32];
@@ -183,7 +183,7 @@ static int run_snapshot(const struct bench_options *options, struct bench_result
     if (failed == 0) {
         failed = measure(&run, options, ret_result);
         if (run.directory[0] != '\0')
-            (void)rmdir(run.directory); /* what a failure left in it is for a person to look at */
+            (void)rmdir(run.directory); /* on failure, what is left in it may be of interest */
     }
     progress_release(&run.ended);
     return failed;
@@ -191,7 +191,7 @@ static int run_snapshot(const struct bench_options *options, struct bench_result
 
 const struct bench_mode bench_snapshot = {
     .name = "snapshot",
-    .summary = "bodies of snapshots, one after the other",
+    .summary = "snapshot bodies, one after the other",
     .has = BENCH_HAS_MESSAGES | BENCH_HAS_SIZE | BENCH_HAS_DELIVERY | BENCH_HAS_HOST | BENCH_HAS_TLS | BENCH_HAS_SINK,
     .messages = 1,
     .size = 1u << 30,

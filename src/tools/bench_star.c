@@ -1,7 +1,7 @@
 /*
  * bench_star - a hub and its peers.
  *
- * While they connect, the opening thread turns the peers' loop; then it goes to the herd's own thread.
+ * While they connect, the opening thread runs the peers' loop; then the herd's own thread does.
  */
 #include "tools/bench_star.h"
 
@@ -39,7 +39,7 @@ static int ignore(void *ctx, const struct ferry_message *msg)
     return 0;
 }
 
-/* Let this process have as many descriptors as it may: a transport that finds none says so itself. */
+/* Raise this process's descriptor limit as far as allowed.  If that is not enough, the transport reports it. */
 static void raise_descriptor_limit(uint64_t need)
 {
     struct rlimit limit;
@@ -47,7 +47,7 @@ static void raise_descriptor_limit(uint64_t need)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
         return;
     limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit); /* up to the hard limit it cannot fail */
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* cannot fail up to the hard limit */
 }
 
 static int add_peer(struct bench_star *star, const struct bench_options *options, struct bench_member_spec *spec)
@@ -91,7 +91,7 @@ static int start_all(struct bench_star *star, const struct bench_options *option
     spec.process = process;
     if (add_peer(star, options, &spec) || connect_from(star, 0))
         return -1;
-    (void)malloc_trim(0); /* as whoever compares with it does */
+    (void)malloc_trim(0); /* like the program that it is compared with */
     star->first_rss_kb = stopwatch_rss_kb();
     while (star->n_peers < options->peers)
         if (add_peer(star, options, &spec))
@@ -152,7 +152,7 @@ uint64_t bench_star_first_rss_kb(const struct bench_star *star)
 
 void bench_star_send(struct bench_star *star, const struct ferry_message *msgs, size_t n)
 {
-    (void)ferry_transport_send(star->hub.transport, msgs, n); /* what is dropped is counted */
+    (void)ferry_transport_send(star->hub.transport, msgs, n); /* drops are counted */
 }
 
 uint64_t bench_star_lost(const struct bench_star *star)
@@ -176,7 +176,8 @@ bool bench_star_wait(struct bench_star *star, struct progress *progress, uint64_
 
         progress_wake_up(progress);
         if (n == 0 && progress_count(progress) == before) {
-            fprintf(stderr, "ferry-bench: stuck after %" PRIu64 " of %" PRIu64 " messages, %" PRIu64 " of them lost\n",
+            fprintf(stderr,
+                    "ferry-bench: no progress after %" PRIu64 " of %" PRIu64 " messages, %" PRIu64 " of them lost\n",
                     before, count, bench_star_lost(star));
             return false;
         }

@@ -1,7 +1,7 @@
 /*
- * bench_tls - one self-signed certificate for an hour, which is its own CA, for both members.
+ * bench_tls - makes one self-signed certificate, valid for an hour, which both members use and trust.
  *
- * The files are gone as soon as the members have read them.
+ * The files are removed as soon as the members have read them.
  */
 #include "tools/bench_tls.h"
 
@@ -80,7 +80,7 @@ int bench_tls_make(struct bench_tls *tls)
 
 void bench_tls_remove(struct bench_tls *tls)
 {
-    (void)unlink(tls->cert_file); /* what is not there, or cannot be removed, is of no more use to anybody */
+    (void)unlink(tls->cert_file); /* files that are missing or cannot be removed do no harm */
     (void)unlink(tls->key_file);
     (void)rmdir(tls->directory);
 }

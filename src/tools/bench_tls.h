@@ -1,5 +1,5 @@
 /*
- * bench_tls.h - throw-away certificates for a measurement over TLS.
+ * bench_tls.h - temporary certificates for a measurement over TLS.
  */
 #ifndef TOOLS_BENCH_TLS_H
 #define TOOLS_BENCH_TLS_H
@@ -13,7 +13,7 @@ struct bench_tls {
     char key_file[96];
 };
 
-/* 0, or -1, which was said on standard error; then there is nothing to remove. */
+/* 0, or -1 after printing the error on standard error; then nothing has to be removed. */
 int bench_tls_make(struct bench_tls *tls);
 void bench_tls_remove(struct bench_tls *tls);
 

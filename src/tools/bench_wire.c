@@ -1,5 +1,5 @@
 /*
- * bench_wire - a bare connection, as fast as blocking calls on it are.
+ * bench_wire - a plain connection with blocking calls, as fast as they allow.
  */
 #include "tools/bench_wire.h"
 
@@ -36,7 +36,7 @@ static int connect_tcp(struct bench_wire_end ends[2])
         getsockname(listener, (struct sockaddr *)&addr, &len) == 0 &&
         connect(ends[0].fd, (struct sockaddr *)&addr, len) == 0)
         ends[1].fd = accept(listener, NULL, NULL);
-    (void)close(listener); /* it has served its turn */
+    (void)close(listener); /* not needed any more */
     if (ends[1].fd < 0)
         return fail("ferry-bench: cannot connect over loopback");
     for (int i = 0; i < 2; i++)
@@ -87,8 +87,8 @@ static bool shake_hands(struct bench_wire_end ends[2])
         return false;
     is_connected = SSL_connect(ends[0].ssl) == 1;
     if (!is_connected)
-        (void)shutdown(ends[0].fd, SHUT_RDWR); /* so that the acceptor ends */
-    (void)pthread_join(acceptor, &accepted);   /* cannot fail: joined once, and not by itself */
+        (void)shutdown(ends[0].fd, SHUT_RDWR); /* makes the acceptor end */
+    (void)pthread_join(acceptor, &accepted);   /* cannot fail: joined once, and by another thread */
     return is_connected && accepted;
 }
 
@@ -106,10 +106,10 @@ static int secure(struct bench_wire_end ends[2])
         ends[0].ssl = SSL_new(ctx);
         ends[1].ssl = SSL_new(ctx);
         is_secure = ends[0].ssl && ends[1].ssl && shake_hands(ends);
-        SSL_CTX_free(ctx); /* counted: each end holds it */
+        SSL_CTX_free(ctx); /* counted: each end holds a reference */
     }
     if (!is_secure)
-        fputs("ferry-bench: no TLS between the two ends\n", stderr);
+        fputs("ferry-bench: the TLS handshake failed\n", stderr);
     return is_secure ? 0 : -1;
 }
 
@@ -129,14 +129,14 @@ void bench_wire_close(struct bench_wire_end ends[2])
     for (int i = 0; i < 2; i++) {
         SSL_free(ends[i].ssl); /* NULL is fine */
         if (ends[i].fd >= 0)
-            (void)close(ends[i].fd); /* all that was written has been read */
+            (void)close(ends[i].fd); /* everything written has been read */
         ends[i] = (struct bench_wire_end){.fd = -1};
     }
 }
 
 void bench_wire_shut(struct bench_wire_end *end)
 {
-    (void)shutdown(end->fd, SHUT_WR); /* fails only when the other end is gone already */
+    (void)shutdown(end->fd, SHUT_WR); /* fails only if the other end is closed already */
 }
 
 bool bench_wire_write(struct bench_wire_end *end, const uint8_t *data, size_t len)

@@ -1,8 +1,8 @@
 /*
- * flags - a program's command line, by one table of its flags.
+ * flags - reads a program's command line by one table of its flags.
  *
- * Getopt finds where a flag ends, and what its value is.  What it has against a flag it tells by one character; the
- * table knows the rest: which flag it is, or which ones it could be.
+ * getopt finds where a flag ends and what its value is, but reports errors only as one character.  The table tells
+ * which flag is meant, or which ones it could be.
  */
 #include "tools/flags.h"
 
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define EXIT_WRONG_FLAGS 2
-#define FIRST_VAL 256 /* what getopt returns for the first flag: behind all characters */
+#define FIRST_VAL 256 /* what getopt returns for the first flag: above all characters */
 
 static const struct flag own[] = {
     {"help", NULL, "print this text", FLAGS_HELP},
@@ -22,7 +22,7 @@ static const struct flag own[] = {
 };
 #define N_OWN (sizeof(own) / sizeof(own[0]))
 
-/* The program's, and behind them our own. */
+/* The program's flags, followed by our own. */
 static const struct flag *flag_at(const struct flags *flags, size_t i)
 {
     return i < flags->n ? &flags->list[i] : &own[i - flags->n];
@@ -33,7 +33,7 @@ enum flags_outcome flags_refuse(struct flags_fault *ret_fault, const char *forma
     va_list args;
 
     va_start(args, format);
-    (void)vsnprintf(ret_fault->text, sizeof(ret_fault->text), format, args); /* cut: one line is enough */
+    (void)vsnprintf(ret_fault->text, sizeof(ret_fault->text), format, args); /* cut off: one line is enough */
     va_end(args);
     for (char *at = ret_fault->text; *at; at++)
         if (iscntrl((unsigned char)*at))
@@ -41,7 +41,7 @@ enum flags_outcome flags_refuse(struct flags_fault *ret_fault, const char *forma
     return FLAGS_WRONG;
 }
 
-/* No flag has the name that stands in word, or more than one begins so. */
+/* Report a word that is no flag's name, or the beginning of several. */
 static enum flags_outcome refuse_name(const struct flags *flags, const char *word, struct flags_fault *ret_fault)
 {
     size_t len = strcspn(word, "=");
@@ -61,7 +61,7 @@ static enum flags_outcome refuse_name(const struct flags *flags, const char *wor
     return flags_refuse(ret_fault, "no such option: %.*s", (int)len, word);
 }
 
-/* What getopt returned for the flag that begins with word: take it, or say what is wrong. */
+/* Handle what getopt returned for the flag that begins with word: take it, or report the error. */
 static enum flags_outcome take(const struct flags *flags, int got, const char *word, void *ctx,
                                struct flags_fault *ret_fault)
 {
@@ -95,7 +95,7 @@ enum flags_outcome flags_parse(const struct flags *flags, int argc, char **argv,
 
         known[i] = (struct option){flag->name, flag->takes ? required_argument : no_argument, NULL, FIRST_VAL + (int)i};
     }
-    optind = 0; /* begin anew, also after an earlier parse */
+    optind = 0; /* start over, also after an earlier parse */
     opterr = 0;
     for (;;) {
         int at = optind > 0 ? optind : 1;

@@ -1,10 +1,10 @@
 /*
- * flags.h - a program's command line, by one table of its flags.
+ * flags.h - reads a program's command line by one table of its flags.
  *
- * A flag is --NAME VALUE or --NAME=VALUE, or --NAME alone when it takes none; there are no short ones, and nothing but
- * flags, also after "--", which ends them.  A name may be shortened as long as one flag alone begins so.  Of a flag
- * that is given twice the last value counts, so that what a script says can be overruled; each of them has to be good.
- * No value is empty.  --help and --version are part of every table, and whichever comes first ends the reading.
+ * A flag is --NAME VALUE or --NAME=VALUE, or --NAME alone if it takes no value.  There are no short flags and no other
+ * arguments, also after "--", which ends the flags.  A name may be shortened while it stays unique.  If a flag is given
+ * twice the last value counts, so that the flags of a script can be overridden; each value must be valid.  No value is
+ * empty. --help and --version are in every table; the first of them ends the parsing.
  */
 #ifndef TOOLS_FLAGS_H
 #define TOOLS_FLAGS_H
@@ -12,18 +12,18 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define FLAGS_MAX 30 /* in a table */
+#define FLAGS_MAX 30 /* flags in a table */
 
 struct flag {
     const char *name;  /* without the dashes */
-    const char *takes; /* what the help calls its value; NULL: it takes none */
+    const char *takes; /* the value's name in the help; NULL: no value */
     const char *help;  /* one line */
-    int id;            /* the program's own, for take */
+    int id;            /* chosen by the program, passed to take */
 };
 
 /*
- * Take the value of a flag, NULL when it takes none, which is argv's and stays.  NULL when it is good, else what it
- * should have been, to come behind "takes": "a number from 1 to 9".
+ * Take the value of a flag; NULL if it takes none.  The text is argv's and stays valid.  Returns NULL if it is good,
+ * otherwise what it should have been, as it follows "takes": "a number from 1 to 9".
  */
 typedef const char *flags_take_fn(int id, const char *text, void *ctx);
 
@@ -35,34 +35,34 @@ struct flags {
 
 enum flags_outcome {
     FLAGS_OK,
-    FLAGS_HELP,    /* asked for */
-    FLAGS_VERSION, /* likewise */
-    FLAGS_WRONG    /* and the fault says why */
+    FLAGS_HELP,    /* --help was given */
+    FLAGS_VERSION, /* --version was given */
+    FLAGS_WRONG    /* an error; the fault tells it */
 };
 
 struct flags_fault {
     char text[512]; /* one line without its end */
 };
 
-/* Read argv, giving each flag to take, with ctx, up to the first fault.  Not beside another thread: it uses getopt. */
+/* Parse argv, passing each flag to take with ctx, up to the first fault.  Not thread-safe: it uses getopt. */
 enum flags_outcome flags_parse(const struct flags *flags, int argc, char **argv, void *ctx,
                                struct flags_fault *ret_fault);
 
-/* A fault that the program itself has found.  A text that is too long is cut, and what would end the line is masked. */
+/* Report a fault that the program found itself.  A text that is too long is cut, and control characters are masked. */
 enum flags_outcome flags_refuse(struct flags_fault *ret_fault, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /*
- * What a main does with an outcome: return when all is good; else print the help or the version, or the fault on
- * stderr, and exit, with 2 for a fault.
+ * Handle the outcome for main: returns if all is good.  Otherwise prints the help, the version, or the fault on stderr,
+ * and exits, with status 2 for a fault.
  */
 void flags_settle(enum flags_outcome outcome, const struct flags_fault *fault, const char *program, const char *version,
                   void (*print_help)(FILE *to));
 
-/* A line for each flag, what they take in one column and what they do in another. */
+/* Print a line for each flag: its name and value in one column, its purpose in the other. */
 void flags_print_help(const struct flags *flags, FILE *to);
 
-/* The place of a word in a NULL-ended list; -1: it is not there. */
+/* The index of a word in a NULL-terminated list; -1: not found. */
 int flags_find_word(const char *const *words, const char *word);
 
 #endif

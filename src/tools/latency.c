@@ -1,7 +1,7 @@
 /*
  * latency - a distribution of times in constant memory.
  *
- * Times below 2^LATENCY_BITS have a bucket each.  Above, every power of two is cut into 2^LATENCY_BITS buckets.
+ * Times below 2^LATENCY_BITS have a bucket each.  Above, every power of two is divided into 2^LATENCY_BITS buckets.
  */
 #include "tools/latency.h"
 

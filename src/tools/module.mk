@@ -1,5 +1,5 @@
-# tools: ferry-bench.  It knows ferry.h alone, but for its codec mode, which knows wire; and it links the library
-# statically, so that what stands in the build directory is the program itself.
+# tools: ferry-bench.  It uses ferry.h only, except that its codec mode uses wire.  It links the library statically, so
+# that the file in the build directory is the program itself, not libtool's wrapper.
 
 if ENABLE_TOOLS
 bin_PROGRAMS += ferry-bench

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Digits alone, from min to max: no sign, no blank.  False leaves *ret_number as it was. */
+/* Parse digits only, from min to max: no sign, no space.  If false, *ret_number is unchanged. */
 bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *ret_number);
 
 #endif

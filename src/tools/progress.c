@@ -1,9 +1,9 @@
 /*
  * progress - a count that any thread raises and one thread waits for.
  *
- * The waiter says what it wants and then looks at the count again; a raiser raises the count and then looks at what is
- * wanted.  Both in one total order (sequentially consistent), so that one of them sees the other.  A wake-up may come
- * when the waiter has left already: it is cleared with the next one, and costs a poll at most.
+ * The waiter stores what it wants and then reads the count; a raiser raises the count and then reads what is wanted.
+ * Both use one total order (sequentially consistent), so at least one sees the other.  A wake-up may come after the
+ * waiter has left: it is cleared with the next one, and costs at most one poll.
  */
 #include "tools/progress.h"
 
@@ -20,7 +20,7 @@ int progress_init(struct progress *progress)
 
 void progress_release(struct progress *progress)
 {
-    (void)close(progress->wake_fd); /* nothing was written that could be lost */
+    (void)close(progress->wake_fd); /* nothing was written, so no data is lost */
     progress->wake_fd = -1;
 }
 
@@ -30,7 +30,7 @@ void progress_raise(struct progress *progress)
     uint64_t wanted = atomic_load(&progress->wanted);
 
     if (count >= wanted && atomic_compare_exchange_strong(&progress->wanted, &wanted, PROGRESS_NOTHING))
-        (void)eventfd_write(progress->wake_fd, 1); /* fails only when it would overflow: it is readable then */
+        (void)eventfd_write(progress->wake_fd, 1); /* fails only on overflow: it is readable then */
 }
 
 uint64_t progress_count(const struct progress *progress)
@@ -52,5 +52,5 @@ void progress_wake_up(struct progress *progress)
     eventfd_t ignored;
 
     if (atomic_exchange(&progress->wanted, PROGRESS_NOTHING) == PROGRESS_NOTHING)
-        (void)eventfd_read(progress->wake_fd, &ignored); /* fails when the raiser that woke us has yet to write */
+        (void)eventfd_read(progress->wake_fd, &ignored); /* fails if the raiser that woke us has not written yet */
 }

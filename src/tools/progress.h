@@ -1,7 +1,7 @@
 /*
  * progress.h - a count that any thread raises and one thread waits for.
  *
- * Raising costs an atomic addition; a system call is made only when the waiter sleeps and has what it waits for.
+ * Raising costs an atomic addition.  A system call is made only if the waiter sleeps and the count is reached.
  */
 #ifndef TOOLS_PROGRESS_H
 #define TOOLS_PROGRESS_H
@@ -12,8 +12,8 @@
 
 struct progress {
     _Atomic uint64_t count;
-    _Atomic uint64_t wanted; /* what the waiter sleeps for; PROGRESS_NOTHING: it does not */
-    int wake_fd;             /* polls readable when a sleeping waiter has what it wanted */
+    _Atomic uint64_t wanted; /* the count that the waiter sleeps for; PROGRESS_NOTHING: it does not sleep */
+    int wake_fd;             /* readable when a sleeping waiter's count is reached */
 };
 
 #define PROGRESS_NOTHING UINT64_MAX
@@ -26,8 +26,8 @@ void progress_raise(struct progress *progress); /* by one; any thread */
 uint64_t progress_count(const struct progress *progress);
 
 /*
- * For the waiter, around its poll of wake_fd: false when the count has reached wanted, so that there is nothing to
- * wait for; after true, progress_wake_up must follow the poll.
+ * Call these around a poll of wake_fd: false if the count has reached wanted already, so do not wait; after true,
+ * progress_wake_up must follow the poll.
  */
 bool progress_fall_asleep(struct progress *progress, uint64_t wanted);
 void progress_wake_up(struct progress *progress);

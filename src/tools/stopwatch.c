@@ -1,5 +1,5 @@
 /*
- * stopwatch - what a stretch of this process's life took.
+ * stopwatch - measures what a part of this process's run took.
  */
 #include "tools/stopwatch.h"
 
@@ -25,7 +25,7 @@ uint64_t stopwatch_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* What /proc/self/status has; a field that it does not have stays 0. */
+/* Read a field of /proc/self/status; it stays 0 if missing. */
 struct status {
     uint64_t rss_kb;
     uint64_t peak_kb;
@@ -39,12 +39,12 @@ static struct status read_status(void)
     char line[128];
 
     while (file && fgets(line, sizeof(line), file)) {
-        (void)sscanf(line, "VmRSS: %" SCNu64, &found.rss_kb); /* another line leaves the field alone */
+        (void)sscanf(line, "VmRSS: %" SCNu64, &found.rss_kb); /* other lines leave the field unchanged */
         (void)sscanf(line, "VmHWM: %" SCNu64, &found.peak_kb);
         (void)sscanf(line, "Threads: %" SCNu64, &found.n_threads);
     }
     if (file)
-        (void)fclose(file); /* was only read */
+        (void)fclose(file); /* only read */
     return found;
 }
 
@@ -54,7 +54,7 @@ static void forget_peak(void)
 
     if (!file)
         return;
-    (void)fputs("5", file); /* where it cannot be forgotten, growth is too great rather than too small */
+    (void)fputs("5", file); /* if the peak cannot be reset, growth is too large, not too small */
     (void)fclose(file);
 }
 

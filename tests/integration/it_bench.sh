@@ -120,7 +120,7 @@ unset TMPDIR
 timeout 100 "$bench" --messages 1000 >"$work/seen" && grep -q 'messages per second' "$work/seen" &&
     ! grep -q 'link pair' "$work/seen"
 result $? "a table without --json has what the mode measures, and no more"
-try "an option that the mode has no use for is refused" refuses 'means nothing to mode codec' --mode codec --tls
+try "an option that the mode has no use for is refused" refuses 'has no effect in mode codec' --mode codec --tls
 try "so is one that is not known" refuses 'no such option: --fast' --fast
 try "and a value of one that takes none" refuses '--json takes no value' --json=yes
 try "a value that is none" refuses "--messages takes a number from 1 to 100000000000, not 'many'" --messages many
