@@ -1,5 +1,5 @@
 /*
- * cluster - fork, exec, signals; and questions over HTTP.
+ * cluster - starts, stops and signals member processes, and asks them over HTTP.
  */
 #include "config.h" /* _GNU_SOURCE, for nftw */
 
@@ -38,9 +38,9 @@ static struct cluster_member *member_of(struct cluster *cluster, uint64_t id)
  */
 
 /*
- * A socket that keeps a port which nobody else has; -1: none.  It never listens, and so it is in nobody's way who sets
- * SO_REUSEADDR, too, and asks for the port by its number: the member.  Who asks for any port is not given this one,
- * however long the member is down.
+ * Reserve a port: a socket bound to it; -1: failed.  The socket never listens, so a member that sets SO_REUSEADDR can
+ * still listen on that port number.  The system gives the port to nobody who asks for any port, even while the member
+ * is down.
  */
 static int take_port(unsigned *ret_port)
 {
@@ -52,7 +52,7 @@ static int take_port(unsigned *ret_port)
     if (fd < 0)
         return -1;
     if (bind(fd, (struct sockaddr *)&address, len) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0) { /* only now: it is not to share one */
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0) { /* after bind: not to share a port */
         (void)close(fd);
         return -1;
     }
@@ -121,7 +121,7 @@ static int remove_entry(const char *path, const struct stat *stat, int kind, str
 
 void cluster_wipe(struct cluster *cluster, uint64_t id)
 {
-    (void)nftw(member_of(cluster, id)->data_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* it may not be there */
+    (void)nftw(member_of(cluster, id)->data_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* may be missing */
 }
 
 void cluster_release(struct cluster *cluster)
@@ -131,7 +131,7 @@ void cluster_release(struct cluster *cluster)
         leave_ports(member_of(cluster, id));
     }
     cluster->n = 0;
-    (void)nftw(cluster->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* what is left lies under TMPDIR */
+    (void)nftw(cluster->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS); /* files left over are below TMPDIR */
 }
 
 /* ---- Processes ----------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ void cluster_kill(struct cluster *cluster, uint64_t id)
 
     if (member->pid == 0)
         return;
-    (void)kill(member->pid, SIGKILL); /* it is our child, and not waited for yet */
+    (void)kill(member->pid, SIGKILL); /* our child, not waited for yet */
     (void)waitpid(member->pid, NULL, 0);
     member->pid = 0;
 }
@@ -199,7 +199,7 @@ static void sleep_ms(long ms)
 {
     const struct timespec span = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-    (void)nanosleep(&span, NULL); /* a signal makes it shorter */
+    (void)nanosleep(&span, NULL); /* a signal may shorten it */
 }
 
 int cluster_stop(struct cluster *cluster, uint64_t id)
@@ -276,7 +276,7 @@ void cluster_print_logs(const struct cluster *cluster)
         FILE *log = fopen(cluster->members[i].log_path, "r");
         size_t len;
 
-        fprintf(stderr, "---- member %zu said:\n", i + 1);
+        fprintf(stderr, "---- log of member %zu:\n", i + 1);
         while (log && (len = fread(text, 1, sizeof(text), log)) > 0)
             fwrite(text, 1, len, stderr);
         if (log)

@@ -1,7 +1,7 @@
 /*
- * cluster.h - ferry-kv processes on this machine: their ports, directories, beginnings and ends.
+ * cluster.h - ferry-kv processes on this machine: their ports, directories, start and end.
  *
- * They do not outlive the process that started them.
+ * They end with the process that started them.
  */
 #ifndef DEMO_CLUSTER_H
 #define DEMO_CLUSTER_H
@@ -21,8 +21,8 @@ struct cluster_member {
     char client_url[48];
     char data_dir[300];
     char log_path[300];
-    pid_t pid;                     /* 0: it does not run */
-    int port_fds[CLUSTER_N_PORTS]; /* keep its ports for it, while it does not run, too */
+    pid_t pid;                     /* 0: not running */
+    int port_fds[CLUSTER_N_PORTS]; /* reserve its ports, also while it does not run */
 };
 
 /* Members are numbered from 1. */
@@ -31,36 +31,38 @@ struct cluster {
     char dir[256];
     const char *peer_scheme; /* "http" or "https" */
     size_t n_founders;
-    size_t n; /* with those that join */
+    size_t n; /* includes members that join later */
     struct cluster_member members[CLUSTER_MAX];
-    const char *const *extra; /* arguments for each, NULL-ended; NULL: none */
+    const char *const *extra; /* NULL-terminated arguments for each; NULL: none */
 };
 
-/* Numbers, ports and a directory under TMPDIR; nothing runs yet.  False, with a line on standard error: it cannot be.
+/*
+ * Choose numbers, ports and a directory under TMPDIR; starts nothing.  False after printing the error on standard
+ * error.
  */
 bool cluster_init(struct cluster *cluster, const char *program, const char *peer_scheme, size_t n_founders);
-void cluster_release(struct cluster *cluster); /* kills what runs and removes the directory */
+void cluster_release(struct cluster *cluster); /* kills running members and removes the directory */
 
-/* One more, that does not run yet and is no member; its number, or 0. */
+/* Add a member that does not run and is not in the configuration yet.  Its number, or 0. */
 uint64_t cluster_add(struct cluster *cluster);
 
 bool cluster_start(struct cluster *cluster, uint64_t id);
 void cluster_kill(struct cluster *cluster, uint64_t id); /* SIGKILL */
-int cluster_stop(struct cluster *cluster, uint64_t id);  /* SIGTERM; its exit status; -1: it had to be killed */
-void cluster_wipe(struct cluster *cluster, uint64_t id); /* its directory: it forgets everything */
+int cluster_stop(struct cluster *cluster, uint64_t id);  /* SIGTERM; returns its exit status; -1: it had to be killed */
+void cluster_wipe(struct cluster *cluster, uint64_t id); /* removes its directory, so that it has no data */
 
-/* A member that has ended by itself, or 0. */
+/* A member that ended without being stopped, or 0. */
 uint64_t cluster_find_dead(struct cluster *cluster);
 
 bool cluster_status(const struct cluster *cluster, uint64_t id, struct member_status *ret_status);
 
-/* The member that leads in the highest term, as it says itself; 0: none. */
+/* The member that reports to be leader in the highest term; 0: none. */
 uint64_t cluster_leader(const struct cluster *cluster);
 
-/* POST path to the member, following to the leader; the answer's status, 0 for none. */
+/* POST to the member, following the redirect to the leader.  The answer's status, or 0. */
 long cluster_post(const struct cluster *cluster, uint64_t id, const char *path, unsigned timeout_ms);
 
-/* What the members said, on standard error. */
+/* Print the members' logs on standard error. */
 void cluster_print_logs(const struct cluster *cluster);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * ferry-demo - three ferry-kv processes lose their leader, and are cut apart, while a client writes.
+ * ferry-demo - kills and isolates the leader of three ferry-kv processes while a client writes.
  *
- * The story runs in chapters.  Each says what it waits for, waits for it - for what the members report, not for time to
- * pass - and fails with a line when it does not come.  The client writes all the while.  In the end every key that was
- * acknowledged is looked for, through the leader and on each member.
+ * The demo has chapters.  Each tells what it does, waits until the members report the expected state, and fails with a
+ * message if that takes too long.  The client writes all the time.  At the end every acknowledged key is read back,
+ * through the leader and on each member.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -25,25 +25,25 @@
 #define RATE_PER_S 400
 #define IN_FLIGHT 16
 #define VALUE_LEN 64
-#define SOME 1000         /* writes that show that they flow */
-#define PATIENCE_MS 15000 /* for anything that has to happen */
+#define SOME 1000         /* this many writes show that writing works */
+#define PATIENCE_MS 15000 /* limit for each expected event */
 
 #define EXIT_INTERRUPTED 130
 #define EXIT_WRONG_USE 2
 
 #define USAGE                                                                                                          \
     "usage: ferry-demo [--lose-a-key]\n"                                                                               \
-    "Three members of a key-value store lose their leader, and are cut apart, while a client writes.\n"                \
-    "--lose-a-key deletes one key before the last check, which then has to fail.\n"
+    "Kills and isolates the leader of a three-member key-value store while a client writes.\n"                         \
+    "--lose-a-key deletes one key before the last check, which must then fail.\n"
 
 struct story {
     struct cluster cluster;
     struct load *load;
     const char *urls[N_MEMBERS];
     uint64_t started_ns;
-    uint64_t leader;   /* as last seen */
-    uint64_t outsider; /* whom the chapter is about */
-    uint64_t wanted;   /* acknowledged writes that are waited for */
+    uint64_t leader;   /* as last reported */
+    uint64_t outsider; /* the member that the chapter kills or isolates */
+    uint64_t wanted;   /* wait for this many acknowledged writes */
 };
 
 typedef bool condition_fn(struct story *story);
@@ -111,7 +111,7 @@ static void print_table(const struct story *story)
 /* ---- Waiting ------------------------------------------------------------------------------------------------------
  */
 
-/* Let the client write until the condition holds. */
+/* Let the client write until the condition is met. */
 static void wait_for(struct story *story, condition_fn *holds, const char *what)
 {
     uint64_t deadline = stopwatch_now_ns() + PATIENCE_MS * UINT64_C(1000000);
@@ -124,11 +124,11 @@ static void wait_for(struct story *story, condition_fn *holds, const char *what)
             give_up(story, EXIT_INTERRUPTED);
         }
         if (dead) {
-            tell(story, "Member %" PRIu64 " has ended by itself.", dead);
+            tell(story, "Member %" PRIu64 " ended unexpectedly.", dead);
             give_up(story, EXIT_FAILURE);
         }
         if (stopwatch_now_ns() > deadline) {
-            tell(story, "This did not come in %d s: %s.", PATIENCE_MS / 1000, what);
+            tell(story, "Not reached within %d s: %s.", PATIENCE_MS / 1000, what);
             print_table(story);
             give_up(story, EXIT_FAILURE);
         }
@@ -152,7 +152,7 @@ static bool has_written(struct story *story)
     return load_n_acknowledged(story->load) >= story->wanted;
 }
 
-/* The outsider follows, and lacks no more than what is under way. */
+/* Does the outsider follow the leader, behind only by requests under way? */
 static bool has_caught_up(struct story *story)
 {
     struct member_status leader, outsider;
@@ -162,7 +162,7 @@ static bool has_caught_up(struct story *story)
            outsider.applied + 4 * IN_FLIGHT >= leader.applied;
 }
 
-/* The outsider knows that it leads nobody. */
+/* Has the outsider noticed that it is not the leader any more? */
 static bool has_stepped_down(struct story *story)
 {
     struct member_status status;
@@ -226,7 +226,7 @@ static void kill_the_leader(struct story *story)
     print_table(story);
     start(story, story->outsider);
     tell(story, "Member %" PRIu64 " is started again, with what it had on disk.", story->outsider);
-    wait_for(story, has_caught_up, "that it catches up");
+    wait_for(story, has_caught_up, "the member catches up");
     tell(story, "It follows, and has caught up.");
     (void)load_take_gap_ms(story->load);
 }
@@ -244,7 +244,7 @@ static void cut_or_mend(struct story *story, const char *what)
     }
 }
 
-/* One write to the outsider alone: it must not be acknowledged. */
+/* Write to the outsider directly: this must not be acknowledged. */
 static void write_to_outsider(struct story *story)
 {
     struct http_answer answer;
@@ -257,7 +257,7 @@ static void write_to_outsider(struct story *story)
         tell(story, "Member %" PRIu64 " acknowledged a write that it could not replicate.", story->outsider);
         give_up(story, EXIT_FAILURE);
     }
-    tell(story, "It has stepped down, and refuses a write (status %ld).", answer.status);
+    tell(story, "It has stepped down and rejects a write (status %ld).", answer.status);
 }
 
 static void part_and_heal(struct story *story)
@@ -273,12 +273,12 @@ static void part_and_heal(struct story *story)
     wait_for_writes(story, SOME);
     tell(story, "%d more writes are acknowledged; the longest pause was %" PRIu64 " ms.", SOME,
          load_take_gap_ms(story->load));
-    wait_for(story, has_stepped_down, "that the one that was cut off steps down");
+    wait_for(story, has_stepped_down, "the isolated leader steps down");
     write_to_outsider(story);
     print_table(story);
     cut_or_mend(story, "mend");
     tell(story, "The links are mended.");
-    wait_for(story, has_caught_up, "that it catches up");
+    wait_for(story, has_caught_up, "the member catches up");
     tell(story, "Member %" PRIu64 " follows again, and has caught up.", story->outsider);
 }
 
@@ -290,10 +290,10 @@ static void lose_a_key(struct story *story)
     (void)snprintf(url, sizeof(url), "%s/kv/key-7", story->cluster.members[story->leader - 1].client_url);
     http_call("DELETE", url, NULL, 0, PATIENCE_MS, &answer);
     free(answer.body);
-    tell(story, "One key is deleted, as was asked for (status %ld).", answer.status);
+    tell(story, "One key is deleted, as requested (status %ld).", answer.status);
 }
 
-/* The keys that are missing at url. */
+/* Count the keys that are missing at url. */
 static uint64_t check(struct story *story, const char *url, bool local, const char *where)
 {
     uint64_t n_missing = load_count_missing(story->load, url, local);
@@ -309,12 +309,12 @@ static int count(struct story *story, bool loses)
 
     load_wind_up(story->load);
     tell(story, "The client stops.");
-    wait_for(story, all_have_applied_the_same, "that all members have the same");
+    wait_for(story, all_have_applied_the_same, "all members have applied the same");
     while (!load_run(story->load, 100))
         wait_for(story, has_leader, "a leader");
     if (loses)
         lose_a_key(story);
-    wait_for(story, all_have_applied_the_same, "that all members have the same");
+    wait_for(story, all_have_applied_the_same, "all members have applied the same");
     print_table(story);
     tell(story, "%" PRIu64 " writes were acknowledged, %" PRIu64 " attempts were not; now all keys are read back.",
          load_n_acknowledged(story->load), load_n_retries(story->load));
@@ -336,7 +336,7 @@ static int count(struct story *story, bool loses)
 /* ---- The program --------------------------------------------------------------------------------------------------
  */
 
-/* ferry-kv stands beside this program. */
+/* ferry-kv is in the same directory as this program. */
 static bool find_program(char *path, size_t size)
 {
     ssize_t len = readlink("/proc/self/exe", path, size - 1);
@@ -367,10 +367,10 @@ int main(int argc, char **argv)
         return EXIT_WRONG_USE;
     }
     if (!find_program(program, sizeof(program))) {
-        fputs("ferry-demo: there is no ferry-kv beside it\n", stderr);
+        fputs("ferry-demo: no ferry-kv in the same directory\n", stderr);
         return EXIT_FAILURE;
     }
-    (void)signal(SIGINT, on_signal); /* fails for numbers that are no signal alone */
+    (void)signal(SIGINT, on_signal); /* fails only for invalid signal numbers */
     (void)signal(SIGTERM, on_signal);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     story.started_ns = stopwatch_now_ns();

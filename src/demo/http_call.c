@@ -1,5 +1,5 @@
 /*
- * http_call - libcurl, one handle a call.
+ * http_call - one request with libcurl, on a handle of its own.
  */
 #include "demo/http_call.h"
 
@@ -29,7 +29,7 @@ void http_call(const char *method, const char *url, const char *body, size_t len
 
     *ret_answer = (struct http_answer){.body = calloc(1, 1)};
     if (!easy || !ret_answer->body)
-        abort(); /* without memory there is no demo */
+        abort(); /* the demo cannot continue without memory */
     curl_easy_setopt(easy, CURLOPT_URL, url);
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(easy, CURLOPT_NOBODY, strcmp(method, "HEAD") == 0 ? 1L : 0L);

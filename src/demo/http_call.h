@@ -7,12 +7,12 @@
 #include <stddef.h>
 
 struct http_answer {
-    long status; /* 0: there was none */
-    char *body;  /* ended by a NUL; free() */
+    long status; /* 0: no answer */
+    char *body;  /* NUL-terminated; free() it */
     size_t len;
 };
 
-/* Follows a redirection.  body: NULL for none. */
+/* Follows one redirect. body: NULL for none. */
 void http_call(const char *method, const char *url, const char *body, size_t len, unsigned timeout_ms,
                struct http_answer *ret_answer);
 

@@ -1,8 +1,9 @@
 /*
- * load - libcurl's multi interface, one handle a slot.
+ * load - a client on libcurl's multi interface, with one handle per request in flight.
  *
- * Normal path: a free slot takes the next key, sends its PUT to the member that last acknowledged one, is redirected if
- * need be, and the answer 200 acknowledges it.  Anything else is tried again, at the next member after a moment.
+ * Normal path: a free slot takes the next key and sends its PUT to the member that acknowledged the last one.  It
+ * follows a redirect if needed, and status 200 acknowledges the key.  Any other result is tried again after a moment at
+ * the next member.
  */
 #include "demo/load.h"
 
@@ -23,18 +24,18 @@ struct slot {
     struct load *load;
     CURL *easy;
     uint64_t key;
-    size_t at; /* the URL that it asks */
+    size_t at; /* the URL of the request */
     enum { SLOT_FREE, SLOT_BUSY, SLOT_RETRY } state;
     uint64_t retry_ns;
-    char *value; /* that is sent, or expected */
-    char *seen;  /* the answer to a GET, as far as value_len + 1 */
+    char *value; /* bytes sent, or expected */
+    char *seen;  /* the answer to a GET, cut after value_len + 1 */
     size_t n_seen;
 };
 
 struct load {
     const char *const *urls;
     size_t n_urls;
-    size_t at; /* of urls: where the next request goes */
+    size_t at; /* index in urls for the next request */
     size_t value_len;
     unsigned n_slots;
     struct slot slots[LOAD_MAX_IN_FLIGHT];
@@ -42,20 +43,20 @@ struct load {
 
     uint64_t goal;
     uint64_t next;
-    unsigned rate_per_s; /* 0: none */
+    unsigned rate_per_s; /* 0: no limit */
     uint64_t rate_from;  /* the next key when the rate was set */
-    uint64_t rate_ns;    /* and the time */
+    uint64_t rate_ns;    /* time when the rate was set */
     uint64_t n_acknowledged;
     uint64_t n_retries;
-    uint64_t last_ns; /* the last acknowledgement, or when the gap was last asked for */
+    uint64_t last_ns; /* time of the last acknowledgement, or of the last load_take_gap_ms */
     uint64_t gap_ns;
 
-    const char *check_url; /* NULL: it writes */
+    const char *check_url; /* NULL: writing */
     bool check_local;
     uint64_t n_missing;
 };
 
-/* A multi interface without memory has no other way to go on. */
+/* Out of memory in the multi interface: give up. */
 static void *must(void *pointer)
 {
     if (!pointer)
@@ -187,7 +188,7 @@ static void send_request(struct slot *slot)
         abort();
 }
 
-/* Where the answer came from is where to go next. */
+/* Send the next request to where this answer came from. */
 static void follow(struct slot *slot)
 {
     struct load *load = slot->load;
@@ -252,7 +253,7 @@ static void on_done(struct slot *slot, CURLcode code)
 /* ---- All of them --------------------------------------------------------------------------------------------------
  */
 
-/* The keys that may have been begun by now are those below it. */
+/* The rate allows to begin the keys below this one by now. */
 static uint64_t paced(const struct load *load, uint64_t now)
 {
     if (load->rate_per_s == 0 || load->check_url)
@@ -260,7 +261,7 @@ static uint64_t paced(const struct load *load, uint64_t now)
     return load->rate_from + (now - load->rate_ns) / 1000 * load->rate_per_s / 1000000;
 }
 
-/* Give the free slots something to do, within below.  True: all is done. */
+/* Start requests in the free slots, for keys below below.  True: all keys are done. */
 static bool fill_slots(struct load *load, uint64_t below)
 {
     uint64_t now = stopwatch_now_ns();

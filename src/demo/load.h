@@ -1,7 +1,7 @@
 /*
- * load.h - a client that writes keys 0, 1, 2, ... with so many requests in flight, and checks them afterwards.
+ * load.h - a client that writes keys 0, 1, 2, ... with several requests in flight, and reads them back.
  *
- * Each key is written until a write of it is acknowledged.  Its value tells which key it is.
+ * Each key is written until it is acknowledged.  Its value contains the key's number.
  */
 #ifndef DEMO_LOAD_H
 #define DEMO_LOAD_H
@@ -15,30 +15,30 @@
 
 struct load;
 
-/* urls: of members, which outlive it.  value_len: bytes of each value, at least 24. */
+/* urls: of the members, must stay valid. value_len: bytes of each value, at least 24. */
 struct load *load_new(const char *const *urls, size_t n_urls, unsigned in_flight, size_t value_len);
 void load_free(struct load *load);
 
 /* Write all keys below n. */
 void load_set_goal(struct load *load, uint64_t n);
 
-/* Begin at most so many a second from now on; 0: as many as will go. */
+/* Begin at most this many keys a second; 0: no limit. */
 void load_set_rate(struct load *load, unsigned per_s);
 
-/* The goal is what has been begun. */
+/* Begin no further keys: the goal is what has been begun. */
 void load_wind_up(struct load *load);
 
-/* Let it work for at most ms, or until the goal is reached.  True: it is. */
+/* Work for at most ms, or until the goal is reached.  True: reached. */
 bool load_run(struct load *load, unsigned ms);
 
 uint64_t load_n_acknowledged(const struct load *load);
-uint64_t load_n_retries(const struct load *load); /* requests that were not acknowledged */
+uint64_t load_n_retries(const struct load *load); /* requests without acknowledgement */
 
-/* The longest time without an acknowledgement since the last call of this, now included, in milliseconds. */
+/* The longest time without an acknowledgement since the last call, up to now, in milliseconds. */
 uint64_t load_take_gap_ms(struct load *load);
 
 /*
- * How many keys url has not, or with another value.  local: as that very member has them.  Only when the last load_run
+ * Count the keys that url lacks or has with another value. local: read that member's own state.  Only after load_run
  * has reached its goal.
  */
 uint64_t load_count_missing(struct load *load, const char *url, bool local);

@@ -1,5 +1,5 @@
 /*
- * member_status - the fields of /status by their names; its order is ferry-kv's own.
+ * member_status - finds the fields of /status by name, in the order in which ferry-kv writes them.
  */
 #include "demo/member_status.h"
 
@@ -11,7 +11,7 @@
 
 #define TIMEOUT_MS 1000
 
-/* Where the value of name begins; NULL: there is none. */
+/* The value of a named field; NULL: not found. */
 static const char *find(const char *text, const char *name)
 {
     char quoted[40];
@@ -43,7 +43,7 @@ static void copy_text(const char *text, const char *name, char *to, size_t size)
     (void)snprintf(to, size, "%.*s", value ? (int)strcspn(value + 1, "\"") : 0, value ? value + 1 : "");
 }
 
-/* text begins with a member of the list. */
+/* text starts with an element of the list. */
 static void read_member(const char *text, struct link_status *ret_link)
 {
     const char *link = find(text, "link");

@@ -1,5 +1,5 @@
 /*
- * member_status.h - what a ferry-kv tells of itself.
+ * member_status.h - the status that a ferry-kv reports.
  */
 #ifndef DEMO_MEMBER_STATUS_H
 #define DEMO_MEMBER_STATUS_H
@@ -27,7 +27,7 @@ struct link_status {
 };
 
 struct member_status {
-    char role[16]; /* "leader" and so on; "" when it did not answer */
+    char role[16]; /* "leader" and so on; "" if it did not answer */
     uint64_t term;
     uint64_t leader; /* 0: none */
     uint64_t commit;
@@ -39,7 +39,7 @@ struct member_status {
     struct link_status members[MEMBER_STATUS_MAX];
 };
 
-/* Read GET /status of client_url.  False, with role "", when there is no answer. */
+/* Read GET /status of client_url.  False, with role "", without an answer. */
 bool member_status_read(const char *client_url, struct member_status *ret_status);
 
 #endif

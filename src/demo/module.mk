@@ -1,4 +1,4 @@
-# demo: ferry-demo, and what it and the tests have in common: ferry-kv processes, and a client that loads them.
+# demo: ferry-demo, and what it shares with the tests: ferry-kv processes, and a client that loads them.
 
 DEMO_HANDS = \
 	src/demo/cluster.c \
