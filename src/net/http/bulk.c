@@ -6,22 +6,21 @@
  * the first piece of a body that is long, whose length was announced, that comes in the clear, and whose handler says
  * where the bytes may lie.
  *
- * Normal path: the connection's own watch tells that there are bytes; once a turn as many are read as have come and
- * find room; the last one ends the body.  While the handler has paused, nothing is watched for but the client's end.
- * If it pauses at the last byte, the body ends when it resumes, as an event of its own: the watch is for room in the
- * socket then, which there is.
+ * Normal path: it owns the socket, and once a turn reads as many bytes as have come and find room; the last one ends
+ * the body.  While the handler has paused, the connection owns the socket and watches for the client's end alone.  If
+ * the handler pauses at the last byte, the body ends when it resumes, as an event of its own: the socket is watched for
+ * room to write then, which there is.
  *
  * libmicrohttpd's idle timeout does not run while it is suspended: the handler has a deadline of its own (net.h).
  *
  * libmicrohttpd waits for the body to the end of the connection.  So the answer is written past it, as one in the
  * middle of a body is, and the connection closed after it, which the answer says.
  */
+#include "net/http/bulk.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include "net/http/server.h"
 
 #define MIN_BULK (UINT64_C(1) << 20) /* to come: below it a connection that can be kept is worth more */
 
@@ -44,41 +43,14 @@ bool fy_bulk_is_due(const struct fy_request *req)
 {
     const struct fy_conn *conn = req->conn;
 
-    return req->is_live && !conn->listener->is_tls && conn->watch.fn && count_to_come(req) >= MIN_BULK && has_room(req);
-}
-
-/* Is it now that bytes are read here? */
-static bool is_reading(const struct fy_request *req)
-{
-    return req->is_bulk && req->is_live && !req->is_paused && !req->is_whole;
-}
-
-static uint32_t events_of(const struct fy_request *req)
-{
-    if (!is_reading(req))
-        return FY_CONN_EVENTS;
-    return req->n_to_come > 0 ? EPOLLIN : EPOLLOUT;
-}
-
-void fy_bulk_watch(struct fy_request *req)
-{
-    struct fy_conn *conn = req->conn;
-
-    if (req->is_bulk)
-        fy_watch_change(conn->listener->loop, &conn->watch, events_of(req));
-}
-
-void fy_bulk_begin(struct fy_request *req)
-{
-    req->is_bulk = true;
-    req->n_to_come = count_to_come(req);
-    fy_bulk_watch(req);
+    return req->state == FY_REQUEST_BODY && !conn->listener->is_tls && fy_socket_is_watched(&conn->socket) &&
+           count_to_come(req) >= MIN_BULK && has_room(req);
 }
 
 static void end_body(struct fy_request *req)
 {
-    req->is_whole = true;
-    fy_bulk_watch(req);
+    fy_request_set_state(req, FY_REQUEST_BULK_WHOLE);
+    fy_conn_take_back(req->conn);
     if (req->events.on_body_end)
         req->events.on_body_end(req->arg);
 }
@@ -90,31 +62,48 @@ static void read_piece(struct fy_request *req)
     ssize_t n;
 
     assert(at && len > 0); /* or the handler would have paused */
-    n = recv(req->conn->fd, at, len < req->n_to_come ? len : (size_t)req->n_to_come, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    n = fy_socket_read(&req->conn->socket, at, len < req->n_to_come ? len : (size_t)req->n_to_come);
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return;
     if (n <= 0) {
-        fy_request_drop(req, n == 0 ? FERRY_ERR_EOF : errno == ETIMEDOUT ? FERRY_ERR_TIMEOUT : FERRY_ERR_RESET);
+        fy_request_drop(req, n == 0 ? FERRY_ERR_EOF : fy_socket_error(errno));
         return;
     }
     req->n_to_come -= (size_t)n;
     fy_conn_body_moved(req->conn, (size_t)n);
     req->events.on_body(req->arg, at, (size_t)n);
-    if (req->n_to_come == 0 && is_reading(req))
+    if (req->n_to_come == 0 && req->state == FY_REQUEST_BULK && !req->is_paused)
         end_body(req);
 }
 
-bool fy_bulk_take_event(struct fy_conn *conn)
+static void bulk_on_event(void *owner, uint32_t events)
 {
-    struct fy_listener *listener = conn->listener;
+    struct fy_request *req = owner;
+    struct fy_listener *listener = req->conn->listener;
 
-    if (!conn->req || !is_reading(conn->req))
-        return false;
+    (void)events; /* the read tells */
     fy_listener_enter(listener);
-    if (conn->req->n_to_come > 0)
-        read_piece(conn->req);
+    if (req->n_to_come > 0)
+        read_piece(req);
     else
-        end_body(conn->req);
+        end_body(req);
     fy_listener_leave(listener);
-    return true;
+}
+
+void fy_bulk_begin(struct fy_request *req)
+{
+    req->n_to_come = count_to_come(req);
+    fy_request_set_state(req, FY_REQUEST_BULK);
+    if (!req->is_paused)
+        fy_bulk_resume(req);
+}
+
+void fy_bulk_pause(struct fy_request *req)
+{
+    fy_conn_take_back(req->conn);
+}
+
+void fy_bulk_resume(struct fy_request *req)
+{
+    fy_socket_own(&req->conn->socket, req->n_to_come > 0 ? EPOLLIN : EPOLLOUT, bulk_on_event, req);
 }

@@ -12,13 +12,16 @@
  *
  * A source may do anything in gather and in sent, and end its own outflow: whatever follows looks first.
  */
+#include "net/http/bypass.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "net/http/server.h"
+#include "net/http/outflow.h"
+#include "net/http/unsent.h"
 
 #define MAX_SHARE ((size_t)256 << 10) /* of one outflow in one turn: heartbeats of others never wait behind more */
 #define MAX_UNSENT (64 << 10) /* bytes that the kernel holds of an outflow, besides those that are on the network */
@@ -29,37 +32,45 @@ static struct fy_loop *loop_of(const struct fy_outflow *out)
     return out->req->conn->listener->loop;
 }
 
+static struct fy_outflows *outflows_of(const struct fy_outflow *out)
+{
+    return out->req->conn->listener->outflows;
+}
+
 void fy_bypass_wake(struct fy_outflow *out)
 {
-    if (!out->bypass.is_blocked && !fy_node_is_linked(&out->bypass.ready_node))
-        fy_list_append(&out->req->conn->listener->server->outflows.ready, &out->bypass.ready_node);
+    if (!out->socket->is_blocked && !fy_node_is_linked(&out->ready_node))
+        fy_list_append(&outflows_of(out)->ready, &out->ready_node);
+}
+
+static void bypass_on_event(void *owner, uint32_t events)
+{
+    struct fy_outflow *out = owner;
+    struct fy_socket *socket = out->socket;
+
+    if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
+        fy_conn_on_client_end(out->req->conn, events);
+    } else if (events & EPOLLOUT && socket->is_blocked) {
+        socket->is_blocked = false;
+        fy_bypass_wake(out);
+    }
 }
 
 void fy_bypass_begin(struct fy_outflow *out)
 {
-    struct fy_conn *conn = out->req->conn;
+    struct fy_socket *socket = out->socket;
     int on = 1, unsent = MAX_UNSENT;
 
-    out->bypass.is_begun = true;
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
-    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS | EPOLLOUT);
+    (void)setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(socket->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
+    fy_socket_own(socket, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, bypass_on_event, out);
     fy_bypass_wake(out);
-}
-
-static size_t sum(const struct iovec *iov, size_t n)
-{
-    size_t len = 0;
-
-    for (size_t i = 0; i < n; i++)
-        len += iov[i].iov_len;
-    return len;
 }
 
 /* The socket took n bytes of what was framed. */
 static void account(struct fy_outflow *out, size_t n)
 {
-    size_t n_body = fy_chunk_writer_sent(&out->bypass.chunk, n);
+    size_t n_body = fy_chunk_writer_sent(&out->chunk, n);
 
     if (n_body > 0)
         out->source.sent(out->arg, n_body);
@@ -69,44 +80,42 @@ static void account(struct fy_outflow *out, size_t n)
 static size_t write_some(struct fy_outflow *out, size_t max_len)
 {
     struct fy_loop *loop = loop_of(out);
+    struct fy_socket *socket = out->socket;
     struct iovec iov[1 + MAX_RUNS + 1];
-    struct msghdr msg = {.msg_iov = iov};
     struct fy_gather g =
-        fy_gather_runs(iov + 1, MAX_RUNS, loop->scratch, FY_LOOP_SCRATCH, fy_chunk_writer_take(&out->bypass.chunk, max_len));
+        fy_gather_runs(iov + 1, MAX_RUNS, loop->scratch, FY_LOOP_SCRATCH, fy_chunk_writer_take(&out->chunk, max_len));
+    size_t n_iov;
     ssize_t n;
 
     if (g.max_len > 0)
         out->source.gather(out->arg, &g);
-    if (!out->is_live)
+    if (out->state != FY_OUTFLOW_PAST)
         return 0;
-    if (g.len == 0 && !fy_chunk_writer_is_in_chunk(&out->bypass.chunk))
+    if (g.len == 0 && !fy_chunk_writer_is_in_chunk(&out->chunk))
         return 0;
-    msg.msg_iovlen = fy_chunk_writer_frame(&out->bypass.chunk, iov, g.n_runs, g.len);
-    do {
-        n = sendmsg(out->req->conn->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
-        fy_request_drop(out->req, errno == ETIMEDOUT ? FERRY_ERR_TIMEOUT : FERRY_ERR_RESET);
+    n_iov = fy_chunk_writer_frame(&out->chunk, iov, g.n_runs, g.len);
+    n = fy_socket_write(socket, iov, n_iov);
+    if (n < 0 && !socket->is_blocked) {
+        fy_request_drop(out->req, fy_socket_error(errno));
         return 0;
     }
-    out->bypass.is_blocked = n < 0 || (size_t)n < sum(iov, msg.msg_iovlen);
     if (n > 0) {
-        fy_outflow_forget_unsent(out);
+        fy_unsent_forget(out);
         account(out, (size_t)n);
     }
-    if (!out->is_live)
+    if (out->state != FY_OUTFLOW_PAST)
         return 0;
-    if (!out->bypass.is_blocked)
+    if (!socket->is_blocked)
         return (size_t)n;
     if (!fy_node_is_linked(&out->unsent_node))
-        fy_outflow_note_unsent(out);
+        fy_unsent_note(out);
     return 0;
 }
 
 /* Write what there is.  true: its share of this turn is used up, and there may be more. */
 static bool write_share(struct fy_outflow *out)
 {
-    size_t *n_in_turn = fy_share_of_turn(&out->bypass.share, loop_of(out));
+    size_t *n_in_turn = fy_share_of_turn(&out->share, loop_of(out));
 
     while (*n_in_turn < MAX_SHARE) {
         size_t n = write_some(out, MAX_SHARE - *n_in_turn);
@@ -116,14 +125,6 @@ static bool write_share(struct fy_outflow *out)
         *n_in_turn += n;
     }
     return true;
-}
-
-void fy_bypass_on_writable(struct fy_outflow *out)
-{
-    if (!out || !out->bypass.is_blocked)
-        return;
-    out->bypass.is_blocked = false;
-    fy_bypass_wake(out);
 }
 
 static bool outflows_have_work(const struct fy_loop_part *part)
@@ -141,12 +142,13 @@ static void outflows_work(struct fy_loop_part *part)
     fy_list_init(&now);
     fy_list_splice(&now, &outflows->ready);
     for (struct fy_node *node; (node = fy_list_take_first(&now));) {
-        struct fy_outflow *out = fy_container(node, struct fy_outflow, bypass.ready_node);
+        struct fy_outflow *out = fy_container(node, struct fy_outflow, ready_node);
         struct fy_listener *listener = out->req->conn->listener;
 
         fy_listener_enter(listener);
-        if (out->is_live && !out->bypass.is_blocked && write_share(out) && !fy_node_is_linked(&out->bypass.ready_node))
-            fy_list_append(&outflows->rested, &out->bypass.ready_node);
+        if (out->state == FY_OUTFLOW_PAST && !out->socket->is_blocked && write_share(out) &&
+            !fy_node_is_linked(&out->ready_node))
+            fy_list_append(&outflows->rested, &out->ready_node);
         fy_listener_leave(listener);
     }
 }
@@ -171,15 +173,8 @@ void fy_outflows_init(struct fy_outflows *outflows, struct fy_loop *loop)
     fy_loop_add_part(loop, &outflows->part, &ops);
 }
 
-bool fy_bypass_is_in_chunk(const struct fy_bypass *bypass)
-{
-    return fy_chunk_writer_is_in_chunk(&bypass->chunk);
-}
-
 void fy_bypass_end(struct fy_outflow *out)
 {
-    if (fy_node_is_linked(&out->bypass.ready_node))
-        fy_list_remove(&out->bypass.ready_node);
-    if (out->bypass.is_begun && out->req->conn->watch.fn)
-        fy_watch_change(loop_of(out), &out->req->conn->watch, FY_CONN_EVENTS);
+    if (fy_node_is_linked(&out->ready_node))
+        fy_list_remove(&out->ready_node);
 }

@@ -2,18 +2,16 @@
  * conn - the connections of a listener, from accept to their end.
  *
  * Normal path: a connection is accepted, looked at when the client has sent a byte, given to libmicrohttpd, and started
- * by it: at once, or in its next run.  From then on its callbacks tell of it.  A first byte, or a TLS handshake, has to be there in time, then a head: one list of connections, oldest first,
- * and one timer for either.
+ * by it: at once, or in its next run.  From then on its callbacks tell of it.  A first byte, or a TLS handshake, has to
+ * be there in time, then a head: one list of connections, oldest first, and one timer for either.
  *
- * A listener that is full closes one connection that can be missed for the next that comes, so that a crowd that says
- * nothing keeps no peer out; see make_room.
- *
- * A client that ends its side in the middle of a body is as good as gone, but libmicrohttpd would wait for it until its
- * timeout: so after each of its runs it is seen whether there is anything left to be read.
+ * A client that ends its side in the middle of a body will not complete it, but libmicrohttpd would wait until its
+ * timeout: so after each of its runs half-closed connections are checked for anything left to be read.
  */
-#include "config.h" /* _GNU_SOURCE, for accept4 */
+#include "net/http/conn.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -23,15 +21,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/http/server.h"
+#include "net/http/request.h"
+#include "net/http/vitals.h"
 #include "net/tls/policy.h"
 #include "net/tls/tls.h"
 
-#define MAX_ACCEPTED_AT_ONCE 16
-#define ACCEPT_PAUSE_MS 100
-#define MIN_SILENCE_MS 100 /* before a connection may be closed for another: a peer has sent its head by then */
-#define ROOM_INTERVAL_MS 2 /* between two such */
-#define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed for another as well */
+#define BIT(state) (1u << (state))
+#define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed to make room */
+#define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* that data came, and that the client ends its side */
+
+static const unsigned successors[] = {
+    [FY_CONN_SILENT] = BIT(FY_CONN_GIVEN),
+    [FY_CONN_GIVEN] = BIT(FY_CONN_STARTED),
+    [FY_CONN_STARTED] = BIT(FY_CONN_OPEN),
+    [FY_CONN_OPEN] = BIT(FY_CONN_FAMILIAR),
+    [FY_CONN_FAMILIAR] = BIT(FY_CONN_FAMILIAR),
+};
+
+static void set_state(struct fy_conn *conn, enum fy_conn_state to)
+{
+    assert(successors[conn->state] & BIT(to));
+    conn->state = to;
+}
+
+static void unlink_node(struct fy_node *node)
+{
+    if (fy_node_is_linked(node))
+        fy_list_remove(node);
+}
 
 static uint64_t head_timeout_ms(const struct fy_listener *listener)
 {
@@ -42,8 +59,7 @@ void fy_conn_await_head(struct fy_conn *conn)
 {
     struct fy_listener *listener = conn->listener;
 
-    if (fy_node_is_linked(&conn->head_node)) /* a request that failed in its head was just completed */
-        fy_list_remove(&conn->head_node);
+    unlink_node(&conn->head_node); /* it is linked if a request that failed in its head was just completed */
     fy_unparsed_was_of_use(conn);
     conn->since_ns = listener->loop->now_ns;
     conn->head_deadline_ns = listener->loop->now_ns + head_timeout_ms(listener) * FY_NS_PER_MS;
@@ -52,11 +68,20 @@ void fy_conn_await_head(struct fy_conn *conn)
         fy_timer_set(&listener->head_timer, conn->head_deadline_ns);
 }
 
-void fy_conn_opened(struct fy_conn *conn)
+static void conn_on_opened(struct fy_conn *conn)
 {
-    if (fy_node_is_linked(&conn->opening_node)) /* else it is being closed for another */
-        fy_list_remove(&conn->opening_node);
+    set_state(conn, FY_CONN_OPEN);
+    unlink_node(&conn->opening_node); /* it is not linked if the connection is being closed to make room */
     fy_conn_await_head(conn);
+}
+
+void fy_conn_head_came(struct fy_conn *conn)
+{
+    set_state(conn, FY_CONN_FAMILIAR);
+    unlink_node(&conn->head_node);
+    fy_unparsed_was_of_use(conn);
+    conn->since_ns = conn->listener->loop->now_ns;
+    conn->n_moved = 0;
 }
 
 void fy_conn_body_moved(struct fy_conn *conn, size_t len)
@@ -74,11 +99,11 @@ void fy_conn_break(struct fy_conn *conn, bool is_hard)
     struct linger reset = {.l_onoff = 1};
 
     if (is_hard)
-        (void)setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    (void)shutdown(conn->fd, SHUT_RDWR); /* libmicrohttpd sees it; a client that has left already is as good */
+        (void)setsockopt(conn->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    (void)shutdown(conn->socket.fd, SHUT_RDWR); /* libmicrohttpd sees it; a client that has left already is as good */
 }
 
-static void on_head_timer(void *arg)
+static void conn_on_head_timer(void *arg)
 {
     struct fy_listener *listener = arg;
 
@@ -128,7 +153,7 @@ static void await_opening(struct fy_conn *conn)
         fy_timer_set(&listener->opening_timer, conn->opened_ns + opening_timeout_ns(listener));
 }
 
-static void on_opening_timer(void *arg)
+static void conn_on_opening_timer(void *arg)
 {
     struct fy_listener *listener = arg;
     uint64_t timeout_ns = opening_timeout_ns(listener);
@@ -147,22 +172,24 @@ static void on_opening_timer(void *arg)
     }
 }
 
-/* The client has closed its side, or all of the connection. */
-static void on_client_end(struct fy_conn *conn, uint32_t events)
+bool fy_conn_is_half_closed(const struct fy_conn *conn)
+{
+    return fy_node_is_linked(&conn->half_node);
+}
+
+void fy_conn_on_client_end(struct fy_conn *conn, uint32_t events)
 {
     struct fy_request *req = conn->req;
     bool is_reset = events & (EPOLLERR | EPOLLHUP);
 
-    if (!conn->is_half_closed)
+    if (!fy_conn_is_half_closed(conn))
         fy_list_append(&conn->listener->half_closed, &conn->half_node);
-    conn->is_half_closed = true;
     conn->listener->is_due = true;
     if (!req)
         return;
-    if (fy_outflow_is_live(req->out))
-        fy_request_drop(req, error_of_socket(conn->fd));
-    else if (req->is_live && req->is_suspended && is_reset) /* else libmicrohttpd reads, and notices */
-        fy_request_drop(req, error_of_socket(conn->fd));
+    /* Unless it is suspended, libmicrohttpd reads, and notices. */
+    if (req->on_out_gone || (fy_request_is_held(req) && req->is_suspended && is_reset))
+        conn->listener->ops->drop_request(req, error_of_socket(conn->socket.fd));
 }
 
 static void format_remote(const struct sockaddr *addr, socklen_t len, char *text, size_t size)
@@ -176,150 +203,21 @@ static void format_remote(const struct sockaddr *addr, socklen_t len, char *text
         snprintf(text, size, addr->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static void rest(struct fy_listener *listener)
-{
-    listener->is_accept_paused = true;
-    fy_watch_change(listener->loop, &listener->accept_watch, 0);
-}
-
-static void resume(struct fy_listener *listener)
-{
-    if (!listener->is_accept_paused || listener->is_closed)
-        return;
-    listener->is_accept_paused = false;
-    fy_watch_change(listener->loop, &listener->accept_watch, EPOLLIN);
-}
-
-static bool is_full(const struct fy_listener *listener)
-{
-    return listener->n_conns >= listener->cfg->max_connections;
-}
-
-static bool is_older_than(const struct fy_listener *listener, uint64_t since_ns, uint64_t ms)
-{
-    return listener->loop->now_ns - since_ns >= ms * FY_NS_PER_MS;
-}
-
-/* Silent for so long that no peer is, or not yet: the oldest of listener->openings. */
-static struct fy_conn *oldest_opening(struct fy_listener *listener)
-{
-    struct fy_node *node = fy_list_first(&listener->openings);
-    struct fy_conn *conn = node ? fy_container(node, struct fy_conn, opening_node) : NULL;
-
-    return conn && is_older_than(listener, conn->opened_ns, MIN_SILENCE_MS) ? conn : NULL;
-}
-
-/* The oldest that never had a whole head, else the oldest between two requests. */
-static struct fy_conn *oldest_without_head(struct fy_listener *listener)
-{
-    struct fy_conn *between = NULL;
-
-    for (struct fy_node *node = fy_list_first(&listener->heads); node; node = fy_list_next(&listener->heads, node)) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
-
-        if (!is_older_than(listener, conn->since_ns, MIN_SILENCE_MS))
-            break; /* and so are all behind it */
-        if (!conn->was_heard)
-            return conn;
-        between = between ? between : conn;
-    }
-    return between;
-}
-
-static bool is_trickling(const struct fy_conn *conn)
-{
-    const struct fy_request *req = conn->req;
-
-    return req && req->is_begun && !req->is_whole && !req->is_paused && !req->out && !req->is_broken &&
-           is_older_than(conn->listener, conn->since_ns, UINT64_C(1000) * conn->listener->cfg->idle_timeout_s);
-}
-
-static struct fy_conn *first_trickling(struct fy_listener *listener)
-{
-    for (struct fy_node *node = fy_list_first(&listener->conns); node; node = fy_list_next(&listener->conns, node)) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, node);
-
-        if (is_trickling(conn))
-            return conn;
-    }
-    return NULL;
-}
-
-/*
- * The connection that can best be missed: one that has said nothing, then one without a whole head, then one between
- * two requests, then one whose body only trickles in.  Never one that carries a stream, nor one that waits for its
- * answer.  NULL: none.
- */
-static struct fy_conn *find_victim(struct fy_listener *listener)
-{
-    struct fy_conn *victim = oldest_opening(listener);
-
-    victim = victim ? victim : oldest_without_head(listener);
-    return victim ? victim : first_trickling(listener);
-}
-
-/*
- * Somebody waits, and the listener is full.  One that can be missed is closed for him, so that whoever fills the
- * listener with connections that say nothing keeps nobody out.  One by one, for a crowd that comes again at once would
- * otherwise have us do nothing else.
- */
-static void make_room(struct fy_listener *listener)
-{
-    struct fy_conn *victim = find_victim(listener);
-
-    rest(listener);
-    fy_timer_set(&listener->accept_timer,
-                 fy_loop_deadline_ns(listener->loop, victim ? ROOM_INTERVAL_MS : MIN_SILENCE_MS));
-    if (!victim)
-        return;
-    if (fy_node_is_linked(&victim->opening_node))
-        fy_list_remove(&victim->opening_node);
-    if (fy_node_is_linked(&victim->head_node))
-        fy_list_remove(&victim->head_node);
-    if (victim->req)
-        victim->req->is_broken = true;
-    fy_conn_break(victim, false);
-}
-
-/* No descriptor or no memory for another connection: try again a little later. */
-static void pause_accept(struct fy_listener *listener, const char *cause)
-{
-    unsigned long long n_held;
-
-    if (fy_log_fold_pass(&listener->accept_fold, listener->loop->now_ns, &n_held))
-        fy_log(listener->cfg->log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu more not logged)",
-               listener->url, cause, n_held);
-    rest(listener);
-    fy_timer_set(&listener->accept_timer, fy_loop_deadline_ns(listener->loop, ACCEPT_PAUSE_MS));
-}
-
-static void on_accept_timer(void *arg)
-{
-    resume(arg);
-}
-
 /* The connection is gone, and so is what libmicrohttpd knew of it. */
 static void forget(struct fy_conn *conn)
 {
     struct fy_listener *listener = conn->listener;
 
-    if (fy_node_is_linked(&conn->given_node))
-        fy_list_remove(&conn->given_node);
-    if (fy_node_is_linked(&conn->opening_node))
-        fy_list_remove(&conn->opening_node);
-    if (fy_node_is_linked(&conn->head_node))
-        fy_list_remove(&conn->head_node);
-    if (conn->is_half_closed)
-        fy_list_remove(&conn->half_node);
-    if (fy_node_is_linked(&conn->unparsed.node))
-        fy_list_remove(&conn->unparsed.node);
+    unlink_node(&conn->given_node);
+    unlink_node(&conn->opening_node);
+    unlink_node(&conn->head_node);
+    unlink_node(&conn->half_node);
+    unlink_node(&conn->unparsed.node);
     fy_list_remove(&conn->node);
     listener->n_conns--;
-    if (!is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
-        resume(listener);
+    listener->ops->on_conn_freed(listener);
     fy_server_tls_release(conn);
-    fy_watch_end(listener->loop, &conn->watch);
-    fy_watch_bury(listener->loop, &conn->watch, conn);
+    fy_socket_release(&conn->socket, conn);
 }
 
 /*
@@ -334,7 +232,7 @@ static struct fy_conn *take_given(struct fy_listener *listener, struct MHD_Conne
     for (struct fy_node *node = fy_list_first(given); node; node = fy_list_next(given, node)) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, given_node);
 
-        if (conn->fd == fd) {
+        if (conn->socket.fd == fd) {
             fy_list_remove(node);
             return conn;
         }
@@ -342,70 +240,59 @@ static struct fy_conn *take_given(struct fy_listener *listener, struct MHD_Conne
     return NULL;
 }
 
-static void on_started(struct fy_listener *listener, struct MHD_Connection *mhd, void **context)
+static void conn_on_started(struct fy_listener *listener, struct MHD_Connection *mhd, void **context)
 {
     struct fy_conn *conn = take_given(listener, mhd);
 
     *context = conn;
     if (!conn)
-        return; /* its first request is refused: see fy_request_on_uri */
+        return; /* its first request is refused: see fy_exchange_on_uri */
+    set_state(conn, FY_CONN_STARTED);
     if (listener->is_tls)
-        fy_server_tls_begin(conn, mhd);
+        conn->socket.session = fy_server_tls_begin(conn, mhd, conn_on_opened);
     else
-        fy_conn_opened(conn);
+        conn_on_opened(conn);
     if (listener->is_running)
-        fy_list_append(&listener->started, &conn->given_node); /* it reads in a later run: see fy_conns_settle */
+        fy_list_append(&listener->started, &conn->given_node); /* it reads in a later run */
     else
         fy_unparsed_came(conn);
 }
 
-static void on_closed(struct fy_listener *listener, struct fy_conn *conn)
+static void conn_on_closed(struct fy_listener *listener, struct fy_conn *conn)
 {
     if (!conn)
         return;
-    if (conn->req) { /* libmicrohttpd does not complete a request if it failed to poll the socket */
-        void *req = conn->req;
-
-        fy_request_on_completed(listener, NULL, &req, MHD_REQUEST_TERMINATED_WITH_ERROR);
-    }
+    if (conn->req) /* libmicrohttpd does not complete a request if it failed to poll the socket */
+        listener->ops->on_request_lost(conn->req);
     forget(conn);
 }
 
 void fy_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
 {
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        on_started(cls, mhd, context);
+        conn_on_started(cls, mhd, context);
     else
-        on_closed(cls, *context);
+        conn_on_closed(cls, *context);
 }
 
 /* libmicrohttpd has closed a connection without ever starting it. */
-static void on_refused(struct fy_conn *conn, const char *cause)
+static void conn_on_refused(struct fy_conn *conn, const char *cause)
 {
-    if (!conn->listener->is_closed)
-        pause_accept(conn->listener, cause);
-    conn->watch.fn = NULL; /* the closed descriptor left the epoll set; its number may be another's by now */
+    conn->listener->ops->on_conn_refused(conn->listener, cause);
+    fy_socket_forget_fd(&conn->socket);
     forget(conn);
-}
-
-void fy_conns_settle(struct fy_listener *listener)
-{
-    for (struct fy_node *node; (node = fy_list_take_first(&listener->started));) {
-        fy_unparsed_came(fy_container(node, struct fy_conn, given_node));
-        listener->is_due = true;
-    }
-    for (struct fy_node *node; (node = fy_list_first(&listener->given));)
-        on_refused(fy_container(node, struct fy_conn, given_node), "libmicrohttpd refused a connection");
 }
 
 /* The same for one that libmicrohttpd never knew. */
 static void close_silent(struct fy_conn *conn)
 {
-    int fd = conn->fd;
+    int fd = conn->socket.fd;
 
     forget(conn);
     close(fd);
 }
+
+static void conn_on_event(void *owner, uint32_t events);
 
 static void give(struct fy_conn *conn)
 {
@@ -413,21 +300,21 @@ static void give(struct fy_conn *conn)
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
 
-    if (getpeername(conn->fd, (struct sockaddr *)&addr, &len) != 0) { /* it is gone already */
+    if (getpeername(conn->socket.fd, (struct sockaddr *)&addr, &len) != 0) { /* it is gone already */
         close_silent(conn);
         return;
     }
-    if (conn->watch.fn)
-        fy_watch_change(listener->loop, &conn->watch, FY_CONN_EVENTS);
-    conn->is_given = true;
+    if (fy_socket_is_watched(&conn->socket)) /* anew: an edge-triggered watch tells again of what came before */
+        fy_socket_own(&conn->socket, EVENTS, conn_on_event, conn);
+    set_state(conn, FY_CONN_GIVEN);
     fy_list_append(&listener->given, &conn->given_node);
     listener->is_due = true;
     /* Before 1.0.0 it starts the connection in this call, since then in its next run. */
-    if (MHD_add_connection(listener->daemon, conn->fd, (struct sockaddr *)&addr, len) != MHD_YES) {
+    if (MHD_add_connection(listener->daemon, conn->socket.fd, (struct sockaddr *)&addr, len) != MHD_YES) {
         const char *cause = strerror(errno);
 
         if (fy_node_is_linked(&conn->given_node)) /* else it was started and closed again, and is forgotten */
-            on_refused(conn, cause);
+            conn_on_refused(conn, cause);
     }
 }
 
@@ -435,10 +322,10 @@ static void give(struct fy_conn *conn)
 static void look_at_first(struct fy_conn *conn)
 {
     uint8_t first;
-    ssize_t len = recv(conn->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t len = recv(conn->socket.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-        if (!conn->watch.fn)
+        if (!fy_socket_is_watched(&conn->socket))
             give(conn); /* there is no memory for a watch that could tell when it comes */
     } else if (len <= 0 || !fy_server_tls_check_first(conn, first)) {
         close_silent(conn);
@@ -447,72 +334,45 @@ static void look_at_first(struct fy_conn *conn)
     }
 }
 
-static void on_conn_event(struct fy_watch *watch, uint32_t events)
+static void conn_on_event(void *owner, uint32_t events)
 {
-    struct fy_conn *conn = fy_container(watch, struct fy_conn, watch);
+    struct fy_conn *conn = owner;
 
-    if (!conn->is_given) {
+    if (conn->state == FY_CONN_SILENT)
         look_at_first(conn);
-    } else if (fy_bulk_take_event(conn)) {
-        return; /* it was for the body that is read there */
-    } else if (fy_raw_answer_take_event(conn)) {
-        return; /* and this for the answer that is written there */
-    } else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP)) {
-        on_client_end(conn, events);
-    } else {
-        if (events & EPOLLOUT && conn->req)
-            fy_bypass_on_writable(conn->req->out);
-        if (events & EPOLLIN)
-            fy_unparsed_came(conn);
-    }
+    else if (events & (EPOLLRDHUP | EPOLLERR | EPOLLHUP))
+        fy_conn_on_client_end(conn, events);
+    else if (events & EPOLLIN)
+        fy_unparsed_came(conn);
 }
 
-static void accept_one(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
+void fy_conn_take_back(struct fy_conn *conn)
+{
+    if (conn->socket.owner != conn)
+        fy_socket_own(&conn->socket, EVENTS, conn_on_event, conn);
+}
+
+bool fy_conn_begin(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct fy_conn *conn = calloc(1, sizeof(*conn));
 
     if (!conn) {
         close(fd);
-        pause_accept(listener, strerror(ENOMEM));
-        return;
+        return false;
     }
     conn->listener = listener;
-    conn->fd = fd;
     format_remote(addr, len, conn->remote, sizeof(conn->remote));
     fy_list_append(&listener->conns, &conn->node);
     listener->n_conns++;
     await_opening(conn);
-    /* Without it (memory is short) a client's end is only seen when something is sent. */
-    (void)fy_watch_start(listener->loop, &conn->watch, fd, FY_CONN_EVENTS, on_conn_event);
+    /* Unwatched (memory is short) a client's end is only seen when something is sent. */
+    fy_socket_init(&conn->socket, listener->loop, fd, EVENTS, conn_on_event, conn);
     fy_vitals_watch(listener->cfg->link_timeout_ms, fd);
     look_at_first(conn);
+    return true;
 }
 
-void fy_conns_on_acceptable(struct fy_watch *watch, uint32_t events)
-{
-    struct fy_listener *listener = fy_container(watch, struct fy_listener, accept_watch);
-
-    (void)events; /* accept4 tells */
-    for (int i = 0; i < MAX_ACCEPTED_AT_ONCE && !listener->is_accept_paused; i++) {
-        struct sockaddr_storage addr;
-        socklen_t len = sizeof(addr);
-        int fd;
-
-        if (is_full(listener)) {
-            if (i == 0) /* else it is not known yet whether there is one more */
-                make_room(listener);
-            return;
-        }
-        fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            accept_one(listener, fd, (struct sockaddr *)&addr, len);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-            pause_accept(listener, strerror(errno));
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        } /* else that one connection failed before it was accepted */
-    }
-}
+/* ---- After a run of libmicrohttpd ---- */
 
 /* Does a handler wait for the rest of a body that will not come? */
 static bool waits_in_vain(const struct fy_conn *conn)
@@ -520,11 +380,11 @@ static bool waits_in_vain(const struct fy_conn *conn)
     const struct fy_request *req = conn->req;
     char byte;
 
-    return req && req->is_live && !req->is_whole && !req->is_suspended &&
-           recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return req && req->state == FY_REQUEST_BODY && !req->is_suspended &&
+           recv(conn->socket.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-void fy_conns_look_at_half_closed(struct fy_listener *listener)
+static void drop_half_closed(struct fy_listener *listener)
 {
     struct fy_list *half_closed = &listener->half_closed;
 
@@ -532,8 +392,42 @@ void fy_conns_look_at_half_closed(struct fy_listener *listener)
         const struct fy_conn *conn = fy_container(node, struct fy_conn, half_node);
 
         if (waits_in_vain(conn))
-            fy_request_drop(conn->req, FERRY_ERR_EOF);
+            listener->ops->drop_request(conn->req, FERRY_ERR_EOF);
     }
+}
+
+/* libmicrohttpd takes no answer before a head is whole, so the answer is written past it; in a handshake, or in the
+ * middle of a body, nothing can be said. */
+static void refuse_excess(struct fy_conn *conn)
+{
+    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
+                                 "Connection: close\r\nContent-Length: 0\r\n\r\n";
+
+    if (conn->req && conn->req->state != FY_REQUEST_NEW) {
+        conn->listener->ops->drop_request(conn->req, FERRY_ERR_EOF);
+        return;
+    }
+    if (!conn->listener->is_tls)
+        (void)send(conn->socket.fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    fy_conn_break(conn, false);
+}
+
+static void settle_given(struct fy_listener *listener)
+{
+    for (struct fy_node *node; (node = fy_list_take_first(&listener->started));) {
+        fy_unparsed_came(fy_container(node, struct fy_conn, given_node));
+        listener->is_due = true;
+    }
+    for (struct fy_node *node; (node = fy_list_first(&listener->given));)
+        conn_on_refused(fy_container(node, struct fy_conn, given_node), "libmicrohttpd refused a connection");
+}
+
+void fy_conns_after_run(struct fy_listener *listener)
+{
+    drop_half_closed(listener);
+    for (struct fy_conn *conn; (conn = fy_unparsed_next_excess(listener));)
+        refuse_excess(conn);
+    settle_given(listener);
 }
 
 /* ---- All of a listener's ---- */
@@ -549,14 +443,12 @@ void fy_conns_init(struct fy_listener *listener)
     fy_list_init(&listener->half_closed);
     fy_list_init(&listener->talking);
     fy_list_init(&listener->heads);
-    fy_timer_init(&listener->accept_timer, timers, on_accept_timer, listener);
-    fy_timer_init(&listener->opening_timer, timers, on_opening_timer, listener);
-    fy_timer_init(&listener->head_timer, timers, on_head_timer, listener);
+    fy_timer_init(&listener->opening_timer, timers, conn_on_opening_timer, listener);
+    fy_timer_init(&listener->head_timer, timers, conn_on_head_timer, listener);
 }
 
 void fy_conns_release(struct fy_listener *listener)
 {
-    fy_timer_unset(&listener->accept_timer);
     fy_timer_unset(&listener->opening_timer);
     fy_timer_unset(&listener->head_timer);
 }
@@ -568,9 +460,9 @@ void fy_conns_drop(struct fy_listener *listener)
         struct fy_conn *conn = fy_container(node, struct fy_conn, node);
 
         next = fy_list_next(&listener->conns, node);
-        if (!conn->is_given)
+        if (conn->state == FY_CONN_SILENT)
             close_silent(conn);
         else if (conn->req)
-            fy_request_drop(conn->req, FERRY_ERR_RESET);
+            listener->ops->drop_request(conn->req, FERRY_ERR_RESET);
     }
 }

@@ -9,7 +9,9 @@
 
 #include "ferry/ferry.h"
 #include "net/http/client.h"
+#include "net/http/exchange.h"
 #include "net/http/loop.h"
+#include "net/http/outflow.h"
 #include "net/http/server.h"
 
 struct fy_http {

@@ -16,6 +16,8 @@
  * is in a buffer that it offers means nothing to it, so when the source has no more, an outflow gives the pages back:
  * at its beginning, and later after a burst, but not more often than once a second.
  */
+#include "net/http/outflow.h"
+
 #include <assert.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,64 +26,39 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "net/http/server.h"
+#include "net/http/bypass.h"
+#include "net/http/unsent.h"
+#include "net/http/vitals.h"
 
 #define MIN_TRIMMED 16384 /* bytes written to a buffer that make giving it back worth while */
 /* For clients of HTTP/1.0, and held by every outflow; all others get what is left of a connection's memory. */
 #define BLOCK_SIZE 512
 
-static struct fy_listener *listener_of(const struct fy_outflow *out)
+#define BIT(state) (1u << (state))
+
+static const unsigned successors[FY_N_OUTFLOW_STATES] = {
+    [FY_OUTFLOW_ASKED] = BIT(FY_OUTFLOW_PAST) | BIT(FY_OUTFLOW_ENDED) | BIT(FY_OUTFLOW_LOST),
+    [FY_OUTFLOW_PAST] = BIT(FY_OUTFLOW_ENDED) | BIT(FY_OUTFLOW_LOST),
+    [FY_OUTFLOW_ENDED] = 0,
+    [FY_OUTFLOW_LOST] = 0,
+};
+
+static void set_state(struct fy_outflow *out, enum fy_outflow_state to)
 {
-    return out->req->conn->listener;
+    assert(successors[out->state] & BIT(to));
+    out->state = to;
 }
 
-static uint64_t write_timeout_ns(const struct fy_listener *listener)
+bool fy_outflow_is_live(const struct fy_outflow *out)
 {
-    return listener->cfg->write_timeout_ms * FY_NS_PER_MS;
-}
-
-/* ---- Bytes that are on their way ---- */
-
-void fy_outflow_forget_unsent(struct fy_outflow *out)
-{
-    if (fy_node_is_linked(&out->unsent_node))
-        fy_list_remove(&out->unsent_node);
-}
-
-void fy_outflow_note_unsent(struct fy_outflow *out)
-{
-    struct fy_listener *listener = listener_of(out);
-
-    fy_outflow_forget_unsent(out);
-    out->unsent_since_ns = listener->loop->now_ns;
-    fy_list_append(&listener->unsent, &out->unsent_node);
-    if (!fy_timer_is_set(&listener->unsent_timer))
-        fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + write_timeout_ns(listener));
-}
-
-void fy_outflow_on_unsent_timer(void *arg)
-{
-    struct fy_listener *listener = arg;
-    uint64_t timeout_ns = write_timeout_ns(listener);
-    struct fy_node *node = fy_list_first(&listener->unsent);
-    struct fy_outflow *out;
-
-    if (!node)
-        return;
-    out = fy_container(node, struct fy_outflow, unsent_node);
-    /* Set first: what follows may close the listener, and one that is late takes its successor with it. */
-    fy_timer_set(&listener->unsent_timer, out->unsent_since_ns + timeout_ns);
-    if (out->unsent_since_ns + timeout_ns > listener->loop->now_ns)
-        return;
-    fy_outflow_forget_unsent(out);
-    fy_request_drop(out->req, FERRY_ERR_TIMEOUT);
+    return out->state == FY_OUTFLOW_ASKED || out->state == FY_OUTFLOW_PAST;
 }
 
 /* ---- What libmicrohttpd asks for ---- */
 
 static void trim(struct fy_outflow *out, char *buf, size_t cap)
 {
-    uint64_t now_ns = listener_of(out)->loop->now_ns;
+    uint64_t now_ns = out->req->conn->listener->loop->now_ns;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     size_t head = (size_t)(-(uintptr_t)buf & (page - 1)); /* up to the first whole page */
 
@@ -94,7 +71,8 @@ static void trim(struct fy_outflow *out, char *buf, size_t cap)
 
 static ssize_t end_of(const struct fy_outflow *out)
 {
-    bool is_clean = out->is_ended && !out->req->is_broken && !fy_bypass_is_in_chunk(&out->bypass);
+    bool is_clean = out->state == FY_OUTFLOW_ENDED && out->req->state != FY_REQUEST_BROKEN &&
+                    !fy_chunk_writer_is_in_chunk(&out->chunk);
 
     return is_clean ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
@@ -103,44 +81,50 @@ static bool can_go_past(const struct fy_outflow *out)
 {
     const struct fy_conn *conn = out->req->conn;
 
-    return out->req->is_http_1_1 && !conn->listener->is_tls && conn->watch.fn;
+    return out->req->is_http_1_1 && !conn->listener->is_tls && fy_socket_is_watched(&conn->socket);
 }
 
-static ssize_t on_read(void *arg, uint64_t pos, char *buf, size_t cap)
+static ssize_t outflow_on_read(void *arg, uint64_t pos, char *buf, size_t cap)
 {
     struct fy_request *req = arg;
     struct fy_outflow *out = req->out;
     size_t len;
 
     (void)pos;
-    fy_outflow_forget_unsent(out);
-    if (out->is_live && req->conn->is_half_closed)
+    fy_unsent_forget(out);
+    if (fy_outflow_is_live(out) && fy_conn_is_half_closed(req->conn))
         fy_request_drop(req, FERRY_ERR_EOF);
-    if (!out->is_live)
+    if (!fy_outflow_is_live(out))
         return end_of(out);
     if (can_go_past(out)) {
+        set_state(out, FY_OUTFLOW_PAST);
         fy_bypass_begin(out);
         trim(out, buf, cap);
         fy_request_suspend(req);
         return 0;
     }
     out->was_woken = false;
-    out->is_reading = true;
     len = fy_outflow_source_read(&out->source, out->arg, (uint8_t *)buf, cap);
-    out->is_reading = false;
     if (len > 0) {
         out->n_touched = len > out->n_touched ? len : out->n_touched;
-        if (out->is_live)
-            fy_outflow_note_unsent(out);
+        if (fy_outflow_is_live(out))
+            fy_unsent_note(out);
         return (ssize_t)len; /* they count as sent, also when that was the outflow's end */
     }
-    if (!out->is_live)
+    if (!fy_outflow_is_live(out))
         return end_of(out);
     trim(out, buf, cap);
     fy_request_suspend(req);
     if (out->was_woken)
         fy_request_resume(req);
     return 0;
+}
+
+static void outflow_on_gone(struct fy_outflow *out, int err)
+{
+    set_state(out, FY_OUTFLOW_LOST);
+    if (out->source.on_gone)
+        out->source.on_gone(out->arg, err);
 }
 
 /* ---- The user's side ---- */
@@ -152,8 +136,8 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
     struct fy_outflow *out = calloc(1, sizeof(*out));
     struct MHD_Response *response;
 
-    assert(req->is_live);
-    response = out ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, req, NULL) : NULL;
+    assert(fy_request_is_held(req));
+    response = out ? MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, outflow_on_read, req, NULL) : NULL;
     if (!response || !fy_request_add_headers(response, headers, n_headers)) {
         if (response)
             MHD_destroy_response(response);
@@ -163,15 +147,16 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
     }
     out->object.ops = req->object.ops;
     out->req = req;
+    out->socket = &req->conn->socket;
     out->source = *source;
     out->arg = arg;
-    out->is_live = true;
     out->n_touched = SIZE_MAX; /* by libmicrohttpd */
     req->out = out;
+    req->on_out_gone = outflow_on_gone;
     req->response = response;
     req->status = MHD_HTTP_OK;
-    req->is_live = false;
-    (void)setsockopt(req->conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+    fy_request_set_state(req, req->state == FY_REQUEST_WHOLE ? FY_REQUEST_ANSWERED : FY_REQUEST_SWALLOWING);
+    (void)setsockopt(req->conn->socket.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
     /* Idleness is no fault of an outflow's client. */
     (void)MHD_set_connection_option(req->mhd, MHD_CONNECTION_OPTION_TIMEOUT, 0u);
     fy_request_resume(req);
@@ -180,54 +165,37 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
 
 void fy_server_outflow_wake(struct fy_outflow *out)
 {
-    if (out->bypass.is_begun)
+    out->was_woken = true;
+    if (out->state == FY_OUTFLOW_PAST)
         fy_bypass_wake(out);
-    else if (out->is_reading)
-        out->was_woken = true;
     else
         fy_request_resume(out->req);
 }
 
 void fy_server_outflow_end(struct fy_outflow *out)
 {
-    assert(out->is_live);
-    out->is_live = false;
-    out->is_ended = true;
+    out->req->on_out_gone = NULL;
+    set_state(out, FY_OUTFLOW_ENDED);
     fy_request_resume(out->req);
 }
 
 void fy_server_outflow_abort(struct fy_outflow *out)
 {
-    assert(out->is_live);
-    out->is_live = false;
-    out->req->is_broken = true;
-    fy_conn_break(out->req->conn, true);
-    fy_request_resume(out->req);
+    out->req->on_out_gone = NULL;
+    set_state(out, FY_OUTFLOW_LOST);
+    fy_request_break(out->req, true);
 }
 
 bool fy_server_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vitals)
 {
-    return fy_vitals_read(out->req->conn->fd, ret_vitals);
-}
-
-bool fy_outflow_is_live(const struct fy_outflow *out)
-{
-    return out && out->is_live;
-}
-
-void fy_outflow_gone(struct fy_outflow *out, int err)
-{
-    assert(out->is_live);
-    out->is_live = false;
-    if (out->source.on_gone)
-        out->source.on_gone(out->arg, err);
+    return fy_vitals_read(out->socket->fd, ret_vitals);
 }
 
 void fy_outflow_free(struct fy_outflow *out)
 {
     if (!out)
         return;
-    fy_outflow_forget_unsent(out);
+    fy_unsent_forget(out);
     fy_bypass_end(out);
     free(out);
 }

@@ -6,23 +6,21 @@
  * is in libmicrohttpd's use then, which has nothing on its way out.
  *
  * Normal path: the socket takes it all at once.  What it does not take waits, with libmicrohttpd suspended as in a
- * pause of the body, until the connection's own watch tells of room.  A client that takes nothing for the idle timeout
- * is let go, as libmicrohttpd would.
+ * pause of the body, until there is room; the answer owns the socket meanwhile.  A client that takes nothing for the
+ * idle timeout is let go, as libmicrohttpd would.
  */
+#include "net/http/raw_answer.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-#include "net/http/server.h"
 
 #define FIRST_LINES 128 /* the status line without its reason, and the two headers of our own */
 
-/* ---- Its text -----------------------------------------------------------------------------------------------------
- */
+/* ---- Its text ---- */
 
 static size_t size_of_head(const char *reason, const struct fy_header *headers, size_t n_headers)
 {
@@ -63,73 +61,49 @@ static void forget(struct fy_raw_answer *raw)
     fy_timer_unset(&raw->timer);
 }
 
-/* ---- Its end ------------------------------------------------------------------------------------------------------
- */
+/* ---- Its end ---- */
 
 /* Leave the connection to libmicrohttpd, which closes it: at once, or at the next byte of the body. */
 static void end(struct fy_request *req, bool is_written)
 {
-    bool is_over = req->is_whole || (req->is_bulk && req->n_to_come == 0);
-
-    if (req->raw.text)
-        forget(&req->raw);
-    req->is_paused = false;
-    req->is_broken = true;
-    req->must_linger = is_written && !is_over;
-    if (!req->must_linger)
-        fy_conn_break(req->conn, false);
+    forget(&req->raw);
+    req->must_linger = is_written && !req->raw.is_body_over;
+    if (!req->must_linger) {
+        fy_request_break(req, false);
+        return;
+    }
+    fy_request_set_state(req, FY_REQUEST_BROKEN);
+    fy_conn_take_back(req->conn);
     fy_request_resume(req);
 }
 
-static void on_timer(void *arg)
+static void raw_answer_on_timer(void *arg)
 {
-    struct fy_request *req = arg;
-
-    fy_watch_change(req->conn->listener->loop, &req->conn->watch, FY_CONN_EVENTS);
-    end(req, false);
+    end(arg, false);
 }
 
 void fy_raw_answer_release(struct fy_request *req)
 {
-    struct fy_conn *conn = req->conn;
-
-    if (!req->raw.text)
-        return;
-    forget(&req->raw);
-    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS);
+    if (req->raw.text)
+        forget(&req->raw);
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- Writing ---- */
 
 enum written { ALL, A_PART, LOST };
-
-static ssize_t write_once(const struct fy_request *req, const char *text, size_t len)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(req->mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-    ssize_t n;
-
-    if (!info || !info->tls_session)
-        return send(req->conn->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    n = gnutls_record_send(info->tls_session, text, len); /* a record at a time */
-    if (n < 0)
-        errno = n == GNUTLS_E_AGAIN ? EAGAIN : n == GNUTLS_E_INTERRUPTED ? EINTR : EIO;
-    return n;
-}
 
 static enum written write_on(struct fy_request *req)
 {
     struct fy_raw_answer *raw = &req->raw;
 
     while (raw->at < raw->len) {
-        ssize_t n = write_once(req, raw->text + raw->at, raw->len - raw->at);
+        struct iovec rest = {.iov_base = raw->text + raw->at, .iov_len = raw->len - raw->at};
+        ssize_t n = fy_socket_write(&req->conn->socket, &rest, 1);
 
         if (n >= 0)
             raw->at += (size_t)n;
-        else if (errno == EAGAIN || errno == EWOULDBLOCK)
-            return A_PART;
-        else if (errno != EINTR)
-            return LOST;
+        else
+            return errno == EAGAIN || errno == EWOULDBLOCK ? A_PART : LOST;
     }
     return ALL;
 }
@@ -138,42 +112,38 @@ static void set_deadline(struct fy_request *req)
 {
     const struct fy_listener *listener = req->conn->listener;
 
-    fy_timer_set(&req->raw.timer, fy_loop_deadline_ns(listener->loop, UINT64_C(1000) * listener->cfg->idle_timeout_s));
+    fy_timer_set(&req->raw.timer,
+                 fy_loop_deadline_ns(listener->loop, UINT64_C(1000) * listener->cfg->idle_timeout_s));
 }
 
-bool fy_raw_answer_take_event(struct fy_conn *conn)
+static void raw_answer_on_event(void *owner, uint32_t events)
 {
-    struct fy_request *req = conn->req;
-    enum written written;
-    size_t at;
+    struct fy_request *req = owner;
+    size_t at = req->raw.at;
+    enum written written = write_on(req);
 
-    if (!req || !req->raw.text)
-        return false;
-    at = req->raw.at;
-    written = write_on(req);
-    if (written == A_PART) {
-        if (req->raw.at > at)
-            set_deadline(req);
-        return true;
-    }
-    fy_watch_change(conn->listener->loop, &conn->watch, FY_CONN_EVENTS);
-    end(req, written == ALL);
-    return true;
+    (void)events; /* the write tells */
+    if (written != A_PART)
+        end(req, written == ALL);
+    else if (req->raw.at > at)
+        set_deadline(req);
 }
 
 /* Wait for room.  False: nothing would tell of it. */
 static bool await_room(struct fy_request *req)
 {
-    struct fy_conn *conn = req->conn;
-    struct fy_loop *loop = conn->listener->loop;
-
-    if (!conn->watch.fn)
+    if (!fy_socket_is_watched(&req->conn->socket))
         return false;
-    req->is_paused = true;
-    fy_timer_init(&req->raw.timer, &loop->timers, on_timer, req);
+    fy_timer_init(&req->raw.timer, &req->conn->listener->loop->timers, raw_answer_on_timer, req);
     set_deadline(req);
-    fy_watch_change(loop, &conn->watch, EPOLLOUT);
+    fy_socket_own(&req->conn->socket, EPOLLOUT, raw_answer_on_event, req);
     return true;
+}
+
+/* Does nothing of the request's body follow on the connection? */
+static bool is_body_over(const struct fy_request *req)
+{
+    return req->state == FY_REQUEST_BULK_WHOLE || (req->state == FY_REQUEST_BULK && req->n_to_come == 0);
 }
 
 void fy_raw_answer_begin(struct fy_request *req, int status, const struct fy_header *headers, size_t n_headers,
@@ -181,6 +151,9 @@ void fy_raw_answer_begin(struct fy_request *req, int status, const struct fy_hea
 {
     enum written written = LOST;
 
+    req->raw.is_body_over = is_body_over(req);
+    fy_request_set_state(req, FY_REQUEST_RAW);
+    fy_conn_take_back(req->conn);
     if (format(&req->raw, status, headers, n_headers, body, body_len))
         written = write_on(req);
     if (written == A_PART && await_room(req))

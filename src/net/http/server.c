@@ -1,7 +1,7 @@
 /*
  * server - listeners, and the libmicrohttpd that each of them runs.
  *
- * The listening socket is ours (conn.c accepts); the connections are given to the listener's libmicrohttpd, which polls
+ * The listening socket is ours (accept.c); the connections are given to the listener's libmicrohttpd, which polls
  * them in an epoll set of its own; that set is one descriptor of the loop's.  libmicrohttpd runs when its set is ready,
  * when it has pending work, or when one of its timeouts is due.
  *
@@ -27,13 +27,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/http/accept.h"
+#include "net/http/conn.h"
+#include "net/http/exchange.h"
+#include "net/http/unsent.h"
 #include "wire/url.h"
 
 #define CONN_MEMORY ((size_t)64 << 10)
 
 /* ---- Running libmicrohttpd ---- */
 
-static void on_daemon_ready(struct fy_watch *watch, uint32_t events)
+static void server_on_daemon_ready(struct fy_watch *watch, uint32_t events)
 {
     (void)events;
     fy_container(watch, struct fy_listener, daemon_watch)->is_due = true;
@@ -46,38 +50,29 @@ static uint64_t daemon_timeout_ms(const struct fy_listener *listener)
     return MHD_get_timeout(listener->daemon, &ms) == MHD_YES ? ms : FY_NEVER;
 }
 
+static void release_parts(struct fy_listener *listener)
+{
+    fy_accept_release(listener);
+    fy_conns_release(listener);
+    fy_unsent_release(listener);
+    free(listener->url);
+}
+
 static bool is_due(const struct fy_listener *listener)
 {
     return listener->is_due || daemon_timeout_ms(listener) == 0;
 }
 
-static void stop(struct fy_listener *listener)
+static void server_stop_listener(struct fy_listener *listener)
 {
-    struct fy_loop *loop = listener->loop;
-
     if (!fy_list_is_empty(&listener->given))
         (void)MHD_run(listener->daemon); /* before 1.0.9 its stop may crash on connections that it has not started */
     MHD_stop_daemon(listener->daemon);
-    fy_conns_settle(listener);
+    fy_conns_after_run(listener);
     assert(fy_list_is_empty(&listener->conns) && fy_list_is_empty(&listener->unsent));
     fy_list_remove(&listener->node);
-    fy_conns_release(listener);
-    fy_timer_unset(&listener->unsent_timer);
-    free(listener->url);
-    fy_watch_bury(loop, &listener->accept_watch, listener);
-}
-
-void fy_listener_enter(struct fy_listener *listener)
-{
-    assert(!listener->is_running);
-    listener->is_running = true;
-}
-
-void fy_listener_leave(struct fy_listener *listener)
-{
-    listener->is_running = false;
-    if (listener->is_closed)
-        stop(listener);
+    release_parts(listener);
+    fy_watch_bury(listener->loop, &listener->accept_watch, listener);
 }
 
 static void run(struct fy_listener *listener)
@@ -85,9 +80,7 @@ static void run(struct fy_listener *listener)
     listener->is_due = false;
     fy_listener_enter(listener);
     (void)MHD_run(listener->daemon); /* it fails only on wrong flags */
-    fy_conns_look_at_half_closed(listener);
-    fy_unparsed_judge(listener);
-    fy_conns_settle(listener);
+    fy_conns_after_run(listener);
     fy_listener_leave(listener);
 }
 
@@ -139,10 +132,10 @@ static uint64_t server_timeout_ms(const struct fy_loop_part *part)
 
 /* ---- Listening ---- */
 
-static void on_log(void *cls, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+static void server_on_log(void *cls, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* What libmicrohttpd says is about single connections, and any client can make it talk. */
-static void on_log(void *cls, const char *format, va_list args)
+static void server_on_log(void *cls, const char *format, va_list args)
 {
     struct fy_listener *listener = cls;
     const struct fy_log *log = listener->cfg->log;
@@ -224,27 +217,25 @@ static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struc
     /* The end of the list in the plain case; a session's own credentials take the place of this callback's. */
     enum MHD_OPTION tls_option = listener->is_tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END;
 
-    return MHD_start_daemon(flags, 0, NULL, NULL, fy_request_on_access, listener,           /* */
-                            MHD_OPTION_EXTERNAL_LOGGER, on_log, listener,                   /* comes first */
+    return MHD_start_daemon(flags, 0, NULL, NULL, fy_exchange_on_access, listener,          /* */
+                            MHD_OPTION_EXTERNAL_LOGGER, server_on_log, listener,            /* comes first */
                             MHD_OPTION_CONNECTION_LIMIT, UINT32_MAX,                        /* is ours */
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,                /* */
                             MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_timeout_s,             /* */
                             MHD_OPTION_NOTIFY_CONNECTION, fy_conn_on_notify, listener,      /* */
-                            MHD_OPTION_NOTIFY_COMPLETED, fy_request_on_completed, listener, /* */
-                            MHD_OPTION_URI_LOG_CALLBACK, fy_request_on_uri, listener,       /* */
+                            MHD_OPTION_NOTIFY_COMPLETED, fy_exchange_on_completed, listener,/* */
+                            MHD_OPTION_URI_LOG_CALLBACK, fy_exchange_on_uri, listener,      /* */
                             tls_option, fy_server_tls_no_certificate,                       /* */
                             MHD_OPTION_TLS_NO_ALPN, 1, MHD_OPTION_END);
 }
 
-/* The parts of a listener that stop() does not take down, in the order of their making. */
+/* One that no connection can have reached. */
 static void free_half_built(struct fy_listener *listener)
 {
     fy_watch_end(listener->loop, &listener->accept_watch);
     if (listener->daemon)
         MHD_stop_daemon(listener->daemon);
-    fy_conns_release(listener);
-    fy_timer_unset(&listener->unsent_timer);
-    free(listener->url);
+    release_parts(listener);
     free(listener);
 }
 
@@ -259,13 +250,21 @@ static int build(struct fy_listener *listener, const struct fy_url *url, int fd)
     listener->daemon = start_daemon(listener, listener->cfg);
     if (!listener->daemon)
         return FERRY_ERR_LISTEN;
-    if (fy_watch_start(loop, &listener->accept_watch, fd, EPOLLIN, fy_conns_on_acceptable) != FERRY_OK ||
+    if (fy_accept_start(listener, fd) != FERRY_OK ||
         fy_watch_start(loop, &listener->daemon_watch,
                        MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, EPOLLIN,
-                       on_daemon_ready) != FERRY_OK)
+                       server_on_daemon_ready) != FERRY_OK)
         return FERRY_ERR_LISTEN;
     return FERRY_OK;
 }
+
+static const struct fy_listener_ops listener_ops = {
+    .stop = server_stop_listener,
+    .on_conn_freed = fy_accept_on_conn_freed,
+    .on_conn_refused = fy_accept_pause,
+    .drop_request = fy_request_drop,
+    .on_request_lost = fy_exchange_on_lost,
+};
 
 static struct fy_listener *new_listener(struct fy_server *server, fy_request_fn *fn, void *arg)
 {
@@ -274,14 +273,16 @@ static struct fy_listener *new_listener(struct fy_server *server, fy_request_fn 
     if (!listener)
         return NULL;
     listener->object.ops = server->ops;
-    listener->server = server;
+    listener->ops = &listener_ops;
     listener->loop = server->loop;
     listener->cfg = server->cfg;
+    listener->lingering = &server->lingering;
+    listener->outflows = &server->outflows;
     listener->fn = fn;
     listener->arg = arg;
+    fy_accept_init(listener);
     fy_conns_init(listener);
-    fy_list_init(&listener->unsent);
-    fy_timer_init(&listener->unsent_timer, &server->loop->timers, fy_outflow_on_unsent_timer, listener);
+    fy_unsent_init(listener);
     return listener;
 }
 
@@ -341,7 +342,7 @@ void fy_server_listener_close(struct fy_listener *listener)
     fy_watch_end(loop, &listener->daemon_watch);
     fy_conns_drop(listener);
     if (!listener->is_running)
-        stop(listener);
+        server_stop_listener(listener);
 }
 
 /* ---- Life ---- */

@@ -24,7 +24,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "net/http/server.h"
+#include "net/http/conn.h"
+#include "net/http/linger.h"
+#include "net/http/request.h"
 #include "net/tls/certificate.h"
 #include "net/tls/judge.h"
 #include "net/tls/policy.h"
@@ -77,12 +79,12 @@ static void refuse(struct fy_conn *conn, enum ferry_tls_refusal reason, const ch
 
     note_refused(conn, reason, detail);
     (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, alert_of(reason, session)); /* a courtesy */
-    fy_linger(&conn->listener->server->lingering, conn->fd, FY_MAX_SWALLOWED);
+    fy_linger(conn->listener->lingering, conn->socket.fd, FY_MAX_SWALLOWED);
 }
 
 /* ---- What the client offers ---- */
 
-static int on_extension(void *arg, unsigned id, const unsigned char *data, unsigned len)
+static int tls_on_extension(void *arg, unsigned id, const unsigned char *data, unsigned len)
 {
     unsigned *best = arg;
 
@@ -98,13 +100,13 @@ static int on_extension(void *arg, unsigned id, const unsigned char *data, unsig
     return 0;
 }
 
-static int on_client_hello(struct fy_conn *conn, const gnutls_datum_t *msg)
+static int tls_on_client_hello(struct fy_conn *conn, const gnutls_datum_t *msg)
 {
     bool is_1_3_needed = conn->tls.policy->cfg.min_version == FERRY_TLS_1_3;
     unsigned best = msg->size >= 2 ? (unsigned)msg->data[0] << 8 | msg->data[1] : 0;
     char detail[64];
 
-    (void)gnutls_ext_raw_parse(&best, on_extension, msg, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO); /* or there are none */
+    (void)gnutls_ext_raw_parse(&best, tls_on_extension, msg, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO); /* or there are none */
     if (best >= (is_1_3_needed ? VERSION_TLS_1_3 : VERSION_TLS_1_2))
         return 0;
     (void)snprintf(detail, sizeof(detail), "at least TLS 1.%c is needed, at most %u.%u is offered",
@@ -115,7 +117,7 @@ static int on_client_hello(struct fy_conn *conn, const gnutls_datum_t *msg)
 }
 
 /* The client's last message: the handshake has succeeded, unless something is missing. */
-static int on_finished(struct fy_conn *conn)
+static int tls_on_finished(struct fy_conn *conn)
 {
     unsigned n_certs = 0;
 
@@ -126,11 +128,11 @@ static int on_finished(struct fy_conn *conn)
     }
     conn->tls.is_done = true;
     fy_tls_count_done(conn->listener->cfg->tls, FY_TLS_ACCEPTING);
-    fy_conn_opened(conn);
+    conn->tls.on_done(conn);
     return 0;
 }
 
-static int on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned is_incoming,
+static int tls_on_message(gnutls_session_t session, unsigned type, unsigned when, unsigned is_incoming,
                       const gnutls_datum_t *msg)
 {
     struct fy_conn *conn = gnutls_session_get_ptr(session);
@@ -138,9 +140,9 @@ static int on_message(gnutls_session_t session, unsigned type, unsigned when, un
     if (!is_incoming || conn->tls.is_done || conn->tls.is_refused)
         return 0;
     if (type == GNUTLS_HANDSHAKE_CLIENT_HELLO && when == GNUTLS_HOOK_PRE)
-        return on_client_hello(conn, msg);
+        return tls_on_client_hello(conn, msg);
     if (type == GNUTLS_HANDSHAKE_FINISHED && when == GNUTLS_HOOK_POST)
-        return on_finished(conn);
+        return tls_on_finished(conn);
     return 0;
 }
 
@@ -191,7 +193,7 @@ static void judge(struct fy_conn *conn, STACK_OF(X509) * certs, struct fy_tls_ve
     tls->certificate = fy_certificate_new(leaf); /* NULL, for want of memory, is a client that has none */
 }
 
-static int on_certificate(gnutls_session_t session)
+static int tls_on_certificate(gnutls_session_t session)
 {
     struct fy_conn *conn = gnutls_session_get_ptr(session);
     unsigned n = 0;
@@ -201,7 +203,7 @@ static int on_certificate(gnutls_session_t session)
         .is_refused = true, .reason = FERRY_TLS_REFUSED_BAD_CERTIFICATE, .detail = "it cannot be read"};
 
     if (!list || n == 0)
-        return 0; /* on_finished decides */
+        return 0; /* tls_on_finished decides */
     certs = parse_certs(list, n);
     if (certs) {
         judge(conn, certs, &verdict);
@@ -229,21 +231,21 @@ static void look_for_alert(struct fy_server_tls *tls, const uint8_t *data, ssize
 }
 
 /* As GnuTLS reads by itself, but it is noted whose turn it is. */
-static ssize_t on_pull(gnutls_transport_ptr_t arg, void *buf, size_t size)
+static ssize_t tls_on_pull(gnutls_transport_ptr_t arg, void *buf, size_t size)
 {
     struct fy_conn *conn = arg;
-    ssize_t len = recv(conn->fd, buf, size, 0);
+    ssize_t len = recv(conn->socket.fd, buf, size, 0);
 
-    conn->listener->shaking = conn->tls.is_done ? NULL : conn;
+    conn->listener->handshaking = conn->tls.is_done ? NULL : conn;
     if (!conn->tls.is_done)
         look_for_alert(&conn->tls, buf, len);
     return len;
 }
 
-static int on_pull_timeout(gnutls_transport_ptr_t arg, unsigned ms)
+static int tls_on_pull_timeout(gnutls_transport_ptr_t arg, unsigned ms)
 {
     const struct fy_conn *conn = arg;
-    struct pollfd poll_fd = {.fd = conn->fd, .events = POLLIN};
+    struct pollfd poll_fd = {.fd = conn->socket.fd, .events = POLLIN};
 
     return poll(&poll_fd, 1, ms == GNUTLS_INDEFINITE_TIMEOUT ? -1 : (int)ms);
 }
@@ -263,7 +265,7 @@ int fy_server_tls_no_certificate(gnutls_session_t session, const gnutls_datum_t 
     return -1;
 }
 
-void fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd)
+gnutls_session_t fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd, fy_server_tls_done_fn *on_done)
 {
     struct fy_server_tls *tls = &conn->tls;
     gnutls_session_t session = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
@@ -271,25 +273,27 @@ void fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd)
     int on = 1;
 
     /* GnuTLS sends a flight record by record; none may wait for the client's delayed acknowledgement of the first. */
-    (void)setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(conn->socket.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
     tls->policy = fy_tls_policy(conn->listener->cfg->tls);
     tls->session = session;
+    tls->on_done = on_done;
     gnutls_session_set_ptr(session, conn);
     /* Want of memory leaves the session with credentials that have no certificate: the handshake fails. */
     (void)gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, tls->policy->accepting);
     (void)gnutls_priority_set(session, tls->policy->priority);
     gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
-    gnutls_session_set_verify_function(session, on_certificate);
-    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, on_message);
+    gnutls_session_set_verify_function(session, tls_on_certificate);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_BOTH, tls_on_message);
     gnutls_transport_set_ptr2(session, conn, send_arg);
-    gnutls_transport_set_pull_function(session, on_pull);
-    gnutls_transport_set_pull_timeout_function(session, on_pull_timeout);
+    gnutls_transport_set_pull_function(session, tls_on_pull);
+    gnutls_transport_set_pull_timeout_function(session, tls_on_pull_timeout);
+    return session;
 }
 
 void fy_server_tls_on_log(struct fy_listener *listener)
 {
-    struct fy_conn *conn = listener->shaking;
+    struct fy_conn *conn = listener->handshaking;
 
     if (conn && !conn->tls.is_done && !conn->tls.alert)
         conn->tls.alert = gnutls_alert_get(conn->tls.session);
@@ -305,8 +309,8 @@ void fy_server_tls_release(struct fy_conn *conn)
     struct fy_server_tls *tls = &conn->tls;
     const char *alert = tls->alert ? gnutls_alert_get_name(tls->alert) : NULL;
 
-    if (conn->listener->shaking == conn)
-        conn->listener->shaking = NULL;
+    if (conn->listener->handshaking == conn)
+        conn->listener->handshaking = NULL;
     if (tls->policy && !tls->is_done && !tls->is_refused && !conn->listener->is_closed)
         note_refused(conn, alert ? FERRY_TLS_REFUSED_REJECTED : FERRY_TLS_REFUSED_HANDSHAKE, alert ? alert : "");
     free(tls->certificate);
@@ -331,9 +335,9 @@ bool fy_server_tls_check_first(struct fy_conn *conn, uint8_t first)
         return true;
     if (!is_tls)
         note_refused(conn, FERRY_TLS_REFUSED_PLAIN, "");
-    (void)send(conn->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT); /* a courtesy */
-    (void)shutdown(conn->fd, SHUT_WR);
-    fy_linger(&conn->listener->server->lingering, conn->fd, FY_MAX_SWALLOWED);
+    (void)send(conn->socket.fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT); /* a courtesy */
+    (void)shutdown(conn->socket.fd, SHUT_WR);
+    fy_linger(conn->listener->lingering, conn->socket.fd, FY_MAX_SWALLOWED);
     return false;
 }
 

@@ -13,12 +13,16 @@
 
 struct MHD_Connection;
 struct fy_conn;
+
+typedef void fy_server_tls_done_fn(struct fy_conn *conn);
+
 struct fy_listener;
 
 /* A part of its connection. */
 struct fy_server_tls {
     struct fy_tls_policy *policy; /* in force when it began; NULL: it has not begun, or the connection is plain */
     gnutls_session_t session;     /* libmicrohttpd's, which may only be used inside GnuTLS's callbacks */
+    fy_server_tls_done_fn *on_done;
     struct ferry_certificate *certificate; /* what the client showed, for a policy that binds members; or NULL */
     gnutls_alert_description_t alert;      /* the last that was seen while the handshake lasted; 0: none */
     bool is_alert_next;                    /* the record that is being read is an alert in the clear */
@@ -31,8 +35,11 @@ int fy_server_tls_no_certificate(gnutls_session_t session, const gnutls_datum_t 
                                  const gnutls_pk_algorithm_t *algorithms, int n_algorithms, gnutls_pcert_st **certs,
                                  unsigned *n_certs, gnutls_privkey_t *key);
 
-/* libmicrohttpd has made the session, and nothing of the handshake has happened yet. */
-void fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd);
+/*
+ * libmicrohttpd has made the session, which is returned, and nothing of the handshake has happened yet.  on_done comes
+ * when it has succeeded.
+ */
+gnutls_session_t fy_server_tls_begin(struct fy_conn *conn, struct MHD_Connection *mhd, fy_server_tls_done_fn *on_done);
 void fy_server_tls_release(struct fy_conn *conn); /* the connection is gone */
 
 /* libmicrohttpd logs something: maybe that a handshake failed. */

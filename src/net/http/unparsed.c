@@ -8,12 +8,13 @@
  * Normal path: the connection's own watch tells of bytes; after libmicrohttpd's next run they are either of use, and
  * the account begins anew, or they are added to it.  What libmicrohttpd has left in the socket is not counted.
  */
-#include <stdint.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
+#include "net/http/unparsed.h"
 
-#include "net/http/server.h"
+#include <stdint.h>
+#include <sys/ioctl.h>
+
+#include "net/http/conn.h"
+#include "net/http/request.h"
 
 #define MAX_BYTES ((size_t)8 << 10)
 #define MAX_ARRIVALS 256     /* a first head may be typed by hand */
@@ -23,7 +24,7 @@ static size_t n_readable(const struct fy_conn *conn)
 {
     int n = 0;
 
-    return ioctl(conn->fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+    return ioctl(conn->socket.fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
 }
 
 void fy_unparsed_came(struct fy_conn *conn)
@@ -51,7 +52,9 @@ void fy_unparsed_was_of_use(struct fy_conn *conn)
 /* Does libmicrohttpd read what comes?  Not while an answer is awaited or sent, nor while the handler has paused. */
 static bool is_read_from(const struct fy_conn *conn)
 {
-    return !conn->req || (!conn->req->is_whole && !conn->req->is_suspended && !conn->req->out);
+    const struct fy_request *req = conn->req;
+
+    return !req || ((req->state == FY_REQUEST_NEW || fy_request_is_reading(req)) && !req->is_suspended);
 }
 
 static void account(struct fy_conn *conn)
@@ -68,26 +71,10 @@ static bool is_too_much(const struct fy_conn *conn)
 {
     const struct fy_unparsed *unparsed = &conn->unparsed;
 
-    return unparsed->n_bytes > MAX_BYTES || unparsed->n_arrivals > (conn->was_heard ? MAX_NEXT_ARRIVALS : MAX_ARRIVALS);
+    return unparsed->n_bytes > MAX_BYTES || unparsed->n_arrivals > (conn->state == FY_CONN_FAMILIAR ? MAX_NEXT_ARRIVALS : MAX_ARRIVALS);
 }
 
-/* Libmicrohttpd takes no answer before a head is whole, so one that is too long is answered past it; in a handshake, or
- * in the middle of a body, nothing can be said. */
-static void refuse(struct fy_conn *conn)
-{
-    static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
-                                 "Connection: close\r\nContent-Length: 0\r\n\r\n";
-
-    if (!conn->req || !conn->req->is_begun) {
-        if (!conn->listener->is_tls)
-            (void)send(conn->fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-        fy_conn_break(conn, false);
-    } else {
-        fy_request_drop(conn->req, FERRY_ERR_EOF);
-    }
-}
-
-void fy_unparsed_judge(struct fy_listener *listener)
+struct fy_conn *fy_unparsed_next_excess(struct fy_listener *listener)
 {
     for (struct fy_node *node; (node = fy_list_take_first(&listener->talking));) {
         struct fy_conn *conn = fy_container(node, struct fy_conn, unparsed.node);
@@ -96,6 +83,7 @@ void fy_unparsed_judge(struct fy_listener *listener)
             continue;
         account(conn);
         if (is_too_much(conn))
-            refuse(conn);
+            return conn;
     }
+    return NULL;
 }

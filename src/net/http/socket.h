@@ -1,0 +1,58 @@
+/*
+ * socket.h - a connection's descriptor: read, written and watched in one place, by one owner at a time.
+ *
+ * A socket is watched for the events that its owner asks for, and they go to that owner alone.  The first owner is the
+ * connection itself; whoever reads or writes past libmicrohttpd owns the socket meanwhile and gives it back.
+ *
+ * Reading and writing speak TLS when the socket has a session.  The loop's only.
+ */
+#ifndef FY_NET_HTTP_SOCKET_H
+#define FY_NET_HTTP_SOCKET_H
+
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "net/http/loop.h"
+
+/* events is of epoll. */
+typedef void fy_socket_event_fn(void *owner, uint32_t events);
+
+struct fy_socket {
+    struct fy_watch watch;
+    struct fy_loop *loop;
+    int fd;
+    bool is_blocked;          /* the last write was not taken whole; the owner clears it when it may write again */
+    gnutls_session_t session; /* NULL: it is plain */
+    fy_socket_event_fn *on_event;
+    void *owner;
+};
+
+/* Watch fd, which stays the caller's, for its first owner.  Without memory for that it works, and has no events. */
+void fy_socket_init(struct fy_socket *socket, struct fy_loop *loop, int fd, uint32_t events,
+                    fy_socket_event_fn *on_event, void *owner);
+void fy_socket_release(struct fy_socket *socket, void *memory); /* free memory, which holds it, when the turn ends */
+
+/* fd was closed by somebody else: nothing is done to it any more. */
+void fy_socket_forget_fd(struct fy_socket *socket);
+
+/* Can events come?  Without, nobody may take it over. */
+bool fy_socket_is_watched(const struct fy_socket *socket);
+
+/* Hand it to another owner, who wants these events. */
+void fy_socket_own(struct fy_socket *socket, uint32_t events, fy_socket_event_fn *on_event, void *owner);
+
+/*
+ * As recv and sendmsg, without waiting and without a signal: -1 with errno, EAGAIN for "not now".  EINTR does not
+ * come.  Over TLS one record is written at a time, and after EAGAIN the same bytes have to be written again.
+ */
+ssize_t fy_socket_read(struct fy_socket *socket, void *data, size_t size);
+ssize_t fy_socket_write(struct fy_socket *socket, const struct iovec *iov, size_t n);
+
+/* What net.h calls an error of errno that one of the two left. */
+int fy_socket_error(int os_errno);
+
+#endif
