@@ -4,6 +4,7 @@ dist_man_MANS = \
 	doc/man/ferry.3 \
 	doc/man/ferry.7 \
 	doc/man/ferry_gate.3 \
+	doc/man/ferry_lock.3 \
 	doc/man/ferry_msgpack.3 \
 	doc/man/ferry_sim.3 \
 	doc/man/ferry_tls.3

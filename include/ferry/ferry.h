@@ -71,7 +71,8 @@ extern "C" {
     X(SYSTEM, -26, "a system call failed")                                                                             \
     X(CANCELED, -27, "canceled")                                                                                       \
     X(TLS, -28, "no TLS connection")                                                                                   \
-    X(TLS_CONFIG, -29, "the TLS settings or files cannot be used")
+    X(TLS_CONFIG, -29, "the TLS settings or files cannot be used")                                                     \
+    X(CHECKSUM, -30, "the checksum does not match")
 
 #define FERRY_ERR_ENUM(name, value, text) FERRY_ERR_##name = (value),
 enum ferry_err { FERRY_OK = 0, FERRY_ERR_MAP(FERRY_ERR_ENUM) };

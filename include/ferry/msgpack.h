@@ -1,9 +1,9 @@
 /*
  * msgpack.h - MessagePack: a writer and a reader for small maps and arrays, as requests between members carry them.
  *
- * Neither allocates, locks or keeps anything: a writer fills the caller's buffer, a reader walks over the caller's bytes
- * and lends what it finds there.  All types of the format are known.  What is written takes the fewest bytes; what is
- * read may have any width that the value fits into, as decoders in Go accept it.
+ * Neither allocates, locks or keeps anything: a writer fills the caller's buffer, a reader walks over the caller's
+ * bytes and lends what it finds there.  All types of the format are known.  What is written takes the fewest bytes;
+ * what is read may have any width that the value fits into, as decoders in Go accept it.
  *
  * Threads: any; one writer or reader belongs to one thread at a time.
  */
@@ -27,9 +27,9 @@ extern "C" {
 /* ---- Writing ------------------------------------------------------------------------------------------------ */
 
 /*
- * Begin with ferry_msgpack_writer_init, write value after value, ask ferry_msgpack_writer_end how it went.  An array or a
- * map is its head and then its elements, or keys and values in turn: that as many follow as the head says is up to the
- * caller.
+ * Begin with ferry_msgpack_writer_init, write value after value, ask ferry_msgpack_writer_end how it went.  An array or
+ * a map is its head and then its elements, or keys and values in turn: that as many follow as the head says is up to
+ * the caller.
  */
 struct ferry_msgpack_writer {
     uint8_t *data;

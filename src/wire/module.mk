@@ -16,9 +16,16 @@ libferry_core_la_SOURCES += \
 	src/wire/encoder.h \
 	src/wire/frame.c \
 	src/wire/frame.h \
+	src/wire/grid_frame.c \
+	src/wire/grid_frame.h \
+	src/wire/grid_names.c \
+	src/wire/grid_names.h \
+	src/wire/grid_payload.c \
+	src/wire/grid_payload.h \
 	src/wire/headers.c \
 	src/wire/headers.h \
 	src/wire/http_header.h \
+	src/wire/lock_args.c \
 	src/wire/message.c \
 	src/wire/message.h \
 	src/wire/msgpack.c \
@@ -34,7 +41,9 @@ libferry_core_la_SOURCES += \
 	src/wire/websocket.c \
 	src/wire/websocket.h \
 	src/wire/websocket_upgrade.c \
-	src/wire/websocket_upgrade.h
+	src/wire/websocket_upgrade.h \
+	src/wire/xxh3.c \
+	src/wire/xxh3.h
 
 # For libferry-mailbox alone.
 libferry_mailbox_core_la_SOURCES += \

@@ -169,12 +169,10 @@ int ferry_msgpack_peek(const struct ferry_msgpack_reader *reader, enum ferry_msg
         uint8_t last; /* form byte of the type */
         uint8_t type;
     } types[] = {
-        {0x7f, FERRY_MSGPACK_INT},    {0x8f, FERRY_MSGPACK_MAP},  {0x9f, FERRY_MSGPACK_ARRAY},
-        {0xbf, FERRY_MSGPACK_STR},    {0xc0, FERRY_MSGPACK_NIL},  {0xc1, UINT8_MAX},
-        {0xc3, FERRY_MSGPACK_BOOL},   {0xc6, FERRY_MSGPACK_BIN},  {0xc9, FERRY_MSGPACK_EXT},
-        {0xcb, FERRY_MSGPACK_FLOAT},  {0xd3, FERRY_MSGPACK_INT},  {0xd8, FERRY_MSGPACK_EXT},
-        {0xdb, FERRY_MSGPACK_STR},    {0xdd, FERRY_MSGPACK_ARRAY}, {0xdf, FERRY_MSGPACK_MAP},
-        {0xff, FERRY_MSGPACK_INT},
+        {0x7f, FERRY_MSGPACK_INT}, {0x8f, FERRY_MSGPACK_MAP},   {0x9f, FERRY_MSGPACK_ARRAY}, {0xbf, FERRY_MSGPACK_STR},
+        {0xc0, FERRY_MSGPACK_NIL}, {0xc1, UINT8_MAX},           {0xc3, FERRY_MSGPACK_BOOL},  {0xc6, FERRY_MSGPACK_BIN},
+        {0xc9, FERRY_MSGPACK_EXT}, {0xcb, FERRY_MSGPACK_FLOAT}, {0xd3, FERRY_MSGPACK_INT},   {0xd8, FERRY_MSGPACK_EXT},
+        {0xdb, FERRY_MSGPACK_STR}, {0xdd, FERRY_MSGPACK_ARRAY}, {0xdf, FERRY_MSGPACK_MAP},   {0xff, FERRY_MSGPACK_INT},
     };
     size_t i = 0;
 

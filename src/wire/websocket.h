@@ -41,10 +41,10 @@ struct fy_ws_reader {
     uint64_t frame_len;           /* of its payload */
     uint64_t n_taken;             /* of them, those that have come */
 
-    bool in_message;       /* a message has begun, and its last frame has not ended */
-    bool is_piece_first;   /* no piece of it was handed out yet */
-    unsigned opcode;       /* of the message: TEXT or BINARY */
-    size_t message_len;    /* bytes of it that its frames have announced so far; never above max_message */
+    bool in_message;     /* a message has begun, and its last frame has not ended */
+    bool is_piece_first; /* no piece of it was handed out yet */
+    unsigned opcode;     /* of the message: TEXT or BINARY */
+    size_t message_len;  /* bytes of it that its frames have announced so far; never above max_message */
     uint8_t control[FY_WS_MAX_CONTROL];
 };
 

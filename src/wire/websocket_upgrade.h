@@ -2,7 +2,8 @@
  * websocket_upgrade.h - the HTTP heads by which a connection becomes one of WebSocket frames (RFC 6455, section 4).
  *
  * Whoever reads a head adds its headers one by one, in any order, and asks for the verdict.  Nothing is allocated.
- * Extensions and subprotocols are never asked for; an offer of them is passed over, an answer that names one is refused.
+ * Extensions and subprotocols are never asked for; an offer of them is passed over, an answer that names one is
+ * refused.
  */
 #ifndef FY_WIRE_WEBSOCKET_UPGRADE_H
 #define FY_WIRE_WEBSOCKET_UPGRADE_H
@@ -42,7 +43,8 @@ int fy_ws_upgrade_judge_request(const struct fy_ws_upgrade *upgrade);
 
 /*
  * Is an answer with this status and these headers the one to a request with key?  FERRY_OK; FERRY_ERR_HTTP_STATUS
- * for a status other than 101; FERRY_ERR_PROTOCOL for a 101 that does not keep to the rules; errors of fy_ws_accept_make.
+ * for a status other than 101; FERRY_ERR_PROTOCOL for a 101 that does not keep to the rules; errors of
+ * fy_ws_accept_make.
  */
 int fy_ws_upgrade_judge_answer(const struct fy_ws_upgrade *upgrade, int status, const char *key);
 

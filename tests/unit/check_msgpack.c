@@ -141,9 +141,9 @@ static void assert_five(const char *form, size_t len)
 
 START_TEST(integers_are_read_in_every_form_that_fits)
 {
-    static const char *const forms[] = {"\x05",         "\xcc\x05",     "\xcd\0\x05",
-                                        "\xce\0\0\0\5", "\xd0\x05",     "\xd1\0\x05",
-                                        "\xd2\0\0\0\5", "\xcf\0\0\0\0\0\0\0\5", "\xd3\0\0\0\0\0\0\0\5"};
+    static const char *const forms[] = {
+        "\x05",       "\xcc\x05",     "\xcd\0\x05",           "\xce\0\0\0\5",        "\xd0\x05",
+        "\xd1\0\x05", "\xd2\0\0\0\5", "\xcf\0\0\0\0\0\0\0\5", "\xd3\0\0\0\0\0\0\0\5"};
     static const size_t lengths[] = {1, 2, 3, 5, 2, 3, 5, 9, 9};
 
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
@@ -236,8 +236,8 @@ START_TEST(texts_and_bytes_are_written_and_read_at_each_width)
         const size_t width = len <= 255 ? 1 : len <= 65535 ? 2 : 4;
         struct ferry_bytes got;
         char head[8];
-        size_t head_len = head_of(head, len < 32 ? 0xa0 | (unsigned)len : 0xd9 + (unsigned)(width / 2), len,
-                                  len < 32 ? 0 : width);
+        size_t head_len =
+            head_of(head, len < 32 ? 0xa0 | (unsigned)len : 0xd9 + (unsigned)(width / 2), len, len < 32 ? 0 : width);
 
         ferry_msgpack_write_str(&writer, (const char *)content, len);
         assert_begins(head, head_len, len);
@@ -279,8 +279,8 @@ START_TEST(exts_are_written_and_read_at_each_width)
         size_t len;
         unsigned form;
         size_t width;
-    } cases[] = {{0, 0xc7, 1},  {1, 0xd4, 0},  {2, 0xd5, 0},   {3, 0xc7, 1},     {4, 0xd6, 0},     {8, 0xd7, 0},
-                 {16, 0xd8, 0}, {17, 0xc7, 1}, {255, 0xc7, 1}, {256, 0xc8, 2},   {65535, 0xc8, 2}, {65536, 0xc9, 4}};
+    } cases[] = {{0, 0xc7, 1},  {1, 0xd4, 0},  {2, 0xd5, 0},   {3, 0xc7, 1},   {4, 0xd6, 0},     {8, 0xd7, 0},
+                 {16, 0xd8, 0}, {17, 0xc7, 1}, {255, 0xc7, 1}, {256, 0xc8, 2}, {65535, 0xc8, 2}, {65536, 0xc9, 4}};
 
     memset(content, 'e', sizeof(content));
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -390,16 +390,27 @@ END_TEST
 
 START_TEST(values_are_passed_over_with_all_that_is_in_them)
 {
-    static const char value[] = "\x8a\xa1" "a\x93\x01\xcc\xff\xd1\0\0" /* a: [1, 255, 0] */
-                                "\xa1" "b\x81\xc4\x01" "k\xc0"         /* b: {k: nil} */
-                                "\xa1" "c\xcb\0\0\0\0\0\0\0\0"
-                                "\xa1" "d\xca\0\0\0\0"
-                                "\xa1" "e\xd4\x05x"
-                                "\xa1" "f\xc7\x02\x05xy"
-                                "\xa1" "g\xd9\x02xy"
-                                "\xa1" "h\xc3"
-                                "\xa1" "i\xff"
-                                "\xa1" "j\xdc\0\x01\x90";
+    static const char value[] = "\x8a\xa1"
+                                "a\x93\x01\xcc\xff\xd1\0\0" /* a: [1, 255, 0] */
+                                "\xa1"
+                                "b\x81\xc4\x01"
+                                "k\xc0" /* b: {k: nil} */
+                                "\xa1"
+                                "c\xcb\0\0\0\0\0\0\0\0"
+                                "\xa1"
+                                "d\xca\0\0\0\0"
+                                "\xa1"
+                                "e\xd4\x05x"
+                                "\xa1"
+                                "f\xc7\x02\x05xy"
+                                "\xa1"
+                                "g\xd9\x02xy"
+                                "\xa1"
+                                "h\xc3"
+                                "\xa1"
+                                "i\xff"
+                                "\xa1"
+                                "j\xdc\0\x01\x90";
     struct ferry_bytes raw;
 
     FROM(value);
@@ -445,13 +456,17 @@ START_TEST(values_that_are_cut_short_are_left_alone)
     static const struct {
         const char *form;
         size_t len;
-    } values[] = {{"\xcc\x80", 2},        {"\xcd\1\0", 3},     {"\xce\0\1\0\0", 5}, {"\xcf\0\0\0\1\0\0\0\0", 9},
-                  {"\xd0\x80", 2},        {"\xa2xy", 3},       {"\xd9\x01x", 3},    {"\xda\0\x01x", 4},
-                  {"\xdb\0\0\0\1x", 6},   {"\xc4\x01x", 3},    {"\xc5\0\x01x", 4},  {"\xc6\0\0\0\1x", 6},
-                  {"\xd4\5x", 3},         {"\xc7\1\5x", 4},    {"\xc8\0\1\5x", 5},  {"\xc9\0\0\0\1\5x", 7},
-                  {"\xca\0\0\0\0", 5},    {"\xcb\0\0\0\0\0\0\0\0", 9},
-                  {"\xdc\0\1\0", 4},      {"\xdd\0\0\0\1\0", 6},
-                  {"\xde\0\1\0\0", 5},    {"\xdf\0\0\0\1\0\0", 7}};
+    } values[] = {{"\xcc\x80", 2},      {"\xcd\1\0", 3},
+                  {"\xce\0\1\0\0", 5},  {"\xcf\0\0\0\1\0\0\0\0", 9},
+                  {"\xd0\x80", 2},      {"\xa2xy", 3},
+                  {"\xd9\x01x", 3},     {"\xda\0\x01x", 4},
+                  {"\xdb\0\0\0\1x", 6}, {"\xc4\x01x", 3},
+                  {"\xc5\0\x01x", 4},   {"\xc6\0\0\0\1x", 6},
+                  {"\xd4\5x", 3},       {"\xc7\1\5x", 4},
+                  {"\xc8\0\1\5x", 5},   {"\xc9\0\0\0\1\5x", 7},
+                  {"\xca\0\0\0\0", 5},  {"\xcb\0\0\0\0\0\0\0\0", 9},
+                  {"\xdc\0\1\0", 4},    {"\xdd\0\0\0\1\0", 6},
+                  {"\xde\0\1\0\0", 5},  {"\xdf\0\0\0\1\0\0", 7}};
 
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
         for (size_t len = 0; len < values[i].len; len++) {
@@ -514,7 +529,9 @@ static void write_some(struct ferry_msgpack_writer *w)
 
 START_TEST(a_writer_stops_at_its_room_and_tells_what_it_needs)
 {
-    static const char all[] = "\x82\xa3" "key\xcd\x01\x2c\xa3" "raw\x92\x01\x02\xc4\0";
+    static const char all[] = "\x82\xa3"
+                              "key\xcd\x01\x2c\xa3"
+                              "raw\x92\x01\x02\xc4\0";
     size_t len = 0;
 
     for (size_t cap = 0; cap < sizeof(all) - 1; cap++) {

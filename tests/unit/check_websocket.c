@@ -203,9 +203,9 @@ END_TEST
 
 START_TEST(frames_against_the_rules_are_refused)
 {
-    EXPECT("\x82\x01x", true, "", FERRY_ERR_PROTOCOL);                 /* plain, and has to be masked */
-    EXPECT("\x82\x81\1\2\3\4x", false, "", FERRY_ERR_PROTOCOL);        /* the reverse */
-    EXPECT("\xc2\x01x", false, "", FERRY_ERR_PROTOCOL);                /* a reserved bit: compression */
+    EXPECT("\x82\x01x", true, "", FERRY_ERR_PROTOCOL);          /* plain, and has to be masked */
+    EXPECT("\x82\x81\1\2\3\4x", false, "", FERRY_ERR_PROTOCOL); /* the reverse */
+    EXPECT("\xc2\x01x", false, "", FERRY_ERR_PROTOCOL);         /* a reserved bit: compression */
     EXPECT("\x92\x01x", false, "", FERRY_ERR_PROTOCOL);
     EXPECT("\x83\x01x", false, "", FERRY_ERR_PROTOCOL);                /* a reserved opcode */
     EXPECT("\x8b\x01x", false, "", FERRY_ERR_PROTOCOL);                /* of a control frame */

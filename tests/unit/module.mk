@@ -25,6 +25,8 @@ UNIT_TESTS = \
 	check_flags.test \
 	check_gate.test \
 	check_frame.test \
+	check_grid_frame.test \
+	check_grid_vectors.test \
 	check_headers.test \
 	check_histogram.test \
 	check_http_client.test \
@@ -37,6 +39,7 @@ UNIT_TESTS = \
 	check_intake.test \
 	check_latency.test \
 	check_link.test \
+	check_lock_args.test \
 	check_message.test \
 	check_msgpack.test \
 	check_outgoing.test \
@@ -97,6 +100,8 @@ check_answer_head_test_SOURCES = tests/unit/check_answer_head.c
 check_chunk_writer_test_SOURCES = tests/unit/check_chunk_writer.c
 check_chunks_test_SOURCES = tests/unit/check_chunks.c
 check_frame_test_SOURCES = tests/unit/check_frame.c
+check_grid_frame_test_SOURCES = tests/unit/check_grid_frame.c
+check_grid_vectors_test_SOURCES = tests/unit/check_grid_vectors.c
 check_headers_test_SOURCES = tests/unit/check_headers.c
 check_histogram_test_SOURCES = tests/unit/check_histogram.c
 check_http_client_test_SOURCES = tests/unit/check_http_client.c
@@ -109,6 +114,7 @@ check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
 check_link_test_SOURCES = tests/unit/check_link.c
+check_lock_args_test_SOURCES = tests/unit/check_lock_args.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_msgpack_test_SOURCES = tests/unit/check_msgpack.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
