@@ -694,7 +694,8 @@ FERRY_API const char *ferry_link_name(enum ferry_link link);
 /* New fields are appended only, and structs inside keep their size: see ferry_transport_peer_status_sized. */
 struct ferry_peer_status {
     uint64_t id;
-    bool active;              /* etcd's peer status: the last thing tried with this peer worked */
+    /* The last dial, POST or snapshot worked; one that fails while a stream stands leaves the peer active. */
+    bool active;
     uint64_t active_since_ms; /* Unix time; 0 while not active */
     bool paused;
     bool cut;

@@ -178,6 +178,14 @@ bool fy_link_is_whole(const struct fy_link *link)
     return true;
 }
 
+bool fy_link_has_end_up(const struct fy_link *link)
+{
+    for (size_t i = 0; i < link->n_ends; i++)
+        if (fy_link_end_is_up(link->ends[i]))
+            return true;
+    return false;
+}
+
 const char *ferry_link_name(enum ferry_link link)
 {
     static const char *const names[] = {

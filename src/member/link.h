@@ -123,7 +123,8 @@ static inline bool fy_link_end_is_up(const struct fy_link_end *end)
     return atomic_load(&end->is_up);
 }
 
-bool fy_link_is_whole(const struct fy_link *link); /* every end is up */
+bool fy_link_is_whole(const struct fy_link *link);   /* every end is up */
+bool fy_link_has_end_up(const struct fy_link *link); /* one is, at least */
 enum ferry_link fy_link_state(const struct fy_link *link);
 
 #endif

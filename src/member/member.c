@@ -31,6 +31,20 @@ void fy_member_stop(struct fy_member *member)
     fy_peer_status_stop(&member->status);
 }
 
+void fy_member_request_failed(struct fy_member *member, const char *action, const char *source, const char *reason)
+{
+    if (fy_link_has_end_up(&member->link))
+        fy_peer_status_note_failure(&member->status, action, source, reason);
+    else
+        fy_peer_status_deactivate(&member->status, action, source, reason);
+}
+
+void fy_member_probe_succeeded(struct fy_member *member)
+{
+    if (fy_link_is_whole(&member->link))
+        fy_peer_status_activate(&member->status);
+}
+
 uint64_t fy_member_connect_timeout_ns(const struct fy_member *member)
 {
     const struct fy_local *local = member->local;

@@ -34,6 +34,14 @@ void fy_member_release(struct fy_member *member); /* stopped, or never used */
 void fy_member_stop(struct fy_member *member);
 
 /*
+ * What a request of its own connection found, as a POST or a probe (not an end of the link).  One that failed makes the
+ * member inactive, unless an end of the link is up: then the member is there, and the failure is the request's alone.  A
+ * probe that was answered well makes it active while all ends are up.  texts: see fy_peer_status_deactivate.
+ */
+void fy_member_request_failed(struct fy_member *member, const char *action, const char *source, const char *reason);
+void fy_member_probe_succeeded(struct fy_member *member);
+
+/*
  * How long one attempt to connect to the member may take.  A kernel sends its SYN again after one second, then two,
  * then four, so that an attempt begun during an outage would sleep on when the link is back.  Where dials are known to
  * work they are therefore kept short, in proportion to the last one that did, and made anew.

@@ -67,6 +67,21 @@ void fy_peer_status_activate(struct fy_peer_status *status)
         status_log(status);
 }
 
+void fy_peer_status_note_failure(struct fy_peer_status *status, const char *action, const char *source,
+                                 const char *reason)
+{
+    struct fy_id_text id = fy_id_format(status->peer_id);
+    unsigned long long n_held;
+    char held[64] = "";
+
+    if (!fy_log_fold_pass(&status->failure_fold, fy_net_now_ns(status->local->net), &n_held))
+        return;
+    if (n_held > 0)
+        (void)snprintf(held, sizeof(held), " (%llu similar messages suppressed)", n_held);
+    fy_log(&status->local->log, FERRY_LOG_WARN, "peer", status->peer_id, "failed to %s %s on %s (%s)%s", action, id.text,
+           source, reason, held);
+}
+
 void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
                                const char *reason)
 {

@@ -68,7 +68,7 @@ static void fail(struct fy_post *post, const char *reason)
     struct fy_pipeline *p = post->pipeline;
 
     fy_url_picker_unreachable(&p->base->member.picker, &post->url);
-    fy_peer_status_deactivate(&p->base->member.status, "post", "pipeline", reason);
+    fy_member_request_failed(&p->base->member, "post", "pipeline", reason);
     drop(post, FERRY_DROP_POST_FAILED);
     fy_pipeline_wake(p);
 }

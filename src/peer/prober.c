@@ -144,6 +144,7 @@ static void succeed(struct fy_prober *prober, const struct fy_probe_answer *answ
     pthread_mutex_lock(&prober->mu);
     prober->status = status;
     pthread_mutex_unlock(&prober->mu);
+    fy_member_probe_succeeded(&prober->base->member);
     await_next(prober);
     if (has_recovered)
         fy_log(&local->log, FERRY_LOG_INFO, "probe", prober->base->member.id, "probe answered again");

@@ -187,7 +187,7 @@ static void fail_at_peer(struct fy_snapshot_lane *lane, int err, const char *tex
     struct fy_member *member = &lane->base->member;
 
     fy_url_picker_unreachable(&member->picker, &lane->url);
-    fy_peer_status_deactivate(&member->status, "post", "sendMsgSnap", text);
+    fy_member_request_failed(member, "post", "sendMsgSnap", text);
     fail(lane, FERRY_DROP_POST_FAILED, err, text);
 }
 

@@ -287,11 +287,10 @@ START_TEST(one_stream_that_fails_makes_the_peer_inactive_until_something_works)
     fy_peer_start(rig.peer);
     rig_run_ms(10);
     ck_assert(rig_status().active);
-    rig.on_post.status = 500;
-    rig_send(FERRY_MSG_SNAP, 1);
+    rig.on_get.status = 404;
+    rig_lose_link(&rig.peer->readers[APP].end, "for the test");
     rig_run_ms(10);
     ck_assert(!rig_status().active);
-    rig.on_post.status = 204;
     rig_send(FERRY_MSG_SNAP, 1);
     rig_run_ms(10);
     ck_assert(rig_status().active);
@@ -624,6 +623,65 @@ START_TEST(a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read
 }
 END_TEST
 
+/* ---- Activity ---- */
+
+static void connect_all(void)
+{
+    rig.raft.probe_interval_ns = FY_SIM_S;
+    rig_remake_peer();
+    fy_peer_start(rig.peer);
+    rig_run_ms(RIG_ANSWER_MS);
+    attach(APP);
+    attach(MSG);
+    ck_assert(rig_status().active);
+}
+
+/* As etcd-io/etcd#14523: what the receiver's application says is no fault of the network. */
+START_TEST(a_post_that_fails_while_a_stream_stands_leaves_the_peer_active)
+{
+    connect_all();
+    rig.on_post = (struct rig_answer){.status = 500, .body = "disk full\n"};
+    rig_send(FERRY_MSG_SNAP, 1);
+    rig_run_ms(50);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 1);
+    ck_assert(rig_status().active);
+    ck_assert_str_eq(rig_status().last_error, "");
+    ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, "failed to post 2 on pipeline (unexpected http status 500"), 1);
+    ck_assert_uint_eq(rig.n_failure, 1); /* the core is told all the same */
+}
+END_TEST
+
+START_TEST(a_post_that_fails_while_no_stream_stands_makes_the_peer_inactive)
+{
+    rig.peer->is_started = true;
+    rig_send(FERRY_MSG_VOTE, 1);
+    rig_run_ms(50);
+    ck_assert(rig_status().active);
+    rig.on_post = (struct rig_answer){.status = 500};
+    rig_send(FERRY_MSG_VOTE, 1);
+    rig_run_ms(50);
+    ck_assert(!rig_status().active);
+}
+END_TEST
+
+START_TEST(a_good_probe_activates_a_peer_whose_streams_all_stand_and_no_other)
+{
+    connect_all();
+    fy_peer_status_deactivate(&rig.peer->base.member.status, "test", "nothing", "no reason");
+    ck_assert(!rig_status().active);
+    rig_run_ms(1000);
+    ck_assert_uint_eq(rig_status().probe.n_good, 1);
+    ck_assert(rig_status().active);
+
+    rig_hang_up(&calls[APP]);
+    rig_run_ms(10);
+    ck_assert(!rig_status().active);
+    rig_run_ms(1000);
+    ck_assert_uint_eq(rig_status().probe.n_good, 2);
+    ck_assert(!rig_status().active);
+}
+END_TEST
+
 /* ---- The cache of memory ---- */
 
 static bool is_trimming(void)
@@ -695,6 +753,9 @@ int main(void)
         the_age_of_a_lane_is_that_of_its_oldest_message, a_stream_that_is_stuck_says_for_how_long,
         a_remote_posts_everything_and_tells_of_no_full_queue,
         a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read,
+        a_post_that_fails_while_a_stream_stands_leaves_the_peer_active,
+        a_post_that_fails_while_no_stream_stands_makes_the_peer_inactive,
+        a_good_probe_activates_a_peer_whose_streams_all_stand_and_no_other,
         the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached,
         the_cache_is_trimmed_as_long_as_messages_wait, what_a_stopped_peer_drops_is_trimmed, NULL);
 }

@@ -1,6 +1,7 @@
 /*
  * check_snapshot - a snapshot between two transports on the simulated net, with every allocation failing in its turn.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "ferry/ferry.h"
@@ -74,13 +75,26 @@ static void teardown(void)
     heap_teardown();
 }
 
-static int send_body(void)
+static int send_body_to(uint64_t id)
 {
     static const struct ferry_snapshot snapshot = {.index = 3, .term = 2};
-    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .to = 2, .snapshot = &snapshot};
+    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .to = id, .snapshot = &snapshot};
     struct ferry_snapshot_source source = body_source(&body);
 
     return ferry_transport_send_snapshot(ts[0], &msg, &source);
+}
+
+static int send_body(void)
+{
+    return send_body_to(2);
+}
+
+static struct ferry_peer_status status_of(uint64_t id)
+{
+    struct ferry_peer_status status;
+
+    ck_assert_int_eq(ferry_transport_peer_status(ts[0], id, &status), FERRY_OK);
+    return status;
 }
 
 START_TEST(a_send_that_finds_no_memory_closes_the_source_and_reports_nothing)
@@ -133,8 +147,43 @@ START_TEST(no_failed_allocation_on_the_way_loses_the_outcome)
 }
 END_TEST
 
+/* A disk that is full says nothing about the network. */
+START_TEST(a_snapshot_that_the_receiver_refuses_leaves_a_peer_with_streams_active)
+{
+    ck_assert(status_of(2).active);
+    vault.open_err = ENOSPC;
+    body_init(&body, SEED, SIZE);
+    ck_assert_int_eq(send_body(), FERRY_OK);
+    fy_sim_run_until(sim, fy_sim_now_ns(sim) + FY_SIM_S);
+    ck_assert_uint_eq(n_failure, 1);
+    ck_assert(status_of(2).active);
+    ck_assert_str_eq(status_of(2).last_error, "");
+    body_release(&body);
+}
+END_TEST
+
+/* At the URL of peer 3 there is member 2, which accepts neither its streams nor its snapshots. */
+START_TEST(a_snapshot_that_fails_without_streams_is_why_the_peer_is_inactive)
+{
+    const char *const urls[] = {"http://two:80", NULL};
+
+    ck_assert_int_eq(ferry_transport_add_peer(ts[0], 3, urls), FERRY_OK);
+    body_init(&body, SEED, SIZE);
+    ck_assert_int_eq(send_body_to(3), FERRY_OK);
+    for (int i = 0; i < 1000 && !strstr(status_of(3).last_error, "failed to post 3 on sendMsgSnap"); i++)
+        fy_sim_run_until(sim, fy_sim_now_ns(sim) + FY_SIM_MS);
+    ck_assert_ptr_nonnull(strstr(status_of(3).last_error, "failed to post 3 on sendMsgSnap"));
+    ck_assert(!status_of(3).active);
+    fy_sim_run_until(sim, fy_sim_now_ns(sim) + FY_SIM_S);
+    n_astray = 0; /* peer 3's failure */
+    body_release(&body);
+}
+END_TEST
+
 int main(void)
 {
     return rig_main("snapshot", setup, teardown, a_send_that_finds_no_memory_closes_the_source_and_reports_nothing,
-                    no_failed_allocation_on_the_way_loses_the_outcome, NULL);
+                    no_failed_allocation_on_the_way_loses_the_outcome,
+                    a_snapshot_that_the_receiver_refuses_leaves_a_peer_with_streams_active,
+                    a_snapshot_that_fails_without_streams_is_why_the_peer_is_inactive, NULL);
 }
