@@ -17,6 +17,7 @@ renice -n 10 $$ >/dev/null 2>&1 # it computes; others, whose deadlines are real,
 sim_objects=tests/integration/it_sim.o
 raft_objects="tests/integration/it_raft_sim_test-it_raft_sim.o tests/harness/it_raft_sim_test-raft_heap.o
     tests/harness/it_raft_sim_test-raft_safety.o tests/harness/it_raft_sim_test-raft_store.o"
+mail_objects="tests/integration/it_mailbox_sim.o tests/harness/mail_store.o"
 RIG_TIMEOUT=30
 export RIG_TIMEOUT
 
@@ -28,6 +29,7 @@ build()
     case $3 in
     sim) $link -o "$2" $sim_objects "$2.o" $libs ;;
     raft) $link -o "$2" $raft_objects "$2.o" $raft_libs ;;
+    mail) $link -o "$2" $mail_objects "$2.o" $mail_libs ;;
     esac
 }
 
@@ -46,6 +48,10 @@ mutant()
     kind=$1 seeds=$2 file=$3 description=$4 script=$5
     if [ "$kind" = raft ] && [ ! -f it_raft_sim.test ]; then
         skip "$description" "there is no libraft"
+        return
+    fi
+    if [ "$kind" = mail ] && [ ! -f it_mailbox_sim.test ]; then
+        skip "$description" "there is no mailbox"
         return
     fi
     name=$work/$(basename "$file" .c)
@@ -69,9 +75,11 @@ mutant()
 }
 
 # What is not mutated passes, when it is built in the same way.
-for kind in sim raft; do
-    [ $kind = sim ] || [ -f it_raft_sim.test ] || continue
+for kind in sim raft mail; do
+    [ $kind != raft ] || [ -f it_raft_sim.test ] || continue
+    [ $kind != mail ] || [ -f it_mailbox_sim.test ] || continue
     file=wire/decoder.c
+    [ $kind != mail ] || file=mailbox/journal.c
     build "$srcdir/src/$file" "$work/real" $kind >"$work/seen" 2>&1 && run "$work/real" 200
     result $? "without a mutant the seeds of $kind pass"
 done
@@ -127,4 +135,26 @@ mutant raft 40 adapters/libraft/raft_io.c "libraft: the first of several sends i
     's/^    for (size_t i = 0; i < lr->firing.n; i++)/    for (size_t i = lr->firing.n > 1; i < lr->firing.n; i++)/'
 mutant raft 400 wire/decoder.c "msgappv2 does not learn the term, and Raft suffers" \
     '/^    dec->term = msg->term;/d'
+
+# ---- mailbox ----
+mutant mail 400 mailbox/dispatch.c "a message that failed does not hold its successors until that is stored" \
+    's/was_put && stream && mail->end != FY_END_DELIVERED/false/'
+mutant mail 40 mailbox/dispatch.c "a missed answer is taken for one" \
+    's/^        miss(box, mail, FERRY_ERR_TIMEOUT, 0);/        fy_outbox_settle(box, mail, FY_END_DELIVERED);/'
+mutant mail 40 mailbox/dispatch.c "the next message of a stream is forgotten" \
+    's/^    if (!fy_queues_drop_idle_stream(&box->queues, stream) && was_head)/    if (!fy_queues_drop_idle_stream(\&box->queues, stream) \&\& false)/'
+mutant mail 40 mailbox/outbox_post.c "a message is told to be stored before it is" \
+    's/^    record_put(box, mail, post->timeout_ms);/&  box->config.stored(box->config.ctx, mail);/'
+mutant mail 40 mailbox/outbox_post.c "numbers are used before they are reserved" \
+    's/^    if (box->next_sequence >= box->reserved)/    if (false)/'
+mutant mail 400 mailbox/receiver.c "a message is taken after its successor" \
+    's/^    if (head->sequence <= window->highest)/    if (false)/'
+mutant mail 400 mailbox/receiver.c "an outcome is told before it is stored" \
+    's/^    if ((turn->head.flags & FY_MAIL_DURABLE) == 0) {/    if (true) {/'
+mutant mail 40 mailbox/receiver.c "two messages of a subject are handled at a time" \
+    's/^        if (turn->is_called)$/        if (false)/'
+mutant mail 400 mailbox/window.c "what the store knows of duplicates is not believed" \
+    's/^    seen->is_final = true;/    seen->is_final = false;/'
+mutant mail 40 mailbox/journal.c "a group that failed is lost" \
+    's/^    fy_list_splice(&journal->gathering, &journal->storing);/    while (fy_list_take_first(\&journal->storing));/'
 finish

@@ -29,6 +29,7 @@ tests/integration/mutant-flags: Makefile
 	    "$(AM_CFLAGS) $(CFLAGS) -O1 -g0'"; \
 	  echo "link='$(LIBTOOL) --silent --mode=link --tag=CC $(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS)'"; \
 	  echo "libs='$(LDADD) $(LIBS)'"; \
+	  echo "mail_libs='libferry-mailbox-core.la $(LDADD) $(MAILBOX_LIBS) $(LIBS)'"; \
 	  echo "raft_libs='libferry-libraft-core.la $(LDADD) $(RAFT_LIBS) $(LIBS)'"; \
 	} >$@.new && mv $@.new $@
 endif
@@ -105,3 +106,17 @@ LONG_TESTS += \
 	it_blackhole.test \
 	it_netns.test
 endif
+
+# libferry-mailbox, and all of its tests: make check-mailbox.
+if ENABLE_TESTS
+if WITH_MAILBOX
+check_PROGRAMS += it_mailbox_sim.test
+LONG_TESTS += it_mailbox_sim.test
+it_mailbox_sim_test_LDADD = $(MAILBOX_LDADD)
+it_mailbox_sim_test_SOURCES = tests/integration/it_mailbox_sim.c tests/harness/mail_store.c tests/harness/mail_store.h
+endif
+endif
+
+check-mailbox:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='it_mailbox_sim.test $(MAILBOX_TESTS)'
+.PHONY: check-mailbox

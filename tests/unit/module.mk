@@ -188,13 +188,18 @@ MAILBOX_TESTS = \
 	check_cbor.test \
 	check_compress.test \
 	check_gob.test \
+	check_lookup.test \
 	check_mail_frame.test \
+	check_outbox.test \
+	check_receiver.test \
 	check_steward.test \
 	check_steward_vectors.test
 check_PROGRAMS += $(MAILBOX_TESTS)
 
 MAILBOX_CPPFLAGS = $(AM_CPPFLAGS) $(MAILBOX_CFLAGS)
 MAILBOX_LDADD = libferry-mailbox-core.la $(LDADD) $(MAILBOX_LIBS)
+MAILBOX_HARNESS = tests/harness/mail_rig.c tests/harness/mail_rig.h tests/harness/mail_store.c \
+	tests/harness/mail_store.h
 
 check_cbor_test_LDADD = $(MAILBOX_LDADD)
 check_cbor_test_SOURCES = tests/unit/check_cbor.c
@@ -202,8 +207,14 @@ check_compress_test_LDADD = $(MAILBOX_LDADD)
 check_compress_test_SOURCES = tests/unit/check_compress.c
 check_gob_test_LDADD = $(MAILBOX_LDADD)
 check_gob_test_SOURCES = tests/unit/check_gob.c
+check_lookup_test_LDADD = $(MAILBOX_LDADD)
+check_lookup_test_SOURCES = tests/unit/check_lookup.c
 check_mail_frame_test_LDADD = $(MAILBOX_LDADD)
 check_mail_frame_test_SOURCES = tests/unit/check_mail_frame.c
+check_outbox_test_LDADD = $(MAILBOX_LDADD)
+check_outbox_test_SOURCES = tests/unit/check_outbox.c $(MAILBOX_HARNESS)
+check_receiver_test_LDADD = $(MAILBOX_LDADD)
+check_receiver_test_SOURCES = tests/unit/check_receiver.c $(MAILBOX_HARNESS)
 check_steward_test_LDADD = $(MAILBOX_LDADD)
 check_steward_test_SOURCES = tests/unit/check_steward.c
 check_steward_vectors_test_LDADD = $(MAILBOX_LDADD)
