@@ -11,7 +11,6 @@
 # The cycles that still exist: a folder, a colon, the files of one cycle.  Each has its reason in doc/architecture.md,
 # section "Cycles between files".  A file that is in no cycle any longer has to be removed from its line.
 cat >"$work/allowed" <<'END'
-net/http: call client taken
 END
 
 # Lowest first.  A file uses its own folder and those before it.

@@ -98,7 +98,7 @@ static void cancel_at_body(struct seen_call *call, const char *event)
 #define FLOOD ((size_t)8 << 20)
 #define FLOOD_CHUNK ((size_t)100000)
 #define MAX_FLOODS 50
-#define MOST_IN_A_TURN ((size_t)1 << 20) /* a share, what curl kept of the turn before, and one more read */
+#define FULL ((size_t)512 << 10) /* more than a share */
 
 static uint8_t flood_byte(size_t i)
 {
@@ -145,7 +145,7 @@ static void begin_flood(struct flood *flood)
     HTTP_UNTIL(seen.n_heads == 1);
 }
 
-/* The same bytes without chunks: a stream that stays curl's, as one over TLS does. */
+/* The same bytes without chunks. */
 static void begin_whole_flood(struct flood *flood)
 {
     char head[64];
@@ -206,9 +206,9 @@ START_TEST(a_full_stream_leaves_other_sockets_their_turn)
 }
 END_TEST
 
-START_TEST(a_full_stream_of_curls_leaves_other_sockets_their_turn)
+START_TEST(so_does_one_without_chunks)
 {
-    assert_takes_turns(begin_whole_flood, (size_t)512 << 10, MOST_IN_A_TURN / 2);
+    assert_takes_turns(begin_whole_flood, (size_t)256 << 10, (size_t)64 << 10);
 }
 END_TEST
 
@@ -329,7 +329,7 @@ static void cancel_a_full_one(void (*begin)(struct flood *flood))
     do {
         flood_send(&flood);
         fy_http_run_once(http_net, 1);
-    } while (seen.body.len < MOST_IN_A_TURN / 2);
+    } while (seen.body.len < FULL);
     seen_call_release(&seen); /* teardown sees what is left behind */
     fy_http_run_once(http_net, 0);
     free(flood.wire);
@@ -352,7 +352,7 @@ static void cancel_one_that_goes_on(void (*begin)(struct flood *flood))
     do {
         flood_send(&flood);
         fy_http_run_once(http_net, 1);
-    } while (seen.body.len < MOST_IN_A_TURN / 2);
+    } while (seen.body.len < FULL);
     seen.then = cancel_at_body;
     fy_http_run_once(http_net, 1);
     ck_assert_ptr_null(seen.call);
@@ -1158,6 +1158,89 @@ START_TEST(a_call_without_memory_for_curl_is_refused)
 }
 END_TEST
 
+/* ---- When curl itself has no memory ---- */
+
+#define MAX_SERVED 16
+
+static int served[MAX_SERVED];
+static size_t n_served;
+
+/* Accept what comes, and answer each request. */
+static void serve_all(void)
+{
+    int new_fd;
+
+    while (n_served < MAX_SERVED && (new_fd = raw_accept(listen_fd)) >= 0)
+        served[n_served++] = new_fd;
+    for (size_t i = 0; i < n_served; i++) {
+        static struct raw_input request;
+
+        request = (struct raw_input){.len = 0};
+        raw_receive(served[i], &request);
+        if (strstr(request.text, "\r\n\r\n"))
+            raw_send_text(served[i], "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    }
+}
+
+static void stop_serving(void)
+{
+    for (size_t i = 0; i < n_served; i++)
+        close(served[i]);
+    n_served = 0;
+}
+
+static void assert_ended(const struct seen_call *call)
+{
+    ck_assert_int_eq(call->n_ends, 1);
+    if (call->err == FERRY_OK)
+        ck_assert(seen_bytes_equal(&call->body, "ok"));
+    else
+        ck_assert_str_ne(call->detail, "");
+}
+
+/* A stream and a whole call at once, while the nth allocation of curl's fails.  Did it come to that? */
+static bool call_with_curl_failing(long nth)
+{
+    bool has_failed;
+
+    seen_call_get(&seen, url, true);
+    seen_call_post(&other, url, "body", 4);
+    curl_heap_fail_at(nth);
+    while (seen.n_ends == 0 || other.n_ends == 0) {
+        serve_all();
+        fy_http_run_once(http_net, 1);
+    }
+    has_failed = curl_heap_has_failed();
+    curl_heap_fail_at(-1);
+    assert_ended(&seen);
+    assert_ended(&other);
+    seen_call_release(&seen);
+    seen_call_release(&other);
+    return has_failed;
+}
+
+/* Its tables are in disorder then: what it is asked next would make it crash. */
+START_TEST(a_failed_allocation_inside_curl_ends_its_calls_alone)
+{
+    begin_counting();
+    for (long nth = 0; call_with_curl_failing(nth); nth++) {
+        seen_call_get(&seen, url, true);
+        seen_call_post(&other, url, "body", 4);
+        while (seen.n_ends == 0 || other.n_ends == 0) {
+            serve_all();
+            fy_http_run_once(http_net, 1);
+        }
+        ck_assert_msg(seen.err == FERRY_OK && other.err == FERRY_OK, "after allocation %ld: %s, %s", nth, seen.detail,
+                      other.detail);
+        seen_call_release(&seen);
+        seen_call_release(&other);
+        stop_serving();
+    }
+    stop_serving();
+    curl_heap_teardown();
+}
+END_TEST
+
 START_TEST(a_call_without_memory_is_refused)
 {
     const struct fy_header header = {"X-A", "b"};
@@ -1204,7 +1287,7 @@ int main(void)
 {
     return rig_main(
         "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
-        a_full_stream_of_curls_leaves_other_sockets_their_turn, a_stream_is_read_to_where_its_owner_has_room,
+        so_does_one_without_chunks, a_stream_is_read_to_where_its_owner_has_room,
         a_stream_in_another_coding_is_no_business_of_ours, a_refusal_in_chunks_is_read_to_its_end,
         a_stream_that_stands_ends_as_it_is_ended, a_stream_that_had_its_share_may_be_cancelled,
         a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on, a_full_stream_that_is_cut_brings_what_came_before,
@@ -1227,6 +1310,7 @@ int main(void)
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
         a_call_may_begin_in_on_end, a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
-        curl_is_there_again_when_the_next_call_begins, a_call_without_memory_for_curl_is_refused,
+        curl_is_there_again_when_the_next_call_begins, a_failed_allocation_inside_curl_ends_its_calls_alone,
+        a_call_without_memory_for_curl_is_refused,
         an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

@@ -42,6 +42,9 @@ static CURLcode on_ssl_context(CURL *easy, void *context, void *arg)
     tls->verdict.is_refused = false;
     /* An end without a close notice is judged by HTTP's framing, as without TLS. */
     (void)SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    /* What is sent again after a full socket may lie elsewhere; an idle connection holds no buffers. */
+    (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                    SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_cert_verify_callback(ctx, on_verify, tls);
     return fy_tls_policy_arm(tls->policy, ctx) ? CURLE_OK : CURLE_SSL_CERTPROBLEM;

@@ -114,10 +114,9 @@ static void net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void
     fy_loop_set_on_wake(&http_of(net)->loop, on_wake, arg);
 }
 
+/* Calls have tables of their own (get.c, post_call.c). */
 static const struct fy_net_ops http_ops = {
     .call = net_call,
-    .call_cancel = fy_client_cancel,
-    .call_wake = fy_client_wake,
     .listen = net_listen,
     .listener_url = fy_server_listener_url,
     .listener_close = fy_server_listener_close,
@@ -137,7 +136,6 @@ static const struct fy_net_ops http_ops = {
     .outflow_wake = fy_server_outflow_wake,
     .outflow_end = fy_server_outflow_end,
     .outflow_abort = fy_server_outflow_abort,
-    .call_vitals = fy_client_call_vitals,
     .outflow_vitals = fy_server_outflow_vitals,
     .now_ns = net_now_ns,
     .unix_ns = net_unix_ns,
@@ -181,7 +179,7 @@ int fy_http_new(const struct fy_http_config *cfg, struct fy_net **ret_net)
         goto free_http;
     seed_random(http);
     fy_server_init(&http->server, &http->loop, &http->cfg, &http_ops); /* it works before the client does */
-    err = fy_client_init(&http->client, &http->loop, &http->cfg, &http_ops);
+    err = fy_client_init(&http->client, &http->loop, &http->cfg);
     if (err)
         goto release_server;
     *ret_net = &http->net;

@@ -7,16 +7,18 @@ libferry_core_la_SOURCES += \
 	src/net/http/bulk.h \
 	src/net/http/bypass.c \
 	src/net/http/bypass.h \
-	src/net/http/call.c \
-	src/net/http/call.h \
 	src/net/http/client.c \
 	src/net/http/client.h \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
 	src/net/http/conn.c \
 	src/net/http/conn.h \
+	src/net/http/dial.c \
+	src/net/http/dial.h \
 	src/net/http/exchange.c \
 	src/net/http/exchange.h \
+	src/net/http/get.c \
+	src/net/http/get.h \
 	src/net/http/http.c \
 	src/net/http/http.h \
 	src/net/http/linger.c \
@@ -26,6 +28,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/loop.h \
 	src/net/http/outflow.c \
 	src/net/http/outflow.h \
+	src/net/http/post_call.c \
+	src/net/http/post_call.h \
 	src/net/http/raw_answer.c \
 	src/net/http/raw_answer.h \
 	src/net/http/request.c \
@@ -36,7 +40,10 @@ libferry_core_la_SOURCES += \
 	src/net/http/server_tls.h \
 	src/net/http/socket.c \
 	src/net/http/socket.h \
-	src/net/http/taken.c \
+	src/net/http/target.c \
+	src/net/http/target.h \
+	src/net/http/transfers.c \
+	src/net/http/transfers.h \
 	src/net/http/unparsed.c \
 	src/net/http/unparsed.h \
 	src/net/http/unsent.c \
