@@ -26,7 +26,10 @@
 extern "C" {
 #endif
 
-/* Why a message is refused.  Values are fixed: new ones are appended. */
+/*
+ * Why a message is refused.  Values are fixed: new ones are appended.  The last two are for whoever knows the core's
+ * encodings, as the adapter for libraft does; ferry_message_judge does not return them.
+ */
 #define FERRY_VERDICT_MAP(X)                                                                                           \
     X(LOCAL_TYPE, 1, "its type is never sent between members")                                                         \
     X(FROM_SELF, 2, "it says that it comes from this member, or from nobody")                                          \
@@ -43,8 +46,10 @@ extern "C" {
     X(ENTRY_TYPE, 13, "the core does not know the type of an entry in it")                                             \
     X(EMPTY_CHANGE, 14, "a configuration change in it has no data")                                                    \
     X(NO_SNAPSHOT, 15, "it is a MsgSnap without a snapshot")                                                           \
-    X(OLD_SNAPSHOT, 16, "its snapshot is not newer than what this member has committed")                               \
-    X(UNSENT_INDEX, 17, "it acknowledges entries that this member never had")
+    X(OLD_SNAPSHOT, 16, "its snapshot is older than this member's own")                                                \
+    X(UNSENT_INDEX, 17, "it acknowledges entries that this member never had")                                          \
+    X(MALFORMED_CHANGE, 18, "a configuration change in it cannot be decoded")                                          \
+    X(MALFORMED_SNAPSHOT, 19, "the data of its snapshot cannot be decoded")
 
 #define FERRY_VERDICT_ENUM(name, value, text) FERRY_VERDICT_##name = (value),
 enum ferry_verdict { FERRY_VERDICT_ADMIT = 0, FERRY_VERDICT_MAP(FERRY_VERDICT_ENUM) FERRY_N_VERDICTS };

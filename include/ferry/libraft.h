@@ -85,6 +85,7 @@
 #include <stdint.h>
 
 #include "ferry/ferry.h"
+#include "ferry/gate.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -124,6 +125,26 @@ struct ferry_libraft_config {
      * memory ran out (and it is tried again).  address lives for the call.
      */
     void (*report_peer)(void *ctx, uint64_t id, const char *address, int err);
+
+    /*
+     * A message was refused before the core saw it: see ferry/gate.h.  msg lives for the call.  libraft checks nothing
+     * of the kind itself, and a message that no correct member sends crashes it or makes it diverge.  Must not call
+     * back.
+     */
+    void (*report_refused)(void *ctx, const struct ferry_message *msg, enum ferry_verdict verdict);
+
+    /*
+     * May the member with this id send, although it is not in the core's configuration?  NULL: none may.  A member that
+     * was down while another was added, and that other one has become the leader, does not know its leader: whoever
+     * learns of members otherwise can vouch for it here.  Otherwise it waits until another member leads.
+     */
+    bool (*is_member)(void *ctx, uint64_t id);
+
+    /*
+     * Can the application restore this snapshot?  Asked before the core sees a MsgSnap, whose restore must not fail.
+     * NULL: every one is taken.
+     */
+    bool (*is_snapshot)(void *ctx, const void *data, size_t len);
 };
 
 #define FERRY_LIBRAFT_CONFIG_INIT                                                                                      \
@@ -146,6 +167,9 @@ FERRY_API void ferry_libraft_configure(struct ferry_libraft *lr, struct ferry_co
 
 /* Name the transport, which was made with the configuration and has been started.  Once, before raft_start. */
 FERRY_API void ferry_libraft_attach(struct ferry_libraft *lr, struct ferry_transport *t);
+
+/* How many messages were refused for this reason.  0 for FERRY_VERDICT_ADMIT and outside the list. */
+FERRY_API uint64_t ferry_libraft_n_refused(const struct ferry_libraft *lr, enum ferry_verdict verdict);
 
 /* What raft_init is to be given.  Lives as long as lr. */
 FERRY_API struct raft_io *ferry_libraft_io(struct ferry_libraft *lr);

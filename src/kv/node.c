@@ -52,6 +52,9 @@ struct kv_node {
     struct waiting_read *reads;         /* that it is for */
     struct waiting_read *waiting_reads; /* for the next */
 
+    unsigned n_refusals;      /* since the last line on one, with that one; 0: there was none */
+    uint64_t refusal_line_ms; /* when the next line may be written */
+
     int last_state;
     char trouble[256]; /* what the transport last called an error, until it has started */
     bool is_started;
@@ -430,6 +433,36 @@ static void on_peer_failed(void *ctx, uint64_t id, const char *address, int err)
     say(node, "member %" PRIu64 " at %s cannot be reached: %s", id, address, ferry_strerror(err));
 }
 
+/* Somebody who sends what no correct member sends can do so as fast as he likes: one line a second. */
+#define REFUSAL_LINE_MS 1000
+
+static void on_refused(void *ctx, const struct ferry_message *msg, enum ferry_verdict verdict)
+{
+    struct kv_node *node = ctx;
+    uint64_t now_ms = uv_now(node->loop);
+
+    if (node->n_refusals > 0 && now_ms < node->refusal_line_ms) {
+        node->n_refusals++;
+        return;
+    }
+    say(node, "warning: refused %s from %" PRIu64 " in term %" PRIu64 ": %s (%u similar messages suppressed)",
+        ferry_message_type_name(msg->type), msg->from, msg->term, ferry_verdict_text(verdict),
+        node->n_refusals > 0 ? node->n_refusals - 1 : 0);
+    node->n_refusals = 1;
+    node->refusal_line_ms = now_ms + REFUSAL_LINE_MS;
+}
+
+static bool is_snapshot(void *ctx, const void *data, size_t len)
+{
+    (void)ctx;
+    return kv_store_is_saved(data, len);
+}
+
+uint64_t kv_node_n_refused(const struct kv_node *node, enum ferry_verdict verdict)
+{
+    return ferry_libraft_n_refused(node->adapter, verdict);
+}
+
 static void on_log(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text)
 {
     static const char *const levels[] = {"error", "warning", "info", "debug"};
@@ -500,6 +533,8 @@ static int make_transport(struct kv_node *node, char *text, size_t size)
     adapter.is_id_removed = is_id_removed;
     adapter.report_fatal = on_fatal;
     adapter.report_peer = on_peer_failed;
+    adapter.report_refused = on_refused;
+    adapter.is_snapshot = is_snapshot;
     err = ferry_libraft_new(&adapter, &node->adapter);
     if (err != FERRY_OK)
         return fail_with(text, size, "%s", ferry_strerror(err));

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <ferry/gate.h>
+
 #include "adapters/libraft/raft_compat.h"
 #include "kv/command.h"
 #include "kv/options.h"
@@ -65,6 +67,7 @@ int kv_node_remove_member(struct kv_node *node, uint64_t id, kv_done_fn *done, v
  */
 
 struct raft *kv_node_raft(struct kv_node *node);
+uint64_t kv_node_n_refused(const struct kv_node *node, enum ferry_verdict verdict); /* messages, by the gate */
 struct ferry_transport *kv_node_transport(struct kv_node *node);
 bool kv_node_was_removed(const struct kv_node *node);
 

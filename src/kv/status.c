@@ -152,6 +152,24 @@ static void print_metric(FILE *to, const char *name, const char *type, const cha
     fprintf(to, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
 }
 
+/* Messages that no correct member sends, by the reason why they were refused. */
+static void print_refusals(FILE *to, const struct kv_node *node)
+{
+#define NAME(name, value, text) [FERRY_VERDICT_##name] = #name,
+    static const char *const names[FERRY_N_VERDICTS] = {FERRY_VERDICT_MAP(NAME)};
+#undef NAME
+
+    fputs("# HELP ferry_kv_messages_refused_total Messages refused before the core saw them.\n"
+          "# TYPE ferry_kv_messages_refused_total counter\n",
+          to);
+    for (int i = 1; i < FERRY_N_VERDICTS; i++) {
+        fputs("ferry_kv_messages_refused_total{reason=\"", to);
+        for (const char *p = names[i]; *p; p++)
+            fputc(*p == '_' ? '_' : *p - 'A' + 'a', to);
+        fprintf(to, "\"} %" PRIu64 "\n", kv_node_n_refused(node, (enum ferry_verdict)i));
+    }
+}
+
 char *kv_status_metrics(struct kv_node *node, const struct kv_store *store, size_t *ret_len)
 {
     struct raft *raft = kv_node_raft(node);
@@ -169,6 +187,7 @@ char *kv_status_metrics(struct kv_node *node, const struct kv_store *store, size
     print_metric(to, "ferry_kv_snapshot_index", "gauge", "The last entry of the last snapshot.",
                  fy_raft_snapshot_index(raft));
     print_metric(to, "ferry_kv_keys", "gauge", "Keys in the store.", kv_store_n_keys(store));
+    print_refusals(to, node);
     err = ferry_metrics_write(kv_node_transport(node), write_text, to);
     whole = finish(to, &text);
     if (err != FERRY_OK) {

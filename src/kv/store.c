@@ -295,27 +295,48 @@ int kv_store_save(const struct kv_store *store, struct raft_buffer *ret_buf)
     return 0;
 }
 
-static int apply_all(struct kv_store *store, const struct raft_buffer *buf)
+/* Take the next command of a saved store off *rest.  0 or RAFT_MALFORMED. */
+static int next_saved(struct raft_buffer *rest, struct raft_buffer *ret_command)
 {
-    uint8_t *p = buf->base;
-    size_t left = buf->len;
+    const uint8_t *p = rest->base;
+    uint64_t len = 0;
+
+    if (rest->len < LEN_SIZE)
+        return RAFT_MALFORMED;
+    for (unsigned i = 0; i < LEN_SIZE; i++)
+        len = len << 8 | p[i];
+    if (len > rest->len - LEN_SIZE)
+        return RAFT_MALFORMED;
+    *ret_command = (struct raft_buffer){.base = (uint8_t *)rest->base + LEN_SIZE, .len = (size_t)len};
+    rest->base = (uint8_t *)rest->base + LEN_SIZE + len;
+    rest->len -= LEN_SIZE + (size_t)len;
+    return 0;
+}
+
+static int apply_all(struct kv_store *store, struct raft_buffer rest)
+{
+    struct raft_buffer command;
     bool existed;
     int rv = 0;
 
-    while (left > 0 && rv == 0) {
-        uint64_t len = 0;
-
-        if (left < LEN_SIZE)
-            return RAFT_MALFORMED;
-        for (unsigned i = 0; i < LEN_SIZE; i++)
-            len = len << 8 | p[i];
-        if (len > left - LEN_SIZE)
-            return RAFT_MALFORMED;
-        rv = kv_store_apply(store, &(struct raft_buffer){.base = p + LEN_SIZE, .len = (size_t)len}, &existed);
-        p += LEN_SIZE + len;
-        left -= LEN_SIZE + len;
+    while (rest.len > 0 && rv == 0) {
+        rv = next_saved(&rest, &command);
+        if (rv == 0)
+            rv = kv_store_apply(store, &command, &existed);
     }
     return rv;
+}
+
+bool kv_store_is_saved(const void *data, size_t len)
+{
+    struct raft_buffer rest = {.base = (void *)(uintptr_t)data, .len = len}; /* is only read */
+    struct raft_buffer text;
+    struct kv_command command;
+
+    while (rest.len > 0)
+        if (next_saved(&rest, &text) != 0 || kv_command_decode(&text, &command) != 0)
+            return false;
+    return true;
 }
 
 int kv_store_load(struct kv_store *store, const struct raft_buffer *buf)
@@ -326,7 +347,7 @@ int kv_store_load(struct kv_store *store, const struct raft_buffer *buf)
 
     if (!loaded)
         return RAFT_NOMEM;
-    rv = apply_all(loaded, buf);
+    rv = apply_all(loaded, *buf);
     if (rv == 0) {
         *store = *loaded;
         *loaded = old;

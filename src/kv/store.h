@@ -31,6 +31,9 @@ bool kv_store_is_removed(const struct kv_store *store, uint64_t id);
 /* The whole of it in one block of raft_malloc's.  0 or RAFT_NOMEM. */
 int kv_store_save(const struct kv_store *store, struct raft_buffer *ret_buf);
 
+/* Could kv_store_load load this, given memory?  Allocates nothing. */
+bool kv_store_is_saved(const void *data, size_t len);
+
 /* Become what was saved.  0; RAFT_MALFORMED or RAFT_NOMEM, with which nothing has changed. */
 int kv_store_load(struct kv_store *store, const struct raft_buffer *buf);
 

@@ -168,7 +168,12 @@ static enum ferry_verdict judge_snapshot(const struct ferry_message *msg, const 
         return FERRY_VERDICT_LOG_TERM;
     if (is_beyond(snapshot->index, view->last_index, view->max_index_ahead))
         return FERRY_VERDICT_INDEX_AHEAD;
-    return snapshot->index <= view->commit_index ? FERRY_VERDICT_OLD_SNAPSHOT : FERRY_VERDICT_ADMIT;
+    if (snapshot->index > view->commit_index)
+        return FERRY_VERDICT_ADMIT;
+    /* A leader that does not know how far its follower is may send what that has: the core answers with its last index.
+     */
+    return term_of(view, snapshot->index) == 0 ? FERRY_VERDICT_OLD_SNAPSHOT
+                                               : judge_committed(view, snapshot->index, snapshot->term);
 }
 
 static enum ferry_verdict judge_append_response(const struct ferry_message *msg, const struct ferry_core_view *view)

@@ -264,7 +264,7 @@ START_TEST(entries_are_of_types_the_core_knows)
 }
 END_TEST
 
-START_TEST(a_snapshot_is_newer_than_what_is_committed)
+START_TEST(a_snapshot_does_not_take_back_what_is_committed)
 {
     struct ferry_snapshot snapshot = {.index = 9, .term = 5};
     struct ferry_message msg = message(FERRY_MSG_SNAP);
@@ -272,7 +272,12 @@ START_TEST(a_snapshot_is_newer_than_what_is_committed)
     expect(&msg, FERRY_VERDICT_NO_SNAPSHOT);
     msg.snapshot = &snapshot;
     expect(&msg, FERRY_VERDICT_ADMIT);
-    snapshot.index = 8;
+    snapshot.index = 8; /* committed here: the core answers that it has it */
+    snapshot.term = 4;
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    snapshot.term = 5;
+    expect(&msg, FERRY_VERDICT_CONTRADICTS_COMMITTED);
+    snapshot.index = 2; /* inside this member's own snapshot */
     expect(&msg, FERRY_VERDICT_OLD_SNAPSHOT);
     snapshot.index = 0;
     expect(&msg, FERRY_VERDICT_NO_SNAPSHOT);
@@ -346,7 +351,7 @@ int main(void)
                     a_term_is_not_zero_nor_far_ahead, a_term_has_one_leader,
                     entries_are_numbered_in_a_row_with_terms_that_do_not_fall, an_index_is_not_far_ahead,
                     what_is_committed_is_not_contradicted, a_compacted_log_is_not_written_from_its_beginning,
-                    entries_are_of_types_the_core_knows, a_snapshot_is_newer_than_what_is_committed,
+                    entries_are_of_types_the_core_knows, a_snapshot_does_not_take_back_what_is_committed,
                     a_leader_is_not_told_of_entries_that_it_never_had, a_vote_names_a_log_that_can_exist,
                     an_old_message_is_left_to_the_core, every_verdict_has_a_text, NULL);
 }

@@ -32,6 +32,8 @@ struct side {
     struct raft_message seen[MAX_SEEN]; /* with what is the core's in it */
     char seen_address[MAX_SEEN][64];
     unsigned n_peers_failed;
+    unsigned n_refused;
+    enum ferry_verdict refused_for; /* the last */
     uint64_t failed_id;
     int failed_err;
     unsigned n_ticks;
@@ -78,15 +80,19 @@ static void inner_close(struct raft_io *io, raft_io_close_cb cb)
     side_of_inner(io)->close_cb = cb;
 }
 
+/* What is loaded, and stored as a snapshot. */
+static struct raft_snapshot stored_snapshot = {.index = 2, .term = 1};
+static struct raft_entry stored_entries[] = {{.term = 2}, {.term = 2}, {.term = 4}};
+
 static int inner_load(struct raft_io *io, raft_term *term, raft_id *voted_for, struct raft_snapshot **snapshot,
                       raft_index *start_index, struct raft_entry *entries[], size_t *n_entries)
 {
     *term = 7;
     (void)voted_for;
-    (void)snapshot;
-    (void)start_index;
-    (void)entries;
-    (void)n_entries;
+    *snapshot = &stored_snapshot;
+    *start_index = 3;
+    *entries = stored_entries;
+    *n_entries = sizeof(stored_entries) / sizeof(stored_entries[0]);
     return noted(io, "load");
 }
 
@@ -258,6 +264,27 @@ static void forget_seen(struct side *side)
 /* ---- Both sides ---------------------------------------------------------------------------------------------------
  */
 
+static void on_refused(void *ctx, const struct ferry_message *msg, enum ferry_verdict verdict)
+{
+    struct side *side = ctx;
+
+    (void)msg;
+    side->n_refused++;
+    side->refused_for = verdict;
+}
+
+static bool vouches_for_77(void *ctx, uint64_t id)
+{
+    (void)ctx;
+    return id == 77;
+}
+
+static bool is_restorable(void *ctx, const void *data, size_t len)
+{
+    (void)ctx;
+    return len < 3 || memcmp(data, "bad", 3) != 0;
+}
+
 static struct raft_io *io_of(int i)
 {
     return ferry_libraft_io(sides[i].lr);
@@ -279,6 +306,9 @@ static void make_side(int i)
     config.ctx = side;
     config.wake = on_wake;
     config.report_peer = on_peer_failed;
+    config.report_refused = on_refused;
+    config.is_member = vouches_for_77;
+    config.is_snapshot = is_restorable;
     ck_assert_int_eq(ferry_libraft_new(&config, &side->lr), FERRY_OK);
     ferry.id = (uint64_t)i + 1;
     ferry.cluster_id = 7;
@@ -538,7 +568,7 @@ static void on_loaded(struct raft_io_snapshot_get *req, struct raft_snapshot *sn
 START_TEST(a_snapshot_has_the_term_with_which_it_was_loaded)
 {
     struct raft_io_snapshot_get req = {.data = &term_sent};
-    struct raft_snapshot snapshot = {.index = 20, .term = 6};
+    struct raft_snapshot snapshot = {.index = 20, .term = 3};
     struct raft_message message = snapshot_of(&snapshot, 8);
     struct sent sent;
     int rv = RAFT_NOMEM;
@@ -553,7 +583,7 @@ START_TEST(a_snapshot_has_the_term_with_which_it_was_loaded)
     run_ms(SECOND_MS);
     ck_assert_uint_eq(sides[1].n_seen, 1);
     ck_assert_uint_eq(sides[1].seen[0].install_snapshot.last_index, 20);
-    ck_assert_uint_eq(sides[1].seen[0].install_snapshot.last_term, 6);
+    ck_assert_uint_eq(sides[1].seen[0].install_snapshot.last_term, 3);
 
     message.install_snapshot.last_index = 20; /* not from inside the callback */
     ck_assert_int_eq(send_message(0, &sent, &message), 0);
@@ -663,7 +693,8 @@ END_TEST
 
 START_TEST(a_refusal_that_cannot_be_called_back_is_returned)
 {
-    struct raft_message message = {.type = RAFT_TIMEOUT_NOW, .server_id = 2, .server_address = sides[1].address};
+    struct raft_message message = {
+        .type = RAFT_TIMEOUT_NOW, .server_id = 2, .server_address = sides[1].address, .timeout_now = {.term = 1}};
     struct raft_io_send req = {.data = NULL};
 
     ck_assert_int_eq(io_of(0)->send(io_of(0), &req, &message, NULL), 0);
@@ -719,17 +750,27 @@ START_TEST(closing_waits_for_the_inner_one)
 }
 END_TEST
 
+static int load(struct raft_io *io)
+{
+    struct raft_snapshot *snapshot;
+    struct raft_entry *entries;
+    raft_index start_index;
+    size_t n_entries;
+    raft_term term;
+
+    return io->load(io, &term, NULL, &snapshot, &start_index, &entries, &n_entries);
+}
+
 START_TEST(storage_time_and_chance_are_the_inner_ones)
 {
     struct raft_io *io = io_of(0);
     struct side *side = &sides[0];
     struct raft_io_snapshot_get get;
-    raft_term term;
 
     for (int rv = 0; rv <= RAFT_IOERR; rv += RAFT_IOERR) {
         side->inner_rv = rv;
         io->errmsg[0] = '\0';
-        ck_assert_int_eq(io->load(io, &term, NULL, NULL, NULL, NULL, NULL), rv);
+        ck_assert_int_eq(load(io), rv);
         ck_assert_str_eq(side->asked, "load");
         ck_assert_int_eq(io->bootstrap(io, NULL), rv);
         ck_assert_str_eq(side->asked, "bootstrap");
@@ -743,7 +784,7 @@ START_TEST(storage_time_and_chance_are_the_inner_ones)
         ck_assert_str_eq(side->asked, "append");
         ck_assert_int_eq(io->truncate(io, 1), rv);
         ck_assert_str_eq(side->asked, "truncate");
-        ck_assert_int_eq(io->snapshot_put(io, 0, NULL, NULL, NULL), rv);
+        ck_assert_int_eq(io->snapshot_put(io, 0, NULL, &stored_snapshot, NULL), rv);
         ck_assert_str_eq(side->asked, "snapshot_put");
         ck_assert_int_eq(io->snapshot_get(io, &get, on_failed_load), rv);
         ck_assert_str_eq(side->asked, "snapshot_get");
@@ -767,9 +808,8 @@ END_TEST
 START_TEST(a_term_that_is_stored_is_not_stored_again)
 {
     struct raft_io *io = io_of(0);
-    raft_term term;
 
-    ck_assert_int_eq(io->load(io, &term, NULL, NULL, NULL, NULL, NULL), 0);
+    ck_assert_int_eq(load(io), 0);
     ck_assert_int_eq(io->set_term(io, 7), 0);
     ck_assert_str_eq(sides[0].asked, "load");
     sides[0].inner_rv = RAFT_IOERR;
@@ -935,15 +975,23 @@ static int process(const struct ferry_message *msg)
 
 START_TEST(what_cannot_be_handed_to_the_core_is_refused)
 {
-    struct ferry_message msg = {.type = FERRY_MSG_APP, .from = 1, .to = 2};
+    struct ferry_message msg = {.type = FERRY_MSG_APP, .from = 1, .to = 2, .term = 1};
+    struct raft *raft = &sides[1].raft;
+    struct raft_configuration conf = raft->configuration;
 
     ck_assert_int_eq(process(&msg), FERRY_OK);
     msg.from = 2;
     ck_assert_int_eq(process(&msg), FERRY_ERR_INVALID);
     msg.from = 0;
     ck_assert_int_eq(process(&msg), FERRY_ERR_INVALID);
-    msg.from = 77; /* neither of the configuration, nor does it say where it is */
+    msg.from = 76; /* not in the configuration */
+    ck_assert_int_eq(process(&msg), FERRY_ERR_INVALID);
+    ck_assert_int_eq(sides[1].refused_for, FERRY_VERDICT_UNKNOWN_SENDER);
+    msg.from = 77; /* neither, but the embedder vouches for it: only its address is missing */
     ck_assert_int_eq(process(&msg), FERRY_ERR_NOT_FOUND);
+    raft_configuration_init(&raft->configuration);
+    ck_assert_int_eq(process(&msg), FERRY_ERR_NOT_FOUND); /* joining, but it does not say where it is */
+    raft->configuration = conf;
     msg.from = 1;
     msg.type = FERRY_MSG_PROP;
     ck_assert_int_eq(process(&msg), FERRY_ERR_INVALID);
@@ -951,6 +999,133 @@ START_TEST(what_cannot_be_handed_to_the_core_is_refused)
     msg.context = (struct ferry_bytes){(const uint8_t *)"junk", 4};
     ck_assert_int_eq(process(&msg), FERRY_ERR_MALFORMED);
     ck_assert_uint_eq(sides[1].n_seen, 1);
+}
+END_TEST
+
+/* Member 2 has loaded its log: a snapshot up to 2, entries 3 and 4 of term 2, entry 5 of term 4.  3 is committed. */
+static void load_log(void)
+{
+    ck_assert_int_eq(load(io_of(1)), 0);
+    sides[1].raft.current_term = 7;
+    sides[1].raft.commit_index = 3;
+    sides[1].raft.state = RAFT_FOLLOWER;
+}
+
+static void expect(const struct ferry_message *msg, enum ferry_verdict verdict)
+{
+    struct side *side = &sides[1];
+    uint64_t n_before = ferry_libraft_n_refused(side->lr, verdict);
+    unsigned n_told = side->n_refused;
+    unsigned n_seen = side->n_seen;
+
+    ck_assert_int_eq(process(msg), verdict == FERRY_VERDICT_ADMIT ? FERRY_OK : FERRY_ERR_INVALID);
+    if (verdict == FERRY_VERDICT_ADMIT) {
+        ck_assert_uint_eq(side->n_seen, n_seen + 1);
+        ck_assert_uint_eq(side->n_refused, n_told);
+        return;
+    }
+    ck_assert_uint_eq(side->n_seen, n_seen);
+    ck_assert_uint_eq(side->n_refused, n_told + 1);
+    ck_assert_str_eq(ferry_verdict_text(side->refused_for), ferry_verdict_text(verdict));
+    ck_assert_uint_eq(ferry_libraft_n_refused(side->lr, verdict), n_before + 1);
+}
+
+static struct ferry_message append_at(uint64_t index, uint64_t log_term)
+{
+    return (struct ferry_message){
+        .type = FERRY_MSG_APP, .from = 1, .to = 2, .term = 7, .index = index, .log_term = log_term};
+}
+
+START_TEST(what_contradicts_the_log_does_not_reach_the_core)
+{
+    struct ferry_entry entry = {.term = 7, .index = 3};
+    struct ferry_message msg = append_at(3, 2);
+    struct raft_snapshot own = {.index = 4, .term = 2};
+
+    load_log();
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    msg = append_at(3, 1);
+    expect(&msg, FERRY_VERDICT_CONTRADICTS_COMMITTED);
+    msg = append_at(2, 1);
+    msg.entries = &entry;
+    msg.n_entries = 1;
+    expect(&msg, FERRY_VERDICT_CONTRADICTS_COMMITTED);
+    entry.index = 1;
+    msg.index = msg.log_term = 0;
+    expect(&msg, FERRY_VERDICT_COMPACTED);
+
+    /* The core takes a snapshot up to 4, of which it keeps one entry. */
+    sides[1].raft.commit_index = 5;
+    ck_assert_int_eq(io_of(1)->snapshot_put(io_of(1), 1, NULL, &own, NULL), 0);
+    msg = append_at(3, 1);
+    expect(&msg, FERRY_VERDICT_CONTRADICTS_COMMITTED);
+    msg = append_at(2, 9);
+    expect(&msg, FERRY_VERDICT_LOG_TERM);
+    msg = append_at(2, 6); /* no longer known */
+    expect(&msg, FERRY_VERDICT_ADMIT);
+
+    /* A leader's snapshot replaces the log; truncated, it ends earlier. */
+    own = (struct raft_snapshot){.index = 9, .term = 6};
+    ck_assert_int_eq(io_of(1)->snapshot_put(io_of(1), 0, NULL, &own, NULL), 0);
+    sides[1].raft.commit_index = 9;
+    msg = append_at(9, 5);
+    expect(&msg, FERRY_VERDICT_CONTRADICTS_COMMITTED);
+    msg = append_at(5, 3); /* no longer known */
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    ck_assert_int_eq(io_of(1)->truncate(io_of(1), 9), 0);
+    msg = append_at(9, 5);
+    expect(&msg, FERRY_VERDICT_ADMIT);
+}
+END_TEST
+
+START_TEST(a_term_has_the_leader_that_was_heard_first)
+{
+    struct ferry_message msg = append_at(3, 2);
+
+    load_log();
+    sides[1].raft.follower_state.current_leader.id = 77; /* libraft keeps that of the term before */
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    sides[1].raft.follower_state.current_leader.id = 1;
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    msg.from = 77;
+    expect(&msg, FERRY_VERDICT_TWO_LEADERS);
+    sides[1].raft.current_term = msg.term = 8;
+    ck_assert_int_eq(process(&msg), FERRY_ERR_NOT_FOUND); /* in the next term it may; only its address is missing */
+    sides[1].raft.state = RAFT_LEADER;
+    expect(&msg, FERRY_VERDICT_TWO_LEADERS);
+    sides[1].raft.state = RAFT_FOLLOWER;
+}
+END_TEST
+
+START_TEST(what_the_core_could_not_decode_does_not_reach_it)
+{
+    struct raft_buffer change;
+    struct ferry_entry entry = {.term = 7, .index = 4, .type = FERRY_ENTRY_CONF_CHANGE};
+    struct ferry_message msg = append_at(3, 2);
+    const struct fy_raft_context sender = {.sender = "http://n1:80"};
+    struct ferry_snapshot snapshot = {.term = 4, .index = 8, .data = {(const uint8_t *)"bad", 3}};
+    struct ferry_message snap = {.type = FERRY_MSG_SNAP, .from = 1, .to = 2, .term = 7, .snapshot = &snapshot};
+    uint8_t *context;
+    size_t len;
+
+    load_log();
+    msg.entries = &entry;
+    msg.n_entries = 1;
+    ck_assert_int_eq(raft_configuration_encode(&sides[0].raft.configuration, &change), 0);
+    entry.data = (struct ferry_bytes){change.base, change.len};
+    expect(&msg, FERRY_VERDICT_ADMIT);
+    entry.data.len -= 9;
+    expect(&msg, FERRY_VERDICT_MALFORMED_CHANGE);
+    entry.data.len = 0;
+    expect(&msg, FERRY_VERDICT_EMPTY_CHANGE);
+    raft_free(change.base);
+
+    ck_assert_int_eq(fy_raft_context_write_conf(&sender, &sides[0].raft.configuration, 1, &context, &len), FERRY_OK);
+    snap.context = (struct ferry_bytes){context, len};
+    expect(&snap, FERRY_VERDICT_MALFORMED_SNAPSHOT);
+    snapshot.data.data = (const uint8_t *)"any";
+    expect(&snap, FERRY_VERDICT_ADMIT);
+    free(context);
 }
 END_TEST
 
@@ -980,7 +1155,7 @@ START_TEST(a_body_is_found_by_its_message_and_the_oldest_are_pushed_out)
     struct ferry_config config = FERRY_CONFIG_INIT;
     const struct ferry_snapshot_sink *sink = &config.snapshot_sink;
     struct ferry_snapshot snapshot = {.term = 1};
-    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .snapshot = &snapshot};
+    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .term = 1, .snapshot = &snapshot};
     uint8_t *context;
     size_t len;
     void *body;
@@ -1063,6 +1238,8 @@ int main(void)
         peers_follow_the_configuration, a_server_that_cannot_be_a_peer_is_told_of,
         following_survives_every_failed_allocation, sending_survives_every_failed_allocation,
         making_one_survives_every_failed_allocation, what_cannot_be_handed_to_the_core_is_refused,
-        a_leader_that_asks_for_votes_leads_no_more, a_body_is_found_by_its_message_and_the_oldest_are_pushed_out,
-        a_body_survives_every_failed_allocation, it_does_not_start_without_a_transport, NULL);
+        what_contradicts_the_log_does_not_reach_the_core, a_term_has_the_leader_that_was_heard_first,
+        what_the_core_could_not_decode_does_not_reach_it, a_leader_that_asks_for_votes_leads_no_more,
+        a_body_is_found_by_its_message_and_the_oldest_are_pushed_out, a_body_survives_every_failed_allocation,
+        it_does_not_start_without_a_transport, NULL);
 }

@@ -174,7 +174,7 @@ static void run_until(const unsigned *count, unsigned at_least)
 START_TEST(messages_go_through_the_loop_and_all_ends)
 {
     struct raft_io_send req;
-    struct raft_message message = {.type = RAFT_TIMEOUT_NOW, .server_id = 2};
+    struct raft_message message = {.type = RAFT_TIMEOUT_NOW, .server_id = 2, .timeout_now = {.term = 1}};
 
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(ferry_libraft_uv_new(sides[i].lr, &loop, &sides[i].turner), FERRY_OK);

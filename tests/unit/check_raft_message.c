@@ -237,6 +237,23 @@ START_TEST(entries_travel_whole_into_one_batch)
 }
 END_TEST
 
+START_TEST(no_more_is_committed_than_the_message_shows_in_common)
+{
+    struct raft_message message = append_message(N_ENTRIES);
+    struct raft_message seen;
+
+    message.append_entries.leader_commit = 99;
+    travel(&message, FERRY_FORM_3_4, NULL, &seen);
+    ck_assert_uint_eq(seen.append_entries.leader_commit, 10 + N_ENTRIES);
+    fy_raft_in_release(&seen);
+    message = append_message(0);
+    message.append_entries.leader_commit = 11; /* a leftover of the follower's may stand there */
+    travel(&message, FERRY_FORM_3_4, NULL, &seen);
+    ck_assert_uint_eq(seen.append_entries.leader_commit, 10);
+    fy_raft_in_release(&seen);
+}
+END_TEST
+
 /* The sizes of entries in MiB, and how many of them go first. */
 START_TEST(more_than_a_message_bears_goes_in_parts)
 {
@@ -546,11 +563,11 @@ int main(void)
 {
     return rig_main("raft_message", setup, teardown, a_request_for_a_vote_travels_whole, a_vote_travels_whole,
                     an_answer_to_entries_travels_whole, a_call_to_take_over_travels_whole,
-                    entries_travel_whole_into_one_batch, more_than_a_message_bears_goes_in_parts,
-                    a_heartbeat_is_a_message_without_entries, a_snapshot_travels_whole_with_its_data_as_the_body,
-                    a_snapshot_shows_its_voters_and_learners, data_inside_the_message_will_do,
-                    a_snapshot_without_data_or_configuration_is_refused, what_libraft_has_no_counterpart_of_is_refused,
-                    entries_that_libraft_has_not_are_refused, a_refusal_of_nothing_is_refused,
-                    a_message_of_libraft_that_has_no_form_is_refused, sending_survives_every_failed_allocation,
-                    receiving_survives_every_failed_allocation, NULL);
+                    entries_travel_whole_into_one_batch, no_more_is_committed_than_the_message_shows_in_common,
+                    more_than_a_message_bears_goes_in_parts, a_heartbeat_is_a_message_without_entries,
+                    a_snapshot_travels_whole_with_its_data_as_the_body, a_snapshot_shows_its_voters_and_learners,
+                    data_inside_the_message_will_do, a_snapshot_without_data_or_configuration_is_refused,
+                    what_libraft_has_no_counterpart_of_is_refused, entries_that_libraft_has_not_are_refused,
+                    a_refusal_of_nothing_is_refused, a_message_of_libraft_that_has_no_form_is_refused,
+                    sending_survives_every_failed_allocation, receiving_survives_every_failed_allocation, NULL);
 }

@@ -150,7 +150,9 @@ LIBRAFT_TESTS = \
 	check_kv_store.test \
 	check_libraft.test \
 	check_libraft_uv.test \
+	check_raft_change.test \
 	check_raft_context.test \
+	check_term_runs.test \
 	check_raft_message.test \
 	check_raft_safety.test
 check_PROGRAMS += $(LIBRAFT_TESTS)
@@ -173,6 +175,11 @@ check_libraft_uv_test_SOURCES = tests/unit/check_libraft_uv.c $(LIBRAFT_VERSIONS
 check_raft_context_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_context_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_context_test_SOURCES = tests/unit/check_raft_context.c $(LIBRAFT_HARNESS)
+check_raft_change_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
+check_raft_change_test_LDADD = $(LIBRAFT_LDADD)
+check_raft_change_test_SOURCES = tests/unit/check_raft_change.c
+check_term_runs_test_LDADD = $(LIBRAFT_LDADD)
+check_term_runs_test_SOURCES = tests/unit/check_term_runs.c
 check_raft_message_test_CPPFLAGS = $(LIBRAFT_CPPFLAGS)
 check_raft_message_test_LDADD = $(LIBRAFT_LDADD)
 check_raft_message_test_SOURCES = tests/unit/check_raft_message.c $(LIBRAFT_HARNESS)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "adapters/libraft/completions.h"
+#include "adapters/libraft/core_view.h"
 #include "adapters/libraft/members.h"
 #include "adapters/libraft/raft_compat.h"
 #include "adapters/libraft/snapshot_load.h"
@@ -31,6 +32,9 @@ struct ferry_libraft {
     struct fy_completions firing; /* empty but while they are called back */
     struct fy_snapshots snapshots;
     struct fy_snapshot_load snapshot_load;
+
+    struct fy_core_view view;
+    uint64_t n_refused[FERRY_N_VERDICTS];
 
     bool is_closing;
     bool is_inner_closed;

@@ -11,8 +11,12 @@ libferry_libraft_core_la_SOURCES = \
 	src/adapters/libraft/adapter.h \
 	src/adapters/libraft/completions.c \
 	src/adapters/libraft/completions.h \
+	src/adapters/libraft/core_view.c \
+	src/adapters/libraft/core_view.h \
 	src/adapters/libraft/members.c \
 	src/adapters/libraft/members.h \
+	src/adapters/libraft/raft_change.c \
+	src/adapters/libraft/raft_change.h \
 	src/adapters/libraft/raft_compat.c \
 	src/adapters/libraft/raft_compat.h \
 	src/adapters/libraft/raft_context.c \
@@ -24,6 +28,8 @@ libferry_libraft_core_la_SOURCES = \
 	src/adapters/libraft/snapshot_load.h \
 	src/adapters/libraft/snapshots.c \
 	src/adapters/libraft/snapshots.h \
+	src/adapters/libraft/term_runs.c \
+	src/adapters/libraft/term_runs.h \
 	src/adapters/libraft/uv_loop.c \
 	src/adapters/libraft/uv_no_network.c
 

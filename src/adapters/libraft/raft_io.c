@@ -246,8 +246,30 @@ static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, st
     if (asks_instead_of_leading(lr->io.data, &message))
         message.request_vote.disrupt_leader = true;
     lr->recv(&lr->io, &message);
+    fy_core_view_on_received(&lr->view, lr->io.data, msg);
     follow_configuration(lr);
     return FERRY_OK;
+}
+
+static enum ferry_verdict judge(struct ferry_libraft *lr, const struct ferry_message *msg,
+                                const struct raft_buffer *body)
+{
+    struct fy_voucher voucher = {lr->config.is_member, lr->config.ctx};
+    enum ferry_verdict verdict = fy_core_view_judge(&lr->view, lr->io.data, msg, &voucher);
+
+    if (verdict == FERRY_VERDICT_ADMIT && msg->type == FERRY_MSG_SNAP && lr->config.is_snapshot) {
+        const void *data = body ? body->base : msg->snapshot->data.data;
+        size_t len = body ? body->len : msg->snapshot->data.len;
+
+        if (!lr->config.is_snapshot(lr->config.ctx, data, len))
+            verdict = FERRY_VERDICT_MALFORMED_SNAPSHOT;
+    }
+    if (verdict == FERRY_VERDICT_ADMIT)
+        return verdict;
+    lr->n_refused[verdict]++;
+    if (lr->config.report_refused)
+        lr->config.report_refused(lr->config.ctx, msg, verdict);
+    return verdict;
 }
 
 static int on_message(void *ctx, const struct ferry_message *msg)
@@ -257,10 +279,9 @@ static int on_message(void *ctx, const struct ferry_message *msg)
     bool has_body = msg->type == FERRY_MSG_SNAP && fy_snapshots_take_body(&lr->snapshots, msg, &body);
     int err = FERRY_ERR_STATE;
 
-    if (msg->from == 0 || msg->from == lr->id)
-        err = FERRY_ERR_INVALID;
-    else if (lr->recv && !lr->is_closing)
-        err = receive(lr, msg, has_body ? &body : NULL);
+    if (lr->recv && !lr->is_closing)
+        err = judge(lr, msg, has_body ? &body : NULL) == FERRY_VERDICT_ADMIT ? receive(lr, msg, has_body ? &body : NULL)
+                                                                             : FERRY_ERR_INVALID;
     raft_free(body.base); /* NULL once the message has it */
     return err;
 }
@@ -358,8 +379,10 @@ static int io_load(struct raft_io *io, raft_term *term, raft_id *voted_for, stru
 
     int rv = lr->inner->load(lr->inner, term, voted_for, snapshot, start_index, entries, n_entries);
 
-    if (rv == 0)
+    if (rv == 0) {
         lr->term = *term;
+        fy_core_view_on_load(&lr->view, *snapshot, *start_index, *entries, *n_entries);
+    }
     return pass_on(lr, rv);
 }
 
@@ -421,6 +444,7 @@ static int io_append(struct raft_io *io, struct raft_io_append *req, const struc
 {
     struct ferry_libraft *lr = adapter_of(io);
 
+    fy_core_view_on_append(&lr->view, io->data, entries, n);
     return pass_on(lr, lr->inner->append(lr->inner, req, entries, n, cb));
 }
 
@@ -428,6 +452,7 @@ static int io_truncate(struct raft_io *io, raft_index index)
 {
     struct ferry_libraft *lr = adapter_of(io);
 
+    fy_core_view_on_truncate(&lr->view, index);
     return pass_on(lr, lr->inner->truncate(lr->inner, index));
 }
 
@@ -436,6 +461,7 @@ static int io_snapshot_put(struct raft_io *io, unsigned trailing, struct raft_io
 {
     struct ferry_libraft *lr = adapter_of(io);
 
+    fy_core_view_on_snapshot(&lr->view, snapshot, trailing);
     return pass_on(lr, lr->inner->snapshot_put(lr->inner, trailing, req, snapshot, cb));
 }
 
@@ -527,6 +553,7 @@ void ferry_libraft_free(struct ferry_libraft *lr)
     fy_completions_release(&lr->completions);
     fy_completions_release(&lr->firing);
     fy_snapshots_release(&lr->snapshots);
+    fy_core_view_release(&lr->view);
     free(lr);
 }
 
@@ -549,6 +576,11 @@ void ferry_libraft_attach(struct ferry_libraft *lr, struct ferry_transport *t)
 {
     assert(!lr->t);
     lr->t = t;
+}
+
+uint64_t ferry_libraft_n_refused(const struct ferry_libraft *lr, enum ferry_verdict verdict)
+{
+    return (unsigned)verdict < FERRY_N_VERDICTS ? lr->n_refused[verdict] : 0;
 }
 
 struct raft_io *ferry_libraft_io(struct ferry_libraft *lr)

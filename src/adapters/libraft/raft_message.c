@@ -271,13 +271,26 @@ static size_t measure(const struct ferry_message *msg)
     return total;
 }
 
+/*
+ * What the follower may commit: no more than this message shows it to have in common with the leader.  libraft commits
+ * up to its last entry, which may be a leftover of an earlier term behind what the message is about.
+ */
+static uint64_t commit_of(const struct ferry_message *msg)
+{
+    uint64_t last = msg->index + msg->n_entries;
+
+    return msg->commit < last ? msg->commit : last;
+}
+
 static int get_append_entries(struct raft_append_entries *to, const struct ferry_message *msg)
 {
     size_t total = measure(msg);
     uint8_t *p;
 
-    *to = (struct raft_append_entries){
-        .term = msg->term, .prev_log_index = msg->index, .prev_log_term = msg->log_term, .leader_commit = msg->commit};
+    *to = (struct raft_append_entries){.term = msg->term,
+                                       .prev_log_index = msg->index,
+                                       .prev_log_term = msg->log_term,
+                                       .leader_commit = commit_of(msg)};
     if (total == SIZE_MAX || msg->n_entries > UINT_MAX)
         return FERRY_ERR_MALFORMED;
     if (msg->n_entries == 0)
