@@ -3,8 +3,9 @@
  *
  * A link is lost when no packet came on any connection for five sixths of the timeout, or when bytes that were sent
  * again were not acknowledged for three quarters of it; the rest of the timeout is for what is seen late.  All
- * connections count together: one packet on any of them proves that the member's machine is there, however busy the
- * others are.
+ * connections count together: one packet on any of them proves that the member's machine is there, and one
+ * acknowledgement that it hears us.  Packet loss holds up one connection or the other, a lost link all of them; the
+ * kernel ends a connection that alone makes no progress for the whole timeout.
  *
  * Normal path: our streams to the member carry a heartbeat in turn, and the member's kernel acknowledges each.  Some
  * time after each the link looks at the one connection that carried it: if nothing is awaited on it, and a packet came
@@ -71,6 +72,8 @@ static void take_pulse(struct fy_link_judge *judge, size_t i, const struct fy_vi
     arrived_ns = arrival_ns(pulse, vitals, now_ns);
     if (arrived_ns > judge->arrived_ns)
         judge->arrived_ns = arrived_ns;
+    if (pulse->is_known && vitals->n_acked != pulse->last.n_acked && arrived_ns > judge->acked_ns)
+        judge->acked_ns = arrived_ns;
     if (!pulse->is_known || vitals->n_acked != pulse->last.n_acked || !vitals->is_owed)
         pulse->owed_since_ns = now_ns;
     else if (!pulse->last.is_owed) /* it may have been read last long ago */
@@ -86,6 +89,14 @@ static void begin_anew(struct fy_link_judge *judge, uint64_t now_ns)
     judge->arrived_ns = now_ns;
     for (size_t i = 0; i < FY_LINK_MAX_ENDS; i++)
         judge->pulses[i].owed_since_ns = now_ns;
+}
+
+/* For how long bytes on this connection are not acknowledged, and none on any other were meanwhile. */
+static uint64_t owed_ns(const struct fy_link_judge *judge, const struct fy_pulse *pulse, uint64_t now_ns)
+{
+    uint64_t since_ns = pulse->owed_since_ns > judge->acked_ns ? pulse->owed_since_ns : judge->acked_ns;
+
+    return pulse->is_known && pulse->last.is_owed ? now_ns - since_ns : 0;
 }
 
 static bool is_late(const struct fy_link_judge *judge, uint64_t tick_ns, uint64_t now_ns)
@@ -111,7 +122,7 @@ enum ferry_link fy_link_judge(struct fy_link_judge *judge, const struct fy_vital
         const struct fy_pulse *pulse = &judge->pulses[i];
 
         is_awaited |= pulse->last.is_awaited;
-        is_one_way |= pulse->last.is_owed && now_ns - pulse->owed_since_ns >= owed_limit_ns(tick_ns);
+        is_one_way |= owed_ns(judge, pulse, now_ns) >= owed_limit_ns(tick_ns);
     }
     judge->is_calm = !is_awaited && is_recent(judge, tick_ns, now_ns);
     if (now_ns - judge->arrived_ns >= silence_limit_ns(tick_ns))
@@ -146,12 +157,9 @@ bool fy_link_judge_is_one_way(const struct fy_link_judge *judge, uint64_t tick_n
 {
     if (now_ns - judge->arrived_ns >= tick_ns * FY_LINK_TICKS * 5 / 8)
         return false;
-    for (int i = 0; i < FY_LINK_MAX_ENDS; i++) {
-        const struct fy_pulse *pulse = &judge->pulses[i];
-
-        if (pulse->is_known && pulse->last.is_owed && now_ns - pulse->owed_since_ns >= tick_ns)
+    for (size_t i = 0; i < FY_LINK_MAX_ENDS; i++)
+        if (owed_ns(judge, &judge->pulses[i], now_ns) >= tick_ns)
             return true;
-    }
     return false;
 }
 

@@ -40,6 +40,7 @@ struct fy_link_judge {
     bool is_watching;    /* a connection is known */
     bool is_calm;        /* nothing is awaited on any connection, and the last packet is recent */
     uint64_t arrived_ns; /* when the last packet came, on any connection */
+    uint64_t acked_ns;   /* when further bytes of ours were last acknowledged, on any connection */
     uint64_t due_ns;     /* when the judge expects to be asked next */
 };
 

@@ -236,6 +236,25 @@ START_TEST(a_new_connection_counts_as_a_sign_of_life)
 }
 END_TEST
 
+static void one_is_acknowledged(void)
+{
+    arrive(1);
+    vitals[1].n_acked++;
+}
+
+START_TEST(loss_that_holds_up_one_connection_is_no_lost_link_while_another_is_acknowledged)
+{
+    (void)tick();
+    await(0, true);
+    ck_assert_int_eq(ticks_until(FERRY_LINK_NONE, one_is_acknowledged), 0);
+    one_is_acknowledged();
+    pass(0);
+    (void)fy_link_judge(&judge, known, TICK_NS, now_ns);
+    ck_assert(!fy_link_judge_is_one_way(&judge, TICK_NS, now_ns));
+    ck_assert_int_eq(ticks_until(FERRY_LINK_ONLY_IN, one_arrives), FY_LINK_TICKS * 3 / 4);
+}
+END_TEST
+
 /* ---- A link whose ends are no streams -------------------------------------------------------------------------------
  */
 
@@ -436,6 +455,7 @@ int main(void)
                     a_break_while_something_is_owed_and_the_peer_is_heard_is_one_way,
                     a_break_with_all_acknowledged_is_no_matter_of_the_link,
                     a_late_tick_is_our_own_fault_and_begins_anew, a_new_connection_counts_as_a_sign_of_life,
+                    loss_that_holds_up_one_connection_is_no_lost_link_while_another_is_acknowledged,
                     a_link_is_open_in_the_directions_whose_ends_are_up, silence_has_every_end_break_its_connection,
                     a_link_that_answers_heartbeats_is_kept, while_all_is_calm_one_connection_is_read,
                     what_is_not_acknowledged_for_long_is_lost_one_way_until_an_end_is_up_again, NULL);
