@@ -23,6 +23,10 @@ libferry_mailbox_core_la_SOURCES += \
 	src/mailbox/queues.h \
 	src/mailbox/receiver.c \
 	src/mailbox/receiver.h \
+	src/mailbox/sqlite_rows.c \
+	src/mailbox/sqlite_rows.h \
+	src/mailbox/sqlite_store.c \
+	src/mailbox/sqlite_store.h \
 	src/mailbox/window.c \
 	src/mailbox/window.h
 

@@ -199,6 +199,7 @@ MAILBOX_TESTS = \
 	check_mail_frame.test \
 	check_outbox.test \
 	check_receiver.test \
+	check_sqlite_store.test \
 	check_steward.test \
 	check_steward_vectors.test
 check_PROGRAMS += $(MAILBOX_TESTS)
@@ -222,6 +223,10 @@ check_outbox_test_LDADD = $(MAILBOX_LDADD)
 check_outbox_test_SOURCES = tests/unit/check_outbox.c $(MAILBOX_HARNESS)
 check_receiver_test_LDADD = $(MAILBOX_LDADD)
 check_receiver_test_SOURCES = tests/unit/check_receiver.c $(MAILBOX_HARNESS)
+check_sqlite_store_test_CPPFLAGS = $(MAILBOX_CPPFLAGS)
+check_sqlite_store_test_LDADD = $(MAILBOX_LDADD)
+check_sqlite_store_test_SOURCES = tests/unit/check_sqlite_store.c tests/harness/crash_vfs.c tests/harness/crash_vfs.h \
+	tests/harness/mail_store.c tests/harness/mail_store.h
 check_steward_test_LDADD = $(MAILBOX_LDADD)
 check_steward_test_SOURCES = tests/unit/check_steward.c
 check_steward_vectors_test_LDADD = $(MAILBOX_LDADD)
