@@ -35,6 +35,7 @@ UNIT_TESTS = \
 	check_http_server.test \
 	check_http_stream.test \
 	check_http_upload.test \
+	check_mhd_contract.test \
 	check_inbox.test \
 	check_intake.test \
 	check_latency.test \
@@ -110,6 +111,7 @@ check_http_crowd_test_SOURCES = tests/unit/check_http_crowd.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
+check_mhd_contract_test_SOURCES = tests/unit/check_mhd_contract.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c
 check_intake_test_SOURCES = tests/unit/check_intake.c
 check_latency_test_SOURCES = tests/unit/check_latency.c src/tools/latency.c
