@@ -34,6 +34,7 @@ UNIT_TESTS = \
 	check_http_crowd.test \
 	check_http_server.test \
 	check_http_stream.test \
+	check_http_upgrade.test \
 	check_http_upload.test \
 	check_mhd_contract.test \
 	check_inbox.test \
@@ -110,6 +111,7 @@ check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_crowd_test_SOURCES = tests/unit/check_http_crowd.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
+check_http_upgrade_test_SOURCES = tests/unit/check_http_upgrade.c
 check_http_upload_test_SOURCES = tests/unit/check_http_upload.c
 check_mhd_contract_test_SOURCES = tests/unit/check_mhd_contract.c
 check_inbox_test_SOURCES = tests/unit/check_inbox.c

@@ -143,7 +143,8 @@ void fy_accept_pause(struct fy_listener *listener, const char *cause)
     if (listener->is_closed)
         return;
     if (fy_log_fold_pass(&listener->accept_fold, listener->loop->now_ns, &n_held))
-        fy_log(listener->cfg->log, FERRY_LOG_WARN, "listener", 0, "%s: cannot accept: %s (%llu similar messages suppressed)",
+        fy_log(listener->cfg->log, FERRY_LOG_WARN, "listener", 0,
+               "%s: cannot accept: %s (%llu similar messages suppressed)",
                listener->url, cause, n_held);
     stop_accepting(listener);
     fy_timer_set(&listener->accept_timer, fy_loop_deadline_ns(listener->loop, PAUSE_MS));

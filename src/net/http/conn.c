@@ -188,7 +188,7 @@ void fy_conn_on_client_end(struct fy_conn *conn, uint32_t events)
     if (!req)
         return;
     /* Unless it is suspended, libmicrohttpd reads, and notices. */
-    if (req->on_out_gone || (fy_request_is_held(req) && req->is_suspended && is_reset))
+    if (req->on_gone || (fy_request_is_held(req) && req->is_suspended && is_reset))
         conn->listener->ops->drop_request(req, error_of_socket(conn->socket.fd));
 }
 

@@ -76,12 +76,20 @@ static enum MHD_Result on_head(struct fy_request *req, const char *method, const
         return MHD_NO;
     if (req->state == FY_REQUEST_HEADED)
         fy_request_set_state(req, FY_REQUEST_BODY);
+    if (req->state == FY_REQUEST_UPGRADED)
+        fy_request_suspend(req);
     if (req->response && is_body_too_long(req)) {
         fy_request_set_state(req, FY_REQUEST_ANSWERED);
         req->must_linger = true;
         return queue_answer(req);
     }
     return MHD_YES;
+}
+
+/* libmicrohttpd has to leave the connection alone. */
+static bool must_wait(const struct fy_request *req)
+{
+    return req->is_paused || req->state == FY_REQUEST_RAW || req->state == FY_REQUEST_UPGRADED;
 }
 
 static enum MHD_Result on_body(struct fy_request *req, const char *data, size_t len)
@@ -101,7 +109,7 @@ static enum MHD_Result on_body(struct fy_request *req, const char *data, size_t 
     if (fy_bulk_is_due(req)) {
         fy_request_suspend(req);
         fy_bulk_begin(req);
-    } else if (req->is_paused || req->state == FY_REQUEST_RAW) {
+    } else if (must_wait(req)) {
         fy_request_suspend(req);
     }
     return MHD_YES;
@@ -137,7 +145,7 @@ enum MHD_Result fy_exchange_on_access(void *cls, struct MHD_Connection *mhd, con
         return MHD_NO;
     if (req->state == FY_REQUEST_NEW)
         return on_head(req, method, version);
-    if (req->is_paused || req->state == FY_REQUEST_RAW) { /* a next chunk: it is given again after the pause */
+    if (must_wait(req)) { /* a next chunk: it is given again after the pause */
         fy_request_suspend(req);
         return MHD_YES;
     }

@@ -13,6 +13,7 @@
 #include "net/http/loop.h"
 #include "net/http/outflow.h"
 #include "net/http/server.h"
+#include "net/http/upgrade.h"
 
 struct fy_http {
     struct fy_net net;
@@ -133,6 +134,13 @@ static const struct fy_net_ops http_ops = {
     .request_reply = fy_server_request_reply,
     .request_abort = fy_server_request_abort,
     .request_stream = fy_server_outflow_begin,
+    .request_upgrade = fy_server_request_upgrade,
+    .duplex_wake = fy_http_duplex_wake,
+    .duplex_pause = fy_http_duplex_pause,
+    .duplex_resume = fy_http_duplex_resume,
+    .duplex_end = fy_http_duplex_end,
+    .duplex_abort = fy_http_duplex_abort,
+    .duplex_vitals = fy_server_duplex_vitals,
     .outflow_wake = fy_server_outflow_wake,
     .outflow_end = fy_server_outflow_end,
     .outflow_abort = fy_server_outflow_abort,

@@ -17,6 +17,7 @@
 
 struct MHD_Daemon;
 struct fy_conn;
+struct fy_duplexes;
 struct fy_lingering;
 struct fy_listener;
 struct fy_outflows;
@@ -38,6 +39,7 @@ struct fy_listener {
     const struct fy_http_config *cfg;
     struct fy_lingering *lingering;
     struct fy_outflows *outflows;
+    struct fy_duplexes *duplexes;
     struct fy_node node;          /* fy_server.listeners */
     struct fy_watch accept_watch; /* the listening socket */
     struct fy_watch daemon_watch; /* libmicrohttpd's epoll set */

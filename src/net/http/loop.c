@@ -177,7 +177,7 @@ static bool is_interrupted(const struct fy_loop *loop)
     return atomic_load(&loop->wake_pending) || atomic_load(&loop->stop);
 }
 
-/* Poll until an event or a wake came or the time is over.  The number of events; *ret_found is false if time was over. */
+/* Poll until an event or a wake came or the time is over, which makes *ret_found false.  The number of events. */
 static int spin(const struct fy_loop *loop, struct epoll_event *events, uint64_t until_ns, bool *ret_found)
 {
     do {

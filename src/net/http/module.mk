@@ -15,6 +15,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/conn.h \
 	src/net/http/dial.c \
 	src/net/http/dial.h \
+	src/net/http/duplex.c \
+	src/net/http/duplex.h \
 	src/net/http/exchange.c \
 	src/net/http/exchange.h \
 	src/net/http/get.c \
@@ -48,5 +50,7 @@ libferry_core_la_SOURCES += \
 	src/net/http/unparsed.h \
 	src/net/http/unsent.c \
 	src/net/http/unsent.h \
+	src/net/http/upgrade.c \
+	src/net/http/upgrade.h \
 	src/net/http/vitals.c \
 	src/net/http/vitals.h

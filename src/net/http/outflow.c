@@ -120,8 +120,10 @@ static ssize_t outflow_on_read(void *arg, uint64_t pos, char *buf, size_t cap)
     return 0;
 }
 
-static void outflow_on_gone(struct fy_outflow *out, int err)
+static void outflow_on_gone(struct fy_request *req, int err)
 {
+    struct fy_outflow *out = req->out;
+
     set_state(out, FY_OUTFLOW_LOST);
     if (out->source.on_gone)
         out->source.on_gone(out->arg, err);
@@ -152,7 +154,7 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
     out->arg = arg;
     out->n_touched = SIZE_MAX; /* by libmicrohttpd */
     req->out = out;
-    req->on_out_gone = outflow_on_gone;
+    req->on_gone = outflow_on_gone;
     req->response = response;
     req->status = MHD_HTTP_OK;
     fy_request_set_state(req, req->state == FY_REQUEST_WHOLE ? FY_REQUEST_ANSWERED : FY_REQUEST_SWALLOWING);
@@ -174,14 +176,14 @@ void fy_server_outflow_wake(struct fy_outflow *out)
 
 void fy_server_outflow_end(struct fy_outflow *out)
 {
-    out->req->on_out_gone = NULL;
+    out->req->on_gone = NULL;
     set_state(out, FY_OUTFLOW_ENDED);
     fy_request_resume(out->req);
 }
 
 void fy_server_outflow_abort(struct fy_outflow *out)
 {
-    out->req->on_out_gone = NULL;
+    out->req->on_gone = NULL;
     set_state(out, FY_OUTFLOW_LOST);
     fy_request_break(out->req, true);
 }

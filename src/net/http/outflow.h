@@ -1,7 +1,7 @@
 /*
  * outflow.h - an answer without an end, and what outflow.c, bypass.c and unsent.c know of it.
  *
- * It lives as long as its request.  The request says whether a user still holds it (on_out_gone).
+ * It lives as long as its request.  The request says whether a user still holds it (on_gone).
  */
 #ifndef FY_NET_HTTP_OUTFLOW_H
 #define FY_NET_HTTP_OUTFLOW_H

@@ -96,6 +96,8 @@ static enum written write_on(struct fy_request *req)
 {
     struct fy_raw_answer *raw = &req->raw;
 
+    if (fy_socket_unblock(&req->conn->socket) < 0)
+        return LOST;
     while (raw->at < raw->len) {
         struct iovec rest = {.iov_base = raw->text + raw->at, .iov_len = raw->len - raw->at};
         ssize_t n = fy_socket_write(&req->conn->socket, &rest, 1);
@@ -105,7 +107,7 @@ static enum written write_on(struct fy_request *req)
         else
             return errno == EAGAIN || errno == EWOULDBLOCK ? A_PART : LOST;
     }
-    return ALL;
+    return req->conn->socket.is_blocked ? A_PART : ALL; /* the session may hold the last record */
 }
 
 static void set_deadline(struct fy_request *req)

@@ -19,15 +19,17 @@
 
 static const unsigned successors[FY_N_REQUEST_STATES] = {
     [FY_REQUEST_NEW] = BIT(FY_REQUEST_HEADED) | BIT(FY_REQUEST_BROKEN),
-    [FY_REQUEST_HEADED] = BIT(FY_REQUEST_BODY) | BIT(FY_REQUEST_SWALLOWING) | BIT(FY_REQUEST_BROKEN),
+    [FY_REQUEST_HEADED] = BIT(FY_REQUEST_BODY) | BIT(FY_REQUEST_SWALLOWING) | BIT(FY_REQUEST_UPGRADED) |
+                          BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_BODY] = BIT(FY_REQUEST_BULK) | BIT(FY_REQUEST_WHOLE) | BIT(FY_REQUEST_SWALLOWING) |
-                        BIT(FY_REQUEST_RAW) | BIT(FY_REQUEST_BROKEN),
+                        BIT(FY_REQUEST_RAW) | BIT(FY_REQUEST_UPGRADED) | BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_BULK] = BIT(FY_REQUEST_BULK_WHOLE) | BIT(FY_REQUEST_RAW) | BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_BULK_WHOLE] = BIT(FY_REQUEST_RAW) | BIT(FY_REQUEST_BROKEN),
-    [FY_REQUEST_WHOLE] = BIT(FY_REQUEST_ANSWERED) | BIT(FY_REQUEST_BROKEN),
+    [FY_REQUEST_WHOLE] = BIT(FY_REQUEST_ANSWERED) | BIT(FY_REQUEST_UPGRADED) | BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_SWALLOWING] = BIT(FY_REQUEST_ANSWERED) | BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_ANSWERED] = BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_RAW] = BIT(FY_REQUEST_BROKEN),
+    [FY_REQUEST_UPGRADED] = BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_BROKEN] = BIT(FY_REQUEST_BROKEN),
 };
 
@@ -112,11 +114,11 @@ void fy_request_break(struct fy_request *req, bool is_hard)
 
 static void tell(struct fy_request *req, bool was_held, int err)
 {
-    void (*on_out_gone)(struct fy_outflow *out, int err) = req->on_out_gone;
+    void (*on_gone)(struct fy_request *req, int err) = req->on_gone;
 
-    req->on_out_gone = NULL;
-    if (on_out_gone)
-        on_out_gone(req->out, err);
+    req->on_gone = NULL;
+    if (on_gone)
+        on_gone(req, err);
     else if (was_held && req->events.on_gone)
         req->events.on_gone(req->arg);
 }

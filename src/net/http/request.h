@@ -1,8 +1,8 @@
 /*
  * request.h - one request: its state, who holds it, and what it says.
  *
- * It lives as long as libmicrohttpd knows it; whether a user of net.h still holds it is a property of its state, so that
- * neither side's end leaves the other with a dead pointer.
+ * It lives as long as libmicrohttpd knows it.  Its state says whether a user of net.h still holds it, so that neither
+ * side's end leaves the other with a dead pointer.
  */
 #ifndef FY_NET_HTTP_REQUEST_H
 #define FY_NET_HTTP_REQUEST_H
@@ -28,6 +28,7 @@ enum fy_request_state {
     FY_REQUEST_SWALLOWING, /* answered, and its body may still come */
     FY_REQUEST_ANSWERED,   /* answered, and its body is whole or not waited for */
     FY_REQUEST_RAW,        /* raw_answer.c writes its answer */
+    FY_REQUEST_UPGRADED,   /* a duplex has its connection */
     FY_REQUEST_BROKEN,     /* its connection ends without the answer, or without the rest of it */
     FY_N_REQUEST_STATES
 };
@@ -63,7 +64,8 @@ struct fy_request {
     unsigned status;
     struct fy_raw_answer raw;
     struct fy_outflow *out;
-    void (*on_out_gone)(struct fy_outflow *out, int err); /* NULL: no user holds out */
+    void *holder;                                      /* of a connection that no handler holds: upgrade.c's */
+    void (*on_gone)(struct fy_request *req, int err); /* tells the user of out, or holder.  NULL: none is left */
     char path[]; /* '\0' query '\0' */
 };
 
@@ -98,10 +100,10 @@ bool fy_request_add_headers(struct MHD_Response *response, const struct fy_heade
 /* Break the connection, and let libmicrohttpd see it. */
 void fy_request_break(struct fy_request *req, bool is_hard);
 
-/* The same, and tell who holds it, or its outflow. */
+/* The same, and tell its handler, or the user of its outflow or duplex. */
 void fy_request_drop(struct fy_request *req, int err);
 
-/* Tell who holds it, or its outflow, that it is gone. */
+/* Tell its handler, or the user of its outflow or duplex, that it is gone. */
 void fy_request_tell_gone(struct fy_request *req, int err);
 
 /* As in net.h. */

@@ -86,7 +86,8 @@ static void run(struct fy_listener *listener)
 
 static struct fy_listener *next_due(const struct fy_server *server)
 {
-    for (struct fy_node *node = fy_list_first(&server->listeners); node; node = fy_list_next(&server->listeners, node)) {
+    for (struct fy_node *node = fy_list_first(&server->listeners); node;
+         node = fy_list_next(&server->listeners, node)) {
         struct fy_listener *listener = fy_container(node, struct fy_listener, node);
 
         if (listener->pass != server->pass && is_due(listener))
@@ -122,7 +123,8 @@ static uint64_t server_timeout_ms(const struct fy_loop_part *part)
     const struct fy_server *server = fy_container_const(part, struct fy_server, part);
     uint64_t least_ms = FY_NEVER;
 
-    for (struct fy_node *node = fy_list_first(&server->listeners); node; node = fy_list_next(&server->listeners, node)) {
+    for (struct fy_node *node = fy_list_first(&server->listeners); node;
+         node = fy_list_next(&server->listeners, node)) {
         uint64_t ms = daemon_timeout_ms(fy_container(node, struct fy_listener, node));
 
         least_ms = ms < least_ms ? ms : least_ms;
@@ -278,6 +280,7 @@ static struct fy_listener *new_listener(struct fy_server *server, fy_request_fn 
     listener->cfg = server->cfg;
     listener->lingering = &server->lingering;
     listener->outflows = &server->outflows;
+    listener->duplexes = &server->duplexes;
     listener->fn = fn;
     listener->arg = arg;
     fy_accept_init(listener);
@@ -333,6 +336,7 @@ const char *fy_server_listener_url(const struct fy_listener *listener)
 void fy_server_listener_close(struct fy_listener *listener)
 {
     struct fy_loop *loop = listener->loop;
+    bool was_running;
 
     if (listener->is_closed)
         return; /* from inside an on_gone of the first close */
@@ -340,8 +344,11 @@ void fy_server_listener_close(struct fy_listener *listener)
     fy_watch_end(loop, &listener->accept_watch);
     close(listener->accept_watch.fd);
     fy_watch_end(loop, &listener->daemon_watch);
+    was_running = listener->is_running;
+    listener->is_running = true; /* what is told of its end may not stop it from inside */
     fy_conns_drop(listener);
-    if (!listener->is_running)
+    listener->is_running = was_running;
+    if (!was_running)
         server_stop_listener(listener);
 }
 
@@ -359,7 +366,9 @@ void fy_server_init(struct fy_server *server, struct fy_loop *loop, const struct
     *server = (struct fy_server){.loop = loop, .cfg = cfg, .ops = ops};
     fy_list_init(&server->listeners);
     fy_linger_init(&server->lingering, loop);
-    fy_outflows_init(&server->outflows, loop); /* first: what they wrote may end a connection */
+    /* First: what these write may end a connection. */
+    fy_outflows_init(&server->outflows, loop);
+    fy_duplexes_init(&server->duplexes, loop, cfg->write_timeout_ms);
     fy_loop_add_part(loop, &server->part, &part_ops);
 }
 

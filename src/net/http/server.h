@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "net/http/bypass.h"
+#include "net/http/duplex.h"
 #include "net/http/http.h"
 #include "net/http/linger.h"
 #include "net/http/loop.h"
@@ -22,6 +23,7 @@ struct fy_server {
     struct fy_list listeners;     /* struct fy_listener.node */
     uint64_t pass;                /* of the work on listeners: each is run once in a pass */
     struct fy_outflows outflows;
+    struct fy_duplexes duplexes;
     struct fy_lingering lingering;
 };
 

@@ -106,7 +106,8 @@ static int tls_on_client_hello(struct fy_conn *conn, const gnutls_datum_t *msg)
     unsigned best = msg->size >= 2 ? (unsigned)msg->data[0] << 8 | msg->data[1] : 0;
     char detail[64];
 
-    (void)gnutls_ext_raw_parse(&best, tls_on_extension, msg, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO); /* or there are none */
+    /* It fails when there are none. */
+    (void)gnutls_ext_raw_parse(&best, tls_on_extension, msg, GNUTLS_EXT_RAW_FLAG_TLS_CLIENT_HELLO);
     if (best >= (is_1_3_needed ? VERSION_TLS_1_3 : VERSION_TLS_1_2))
         return 0;
     (void)snprintf(detail, sizeof(detail), "at least TLS 1.%c is needed, at most %u.%u is offered",
@@ -354,6 +355,7 @@ bool fy_server_tls_is_from(const struct fy_conn *conn, uint64_t member)
               (member != 0 && policy->cfg.verify_member(policy->cfg.verify_member_ctx, member, conn->tls.certificate));
     fy_tls_policy_unref(policy);
     if (!is_from)
-        fy_tls_refused(listener->cfg->tls, FY_TLS_ACCEPTING, FERRY_TLS_REFUSED_MEMBER, listener->loop->now_ns, conn->remote, "");
+        fy_tls_refused(listener->cfg->tls, FY_TLS_ACCEPTING, FERRY_TLS_REFUSED_MEMBER, listener->loop->now_ns,
+                       conn->remote, "");
     return is_from;
 }

@@ -21,7 +21,7 @@ struct fy_listener;
 /* A part of its connection. */
 struct fy_server_tls {
     struct fy_tls_policy *policy; /* in force when it began; NULL: it has not begun, or the connection is plain */
-    gnutls_session_t session;     /* libmicrohttpd's, which may only be used inside GnuTLS's callbacks */
+    gnutls_session_t session;     /* libmicrohttpd's; until the handshake is done for GnuTLS's callbacks only */
     fy_server_tls_done_fn *on_done;
     struct ferry_certificate *certificate; /* what the client showed, for a policy that binds members; or NULL */
     gnutls_alert_description_t alert;      /* the last that was seen while the handshake lasted; 0: none */

@@ -43,7 +43,7 @@ void fy_socket_own(struct fy_socket *socket, uint32_t events, fy_socket_event_fn
 {
     socket->on_event = on_event;
     socket->owner = owner;
-    socket->is_blocked = false;
+    socket->is_blocked = socket->has_record;
     if (socket->watch.fn)
         fy_watch_change(socket->loop, &socket->watch, events);
 }
@@ -52,6 +52,8 @@ static ssize_t result_of_tls(ssize_t n)
 {
     if (n >= 0)
         return n;
+    if (n == GNUTLS_E_PREMATURE_TERMINATION)
+        return 0; /* its end without a notice of it: what ends where is told by the protocol above */
     errno = n == GNUTLS_E_AGAIN || n == GNUTLS_E_INTERRUPTED ? EAGAIN : EIO;
     return -1;
 }
@@ -89,15 +91,39 @@ static ssize_t write_plain(struct fy_socket *socket, const struct iovec *iov, si
     return n_written;
 }
 
+/* The first run, as far as a record holds it. */
+static ssize_t write_record(struct fy_socket *socket, const struct iovec *iov)
+{
+    size_t max = gnutls_record_get_max_size(socket->session);
+    size_t len = iov->iov_len < max ? iov->iov_len : max;
+    ssize_t n = result_of_tls(gnutls_record_send(socket->session, iov->iov_base, len));
+
+    if (n >= 0 || errno != EAGAIN)
+        return n;
+    socket->has_record = true; /* it is encrypted, and kept by the session until it is flushed */
+    socket->is_blocked = true;
+    return (ssize_t)len;
+}
+
 ssize_t fy_socket_write(struct fy_socket *socket, const struct iovec *iov, size_t n)
 {
-    ssize_t n_written;
-
     if (!socket->session)
         return write_plain(socket, iov, n);
-    n_written = result_of_tls(gnutls_record_send(socket->session, iov[0].iov_base, iov[0].iov_len));
-    socket->is_blocked = n_written < 0 && errno == EAGAIN;
-    return n_written;
+    if (!socket->is_blocked)
+        return write_record(socket, iov);
+    errno = EAGAIN;
+    return -1;
+}
+
+int fy_socket_unblock(struct fy_socket *socket)
+{
+    if (socket->has_record) {
+        if (result_of_tls(gnutls_record_send(socket->session, NULL, 0)) < 0)
+            return errno == EAGAIN ? 0 : -1;
+        socket->has_record = false;
+    }
+    socket->is_blocked = false;
+    return 0;
 }
 
 int fy_socket_error(int os_errno)

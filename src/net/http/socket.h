@@ -27,6 +27,7 @@ struct fy_socket {
     int fd;
     bool is_blocked;          /* the last write was not taken whole; the owner clears it when it may write again */
     gnutls_session_t session; /* NULL: it is plain */
+    bool has_record;          /* the session has taken a record that the kernel has not */
     fy_socket_event_fn *on_event;
     void *owner;
 };
@@ -47,10 +48,14 @@ void fy_socket_own(struct fy_socket *socket, uint32_t events, fy_socket_event_fn
 
 /*
  * As recv and sendmsg, without waiting and without a signal: -1 with errno, EAGAIN for "not now".  EINTR does not
- * come.  Over TLS one record is written at a time, and after EAGAIN the same bytes have to be written again.
+ * come.  Over TLS a record is read or written at a time; what the session has taken of a write counts as written, and
+ * is_blocked tells that the kernel did not take it yet.
  */
 ssize_t fy_socket_read(struct fy_socket *socket, void *data, size_t size);
 ssize_t fy_socket_write(struct fy_socket *socket, const struct iovec *iov, size_t n);
+
+/* There is room to write again: is_blocked is cleared, once the session's record has gone.  0, or -1 with errno. */
+int fy_socket_unblock(struct fy_socket *socket);
 
 /* What net.h calls an error of errno that one of the two left. */
 int fy_socket_error(int os_errno);

@@ -71,7 +71,8 @@ static bool is_too_much(const struct fy_conn *conn)
 {
     const struct fy_unparsed *unparsed = &conn->unparsed;
 
-    return unparsed->n_bytes > MAX_BYTES || unparsed->n_arrivals > (conn->state == FY_CONN_FAMILIAR ? MAX_NEXT_ARRIVALS : MAX_ARRIVALS);
+    return unparsed->n_bytes > MAX_BYTES ||
+           unparsed->n_arrivals > (conn->state == FY_CONN_FAMILIAR ? MAX_NEXT_ARRIVALS : MAX_ARRIVALS);
 }
 
 struct fy_conn *fy_unparsed_next_excess(struct fy_listener *listener)
