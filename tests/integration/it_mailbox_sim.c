@@ -742,7 +742,7 @@ START_TEST(nothing_is_lost_doubled_or_overtaken)
     }
     for (seed = (uint64_t)_i; seed < n_seeds; seed += N_TESTS)
         live_through();
-    if (n_seeds < 200)
+    if (n_seeds < 4000) /* each test has a quarter */
         return;
     ck_assert_uint_gt(all_crashes, 0);
     ck_assert_uint_gt(all_duplicates, 0);
