@@ -1,5 +1,6 @@
 /*
- * certificates.h - keys, certificates and revocation lists made on the spot, in a directory that goes with the test.
+ * certificates.h - keys, certificates and revocation lists made at run time, in a directory that is removed with the
+ * test.
  */
 #ifndef HARNESS_CERTIFICATES_H
 #define HARNESS_CERTIFICATES_H
@@ -17,10 +18,10 @@ enum certificate_use { USE_ANY, USE_SERVER, USE_CLIENT };
 
 struct certificate_spec {
     const char *common_name;
-    const char *names; /* as OpenSSL writes them: "DNS:localhost,IP:127.0.0.1"; NULL: none */
+    const char *names; /* in OpenSSL's syntax: "DNS:localhost,IP:127.0.0.1"; NULL: none */
     long from_s;       /* from now; 0: an hour ago */
     long until_s;      /* from now; 0: an hour ahead */
-    long serial;       /* 0: one that no other has */
+    long serial;       /* 0: a unique one */
     bool is_ca;
     enum certificate_use use;
 };
@@ -31,7 +32,7 @@ void certificates_setup(void); /* makes the directory */
 struct certificate certificate_make(const struct certificate_spec *spec, const struct certificate *issuer);
 void certificate_release(struct certificate *certificate);
 
-/* Write NAME into the directory, in one step.  The path lives as long as the test. */
+/* Write NAME into the directory, atomically.  The path stays valid until the end of the test. */
 const char *certificate_write(const char *name, const struct certificate *first, const struct certificate *second);
 const char *certificate_write_key(const char *name, const struct certificate *certificate);
 const char *certificate_write_crl(const char *name, const struct certificate *issuer, long revoked_serial);

@@ -1,5 +1,5 @@
 /*
- * child.h - another program: what it is given to read and what it prints.  It does not outlive the test.
+ * child.h - runs another program with a given input, and reads what it prints.  The program ends with the test.
  */
 #ifndef HARNESS_CHILD_H
 #define HARNESS_CHILD_H
@@ -11,21 +11,21 @@
 struct child {
     pid_t pid;
     int fd;     /* its standard input, output and error, all in one */
-    char *text; /* what it has printed so far, ended by a NUL */
+    char *text; /* what it has printed so far, NUL-terminated */
     size_t len;
 };
 
-/* Start argv (NULL-ended; found in PATH).  False when that fails. */
+/* Start argv (NULL-terminated; found in PATH).  False if that fails. */
 bool child_start(struct child *child, const char *const argv[]);
 
 void child_give(struct child *child, const char *data, size_t len); /* and then the end of its input */
 
-/* Read on until what it printed holds part.  False when it ended or the deadline came before. */
+/* Read until the output contains part.  False if the program ended or the deadline passed before. */
 bool child_await(struct child *child, const char *part, unsigned deadline_ms);
 
-/* Read up to the end of its output and return its exit status; it is killed at the deadline: -1. */
+/* Read to the end of its output and return its exit status; -1: it was killed at the deadline. */
 int child_wait(struct child *child, unsigned deadline_ms);
 
-void child_stop(struct child *child); /* kill it, if it runs, and forget what it printed */
+void child_stop(struct child *child); /* kill it if it runs, and drop its output */
 
 #endif

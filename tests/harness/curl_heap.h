@@ -1,7 +1,7 @@
 /*
- * curl_heap.h - what libcurl allocates, counted, and failing when told to.
+ * curl_heap.h - counts libcurl's allocations, and makes them fail on request.
  *
- * It is a shared library, and so out of the failing heap's reach (heap.h); but it can be told where to allocate.
+ * libcurl is a shared library, which heap.h cannot wrap; but it can be given allocation functions.
  */
 #ifndef HARNESS_CURL_HEAP_H
 #define HARNESS_CURL_HEAP_H

@@ -1,9 +1,9 @@
 /*
- * fault_proxy - one thread, one poll, two sockets a connection, and a queue of pieces for each direction.
+ * fault_proxy - one thread, one poll, two sockets per connection, and a queue of pieces for each direction.
  *
- * A piece is what one read brought.  Its fate is drawn when it was read, and met when it is due to be written: late,
- * with another byte, by half, or by a reset.  A direction whose queue is full is not read, so that a stall holds back
- * whoever sends, as a slow network would.
+ * A piece is the result of one read.  Its fault is drawn when it is read and applied when it is due to be written:
+ * delayed, with one byte changed, half of it, or a reset.  A direction whose queue is full is not read, so that a stall
+ * slows the sender down, as a slow network would.
  */
 #include "config.h" /* _GNU_SOURCE, for accept4 and pipe2 */
 
@@ -44,7 +44,7 @@ struct piece {
 struct flow {
     struct piece *first, **last;
     unsigned n;
-    bool is_ended;  /* nothing more will be read */
+    bool is_ended;  /* nothing more is read */
     bool is_closed; /* and the other end was told */
 };
 
@@ -59,7 +59,7 @@ struct fault_proxy {
     struct sockaddr_in target;
     char url[64];
     int listen_fd;
-    int wake_fds[2]; /* a byte: look at the weather again; closed: stop */
+    int wake_fds[2]; /* a byte: read the faults again; closed: stop */
     pthread_t thread;
     struct link links[MAX_LINKS];
     uint64_t random;
@@ -166,7 +166,7 @@ static void meet_weather(struct fault_proxy *p, struct piece *piece)
     }
 }
 
-/* How much may be passed to the target now, if a cut is armed. */
+/* How much may be sent to the target now if a cut is set. */
 static size_t allowed(struct fault_proxy *p, struct link *l, size_t len)
 {
     pthread_mutex_lock(&p->mu);
@@ -284,7 +284,7 @@ static bool wants_in(const struct link *l, int side)
     return l->flows[side].n < MAX_PIECES && !l->flows[side].is_ended;
 }
 
-/* What poll is to wait for; how long it may at most. */
+/* The events that poll waits for, and its timeout. */
 static int prepare(struct fault_proxy *p, struct pollfd *fds)
 {
     uint64_t now_ms = monotonic_ms(), wait_ms = 1000;
@@ -333,7 +333,7 @@ static void serve(struct fault_proxy *p, struct link *l, const struct pollfd *fd
     pass_end_on(l);
 }
 
-/* False: it is to stop. */
+/* False: stop. */
 static bool look_at_weather(struct fault_proxy *p)
 {
     char bytes[16];
@@ -414,7 +414,7 @@ struct fault_proxy *fault_proxy_new(const char *listen, const char *target, uint
     pthread_mutex_init(&p->mu, NULL);
     pthread_cond_init(&p->taken, NULL);
     p->listen_fd = listen_on(listen, p->url, sizeof(p->url));
-    ck_assert_int_eq(pipe2(p->wake_fds, O_CLOEXEC), 0); /* else children keep it from being closed */
+    ck_assert_int_eq(pipe2(p->wake_fds, O_CLOEXEC), 0); /* otherwise children keep it open */
     ck_assert_int_eq(pthread_create(&p->thread, NULL, proxy_main, p), 0);
     return p;
 }

@@ -1,5 +1,5 @@
 /*
- * heap.h - a heap that counts and can fail, for everything that is linked into a test.  A mapping is a block of it.
+ * heap.h - a heap that counts and can fail, for everything linked into a test.  A mapping counts as a block.
  */
 #ifndef HARNESS_HEAP_H
 #define HARNESS_HEAP_H
@@ -14,7 +14,7 @@ void heap_fail_at(long nth);
 int heap_has_failed(void); /* since heap_fail_at */
 
 long heap_live(void);      /* blocks */
-size_t heap_largest(void); /* bytes of the largest single allocation asked for since heap_setup or heap_reset_largest */
+size_t heap_largest(void); /* the largest single request in bytes since heap_setup or heap_reset_largest */
 void heap_reset_largest(void);
 
 #endif

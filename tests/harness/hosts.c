@@ -1,10 +1,10 @@
 /*
  * hosts - namespaces, cables and the switch's rules.
  *
- * Normal path: the process unshares its network and makes the bridge; for each host a child unshares again, makes the
- * cable from its side and waits until its namespace is held open from here.  What is dropped is one set of pairs of
- * addresses in a table of the bridge family, so that any number of changes is one transaction.  Without nft each pair
- * is a rule of iptables, which sees bridged packets where the kernel passes them on.
+ * Normal path: the process unshares its network and creates the bridge.  For each host a child unshares again, creates
+ * the cable from its side, and waits until this process has opened its namespace.  Dropped traffic is one set of
+ * address pairs in a table of the bridge family, so that any number of changes is one transaction.  Without nft each
+ * pair is a rule of iptables, which sees bridged packets if the kernel is configured so.
  */
 #include "config.h" /* _GNU_SOURCE, for unshare */
 
@@ -112,7 +112,7 @@ static void make_switch(void)
             "END\n");
 }
 
-/* Make the rules be what hosts.is_dropped says, in one step where nft is. */
+/* Make the rules match hosts.is_dropped, with nft in one step. */
 static void apply(void)
 {
     char text[3072] = "";
@@ -253,7 +253,7 @@ void hosts_name(unsigned at, unsigned called, const char *address)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-/* A mount namespace of the process's own, in which /etc/hosts is the host's. */
+/* A mount namespace of the process, in which /etc/hosts is the host's file. */
 static bool take_names(unsigned which)
 {
     char path[RIG_DIR_SIZE + 16];

@@ -1,5 +1,5 @@
 /*
- * http_get.h - fetch a page over a loopback socket, whole.
+ * http_get.h - fetch a complete page over a loopback socket.
  */
 #ifndef HARNESS_HTTP_GET_H
 #define HARNESS_HTTP_GET_H
@@ -8,12 +8,12 @@
 
 struct http_page {
     int status;
-    char *body; /* ended by a NUL */
+    char *body; /* NUL-terminated */
     size_t len;
     char content_type[96];
 };
 
-/* GET base followed by path (http://127.0.0.1:PORT/...).  Status 0: no connection, or no whole answer in time. */
+/* GET base followed by path (http://127.0.0.1:PORT/...).  Status 0: no connection, or no complete answer in time. */
 void http_get(const char *base, const char *path, struct http_page *ret_page, unsigned deadline_ms);
 void http_page_release(struct http_page *page);
 

@@ -1,5 +1,5 @@
 /*
- * http_rig - a net on real sockets under a test's own hands.
+ * http_rig - a net on real sockets under a test's control.
  */
 #include "harness/http_rig.h"
 
@@ -82,7 +82,7 @@ void http_fail_until(long nth, bool (*condition)(void))
     for (; !is_met && http_clock_ns() < until_ns; is_met = condition())
         fy_http_run_once(http_net, 1);
     heap_fail_at(-1);
-    ck_assert_msg(is_met, "waited in vain with allocation %ld failing", nth);
+    ck_assert_msg(is_met, "timed out with allocation %ld failing", nth);
 }
 
 void http_turn_for_ms(unsigned ms)

@@ -1,5 +1,5 @@
 /*
- * http_rig.h - a net on real sockets that a test turns itself, and users of it that remember what happened.
+ * http_rig.h - a net on real sockets whose loop the test runs, and users of it that record what happened.
  */
 #ifndef HARNESS_HTTP_RIG_H
 #define HARNESS_HTTP_RIG_H
@@ -11,7 +11,7 @@
 
 #include "net/http/http.h"
 
-/* Bytes that arrived. */
+/* Bytes received. */
 struct seen_bytes {
     uint8_t *data;
     size_t len;
@@ -20,21 +20,21 @@ struct seen_bytes {
     size_t largest_piece;
 };
 
-/* A call and what came of it.  Zeroed it is ready for seen_call_start. */
+/* A call and its events.  Zeroed, it is ready for seen_call_start. */
 struct seen_call {
     struct fy_call *call; /* NULL when it has ended */
     int n_heads;
     int status;
-    uint64_t took_ns; /* until the head */
+    uint64_t took_ns; /* 0 before the head */
     char header[256]; /* the value of the answer's X-Test; "(none)" */
     struct seen_bytes body;
     int n_ends;
     int err;
     char detail[256];
-    void (*then)(struct seen_call *seen, const char *event); /* "head", "body", "end": called after taking note */
+    void (*then)(struct seen_call *seen, const char *event); /* "head", "body", "end": called after recording */
 };
 
-/* A request and what came of it. */
+/* A request and its events. */
 struct seen_request {
     struct fy_request *req;
     struct seen_bytes body;
@@ -46,29 +46,32 @@ extern struct fy_net *http_net;
 
 void http_setup(void); /* heap_setup, and a net with short timeouts that does not spin */
 void http_setup_with(const struct fy_http_config *cfg);
-void http_teardown(void); /* checks that neither memory nor descriptors were lost */
+void http_teardown(void); /* checks that no memory and no descriptors leaked */
 const struct fy_http_config *http_default_config(void);
 
 uint64_t http_clock_ns(void);
 
-/* How many descriptors are open; http_teardown asserts that none was left behind. */
+/* The number of open descriptors; http_teardown asserts that none leaked. */
 size_t http_count_fds(void);
 
-/* Turn the net until the condition holds.  The limit is for what hangs, and ends it before Check does, in words. */
+/*
+ * Run the net's loop until the condition holds.  The time limit only ends a test that hangs, with a message, before
+ * Check does.
+ */
 #define HTTP_UNTIL(condition)                                                                                          \
     do {                                                                                                               \
         uint64_t http_until_ns = http_clock_ns() + UINT64_C(40000000000);                                              \
                                                                                                                        \
         while (!(condition)) {                                                                                         \
-            ck_assert_msg(http_clock_ns() < http_until_ns, "waited in vain for " #condition);                          \
+            ck_assert_msg(http_clock_ns() < http_until_ns, "timed out waiting for " #condition);                       \
             fy_http_run_once(http_net, 1);                                                                             \
         }                                                                                                              \
     } while (0)
 
-/* The same with the nth allocation of the net failing (heap_fail_at), and none of the test's own. */
+/* The same, with the nth allocation of the net failing (heap_fail_at), and none of the test's own. */
 void http_fail_until(long nth, bool (*condition)(void));
 
-void http_turn_for_ms(unsigned ms); /* to see that nothing happens */
+void http_turn_for_ms(unsigned ms); /* to check that nothing happens */
 
 /* Listen on a free port of 127.0.0.1. */
 struct fy_listener *http_listen(fy_request_fn *fn, void *arg);

@@ -1,5 +1,5 @@
 /*
- * journal - the lines in an array, behind a lock.
+ * journal - an array of lines and a lock.
  */
 #include "harness/journal.h"
 
@@ -110,7 +110,7 @@ bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned d
 
 const char *journal_text(struct journal *j, uint64_t peer)
 {
-    static char text[2048]; /* Check takes no message longer than 4 KiB */
+    static char text[2048]; /* Check's messages are limited to 4 KiB */
     size_t used = 0;
 
     pthread_mutex_lock(&j->mu);

@@ -1,5 +1,5 @@
 /*
- * journal.h - a log hook that keeps the lines.
+ * journal.h - a log hook that stores the lines.
  */
 #ifndef HARNESS_JOURNAL_H
 #define HARNESS_JOURNAL_H
@@ -34,13 +34,13 @@ ferry_log_fn journal_log; /* its ctx is the journal; FERRY_TEST_LOG in the envir
 
 void journal_clear(struct journal *j);
 
-/* Lines about peer, as grave as level at least, whose text holds part ("": every one). */
+/* Count the lines about peer of this level or a more severe one whose text contains part ("": all). */
 size_t journal_count(struct journal *j, enum ferry_log_level level, uint64_t peer, const char *part);
-/* Does the last line about peer that holds part hold end, too? */
+/* Does the last line about peer that contains part also contain end? */
 bool journal_ends_with(struct journal *j, uint64_t peer, const char *part, const char *end);
 bool journal_wait(struct journal *j, uint64_t peer, const char *part, unsigned deadline_ms);
 
-/* The first lines about peer but for the debug level, for a failing test's message.  In a static buffer. */
+/* The first lines about peer above the debug level, for the message of a failing test.  In a static buffer. */
 const char *journal_text(struct journal *j, uint64_t peer);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * mail_rig.h - what an outbox or a receiver stands on, under a unit test's control: clock, timers, carrier, store.
+ * mail_rig.h - the surroundings of an outbox or a receiver, controlled by a unit test: clock, timers, carrier, store.
  */
 #ifndef HARNESS_MAIL_RIG_H
 #define HARNESS_MAIL_RIG_H
@@ -45,10 +45,10 @@ struct mail_rig {
 
 void mail_rig_init(struct mail_rig *rig);
 
-/* The time goes on, and timers fire; groups are given to the store, which does not answer by itself. */
+/* Advance the time and fire timers.  Groups are given to the store, which does not answer by itself. */
 void mail_rig_run(struct mail_rig *rig, uint64_t ms);
 
-/* Flush, and the store answers until nothing is left. */
+/* Flush, and let the store answer until nothing is left. */
 void mail_rig_store(struct mail_rig *rig, int err);
 
 uint64_t mail_rig_now_ns(void *ctx);

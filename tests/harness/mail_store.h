@@ -1,5 +1,5 @@
 /*
- * mail_store.h - a store of the mailbox in memory that knows what a crash leaves of it.
+ * mail_store.h - a store of the mailbox in memory, with what a crash leaves of it.
  */
 #ifndef HARNESS_MAIL_STORE_H
 #define HARNESS_MAIL_STORE_H

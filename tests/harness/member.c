@@ -1,5 +1,5 @@
 /*
- * member - transports started with hooks and short timeouts, and the ways of waiting for them.
+ * member - transports with test hooks and short timeouts, and functions that wait for them.
  */
 #include "harness/member.h"
 

@@ -20,15 +20,15 @@ struct member {
     struct ferry_transport *t;  /* NULL while it is down */
     struct recorder recorder;
     struct journal journal;
-    uint64_t due_ms; /* FERRY_DELIVER_HOST: when it wants to be run whatever its descriptor says */
+    uint64_t due_ms; /* FERRY_DELIVER_HOST: when it must run even if its descriptor is not ready */
 };
 
 /* Must not move between init and release. */
 void member_init(struct member *m, uint64_t id);
-void member_release(struct member *m); /* stops it first if need be */
+void member_release(struct member *m); /* stops it first if needed */
 
-void member_start(struct member *m); /* a fresh transport on a fresh port; again after stop: a restart */
-void member_stop(struct member *m);  /* and free the transport; what was recorded stays */
+void member_start(struct member *m); /* a new transport on a new port; after stop: a restart */
+void member_stop(struct member *m);  /* and free the transport; the records stay */
 const char *member_url(const struct member *m);
 
 void member_add(struct member *m, uint64_t id, const char *url);             /* must succeed */
@@ -40,16 +40,16 @@ struct ferry_counts member_totals(const struct member *m);
 void members_connect(struct member *members, size_t n);
 
 /*
- * Wait until done(arg).  Members with FERRY_DELIVER_HOST are run meanwhile, as a host would, by the calling thread;
- * else done is asked once a millisecond.  False when the deadline came first.
+ * Wait until done(arg).  Meanwhile the calling thread runs members with FERRY_DELIVER_HOST, as a host would; otherwise
+ * done is polled once a millisecond.  False if the deadline passed first.
  */
 bool members_wait(struct member *members, size_t n, bool (*done)(void *arg), void *arg, unsigned deadline_ms);
 
-/* Wait until both streams stand in both directions between all.  Fails the test otherwise. */
+/* Wait until both streams are connected in both directions between all members.  Fails the test otherwise. */
 void members_await_streams(struct member *members, size_t n);
 bool member_has_streams(const struct member *m, uint64_t id); /* all four with this peer */
 
-/* Wait until all that was sent has been written or dropped, and check that the counts say exactly that. */
+/* Wait until every sent message has been written or dropped, and check the counters. */
 void members_await_rest(struct member *members, size_t n);
 uint64_t counts_dropped(const struct ferry_counts *counts);
 

@@ -1,5 +1,5 @@
 /*
- * metrics_page.h - Prometheus' text format, read strictly: what is wrong with a page fails the test.
+ * metrics_page.h - a strict parser of Prometheus' text format: any mistake on a page fails the test.
  */
 #ifndef HARNESS_METRICS_PAGE_H
 #define HARNESS_METRICS_PAGE_H
@@ -36,16 +36,19 @@ struct metrics_page {
     size_t n_samples;
 };
 
-/* What a transport writes, and what stands in it. */
+/* What a transport prints, parsed. */
 struct metrics_page metrics_page_of(const struct ferry_transport *t);
 
-/* Every line is HELP, TYPE or a sample of the family begun last, no series comes twice, histograms add up. */
+/*
+ * Checks that every line is HELP, TYPE or a sample of the current family, that no series occurs twice, and that
+ * histograms add up.
+ */
 struct metrics_page metrics_page_read(const char *text);
 void metrics_page_release(struct metrics_page *page);
 
 const struct metric_family *metrics_page_family(const struct metrics_page *page, const char *name); /* NULL: none */
 
-/* The sample of that name whose labels are exactly those: "To=2", "Local=1,Remote=2"; NULL: there is none. */
+/* The sample with this name and exactly these labels: "To=2", "Local=1,Remote=2"; NULL: there is none. */
 const struct metric_sample *metrics_page_sample(const struct metrics_page *page, const char *name, const char *labels);
 double metrics_page_value(const struct metrics_page *page, const char *name, const char *labels); /* must be there */
 

@@ -1,5 +1,5 @@
 /*
- * pace - a byte on its way around.  A thread ends when the hop before it is closed.
+ * pace - a byte that goes around.  A thread ends when the hop before it is closed.
  */
 #include "harness/pace.h"
 

@@ -1,9 +1,9 @@
 /*
- * pace.h - how long a message takes on this machine at this moment, when nobody in between has anything to do.
+ * pace.h - measures how long a message takes on this machine at this moment, without any work in between.
  *
- * Two threads pass a byte on, from the caller to the one, to the other, and back the same way, as a message and its
- * answer wake the threads of two members.  What a busy machine adds to a round trip it adds here as well, so that a
- * limit on times can be one on what is ours.
+ * Two threads pass a byte from the caller to one, to the other, and back the same way, as a message and its answer wake
+ * the threads of two members.  A busy machine delays this round trip as well, so a test can limit only the time that
+ * Ferry adds.
  */
 #ifndef HARNESS_PACE_H
 #define HARNESS_PACE_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct pace {
-    int fds[4][2]; /* socket pairs: the hops, in their order */
+    int fds[4][2]; /* socket pairs: the hops in order */
     pthread_t threads[2];
 };
 

@@ -1,5 +1,5 @@
 /*
- * patience.h - how long tests wait: real time, stretched where a sanitizer slows the program down.
+ * patience.h - how long tests wait: real time, multiplied if a sanitizer slows the program down.
  */
 #ifndef HARNESS_PATIENCE_H
 #define HARNESS_PATIENCE_H
@@ -18,14 +18,14 @@
 #define PATIENCE_SANITIZED 0
 #endif
 
-/* ms, or a multiple of it under a sanitizer.  For deadlines and for the transports' own timeouts alike. */
+/* ms, or a multiple of it under a sanitizer.  For deadlines and for the transports' timeouts. */
 unsigned patience_ms(unsigned ms);
 
 uint64_t monotonic_ns(void);
 uint64_t monotonic_ms(void);
-struct timespec monotonic_in_ms(unsigned ms); /* a point in time so far from now, for pthread_cond_timedwait */
+struct timespec monotonic_in_ms(unsigned ms); /* a point in time this far from now, for pthread_cond_timedwait */
 
-/* An environment variable's number, or otherwise when it is not set. */
+/* An environment variable's number, or otherwise if it is not set. */
 unsigned long environment_number(const char *name, unsigned long otherwise);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * peer_rig - the scripted member, and the notebook of what the peer code calls up.
+ * peer_rig - the scripted member, and a record of the peer code's upcalls.
  *
- * Nothing here asserts with ck_assert inside an event: that allocates, which a failing heap does not forgive.
+ * No ck_assert inside an event: it allocates, which aborts under a failing heap.
  */
 #include "harness/peer_rig.h"
 

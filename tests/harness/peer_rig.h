@@ -1,9 +1,9 @@
 /*
- * peer_rig.h - one member whose peer code is under test, and another that the test plays, on a simulated net.
+ * peer_rig.h - one member whose peer code is tested, and another played by the test, on a simulated net.
  *
- * We are member 1 at http://us:80, with one peer, member 2, at http://them:80; it is made but not started.  Each way
- * takes bytes exactly a millisecond: a dial reaches its server after 3 ms, and the answer's head is back after 4.
- * What the peer code calls up is written down.  Each test runs in a process of its own, so there is one rig.
+ * We are member 1 at http://us:80, with one peer, member 2, at http://them:80; it is created but not started.  Bytes
+ * take exactly a millisecond each way: a dial reaches its server after 3 ms, and the answer's head is back after 4.
+ * All upcalls of the peer code are recorded.  Each test runs in its own process, so there is one rig.
  */
 #ifndef UNIT_PEER_RIG_H
 #define UNIT_PEER_RIG_H
@@ -33,7 +33,7 @@
 #define RIG_ARRIVAL_MS 3 /* from a dial to its request at the server */
 #define RIG_ANSWER_MS 4  /* and to the answer's head */
 
-/* What is kept of a message that came. */
+/* What is kept of a received message. */
 struct rig_message {
     enum ferry_message_type type;
     uint64_t index;
@@ -49,10 +49,10 @@ struct rig_answer {
     const char *version;    /* X-Server-Version; NULL: absent */
     const char *cluster_id; /* X-Etcd-Cluster-ID; NULL: absent */
     const char *body;
-    bool aborts; /* end the connection without an answer */
+    bool aborts; /* close the connection without an answer */
 };
 
-/* A request that came to them. */
+/* A request that they received. */
 struct rig_request {
     uint64_t at_ns;
     uint16_t port; /* of the listener that it came by */

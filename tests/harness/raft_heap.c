@@ -1,7 +1,7 @@
 /*
  * raft_heap - a struct raft_heap over malloc.
  *
- * What it gives is zeroed, for libraft leaves gaps in what it encodes, and the same seed is to give the same bytes.
+ * Memory is zeroed: libraft leaves gaps in its encodings, and the same seed must give the same bytes.
  */
 #include "harness/raft_heap.h"
 

@@ -1,8 +1,8 @@
 /*
- * raft_safety - what has been seen of a cluster, in tables that only grow.
+ * raft_safety - records what a cluster did, in tables that only grow.
  *
- * An entry that is appended costs one look into a hash table, a commit one comparison, an election one walk over what
- * is committed: so all of it can be asked after each event.
+ * An appended entry costs one look-up in a hash table, a commit one comparison, an election one walk over the committed
+ * entries.  So all of it can be checked after each event.
  */
 #include "harness/raft_safety.h"
 
@@ -13,7 +13,7 @@
 
 #include "net/sim/chance.h"
 
-/* Limits of a day, which a test that goes beyond them has to raise. */
+/* Limits of one run; a test that exceeds them must raise them. */
 #define MAX_INDEX 16384
 #define MAX_TERM 4096
 #define N_SLOTS 65536 /* a power of two; of the table of entries */

@@ -1,9 +1,9 @@
 /*
  * raft_store - the disk of a simulated libraft server.
  *
- * Two views of one log.  disk is what a crash leaves.  view is what libraft has asked for so far: terms alone, to be
- * looked at by those who check.  Between the two is the queue of writes, of which the first is under way: the timer is
- * its end.  A close ends all that is in the queue.
+ * There are two views of one log. disk is what a crash leaves. view is what libraft has requested so far: terms only,
+ * for checks.  Between them is the queue of writes; the first is under way, and the timer is its end.  A close ends
+ * everything in the queue.
  */
 #include "harness/raft_store.h"
 
@@ -52,7 +52,7 @@ struct raft_store {
     uint64_t min_ns, max_ns;
     raft_io_tick_cb tick;
     unsigned tick_ms;
-    bool is_closed; /* between two lives */
+    bool is_closed; /* between two runs */
     unsigned n_canceled_installs;
 
     struct { /* what survives */

@@ -16,9 +16,9 @@
 #include "harness/patience.h"
 
 /*
- * libcurl tells of the end of a socket that was still connecting only after it has closed it (curl's issue 14976).  By
- * then the number may be another transport's, and taking it out of our own epoll set fails, which harms nobody; but the
- * thread sanitizer sees one thread use a descriptor that another one has just made.
+ * libcurl reports the end of a socket that was still connecting only after closing it (curl issue 14976).  By then the
+ * number may belong to another transport, and removing it from our epoll set fails, which is harmless; but the thread
+ * sanitizer sees one thread use a descriptor that another has just created.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
@@ -73,7 +73,7 @@ static int print_log(const char *path, const struct stat *st, int type, struct F
     return 0;
 }
 
-/* By the process that outlives the tests: one that failed has removed nothing. */
+/* Called by the process that outlives the tests: a failed test has removed nothing. */
 static void remove_work_dir(void)
 {
     (void)nftw(work_dir, print_log, 8, FTW_PHYS);
@@ -140,7 +140,7 @@ int rig_main_cases(const char *name, void (*setup)(void), void (*teardown)(void)
 
 void rig_step_aside(void)
 {
-    (void)!nice(10); /* if it is not to be had, all goes on as it would */
+    (void)!nice(10); /* if it is not available, tests run at normal priority */
     (void)setenv("RIG_TIMEOUT", "300", 0);
 }
 

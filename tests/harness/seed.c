@@ -1,5 +1,5 @@
 /*
- * seed - the seed's last words.
+ * seed - prints the seed when a run crashes.
  */
 #include "harness/seed.h"
 
@@ -11,7 +11,7 @@
 static const char *name;
 static const uint64_t *current;
 
-/* An assert of the library's says nothing of the seed. */
+/* An assert in the library does not print the seed. */
 static void on_crash(int signal_number)
 {
     char text[64];

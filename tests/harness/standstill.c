@@ -1,5 +1,5 @@
 /*
- * standstill - a thread sleeps for a moment, again and again, and adds up by how much it wakes too late.
+ * standstill - a thread sleeps for a moment, repeatedly, and adds up by how much it wakes too late.
  */
 #include "harness/standstill.h"
 
@@ -11,7 +11,7 @@
 #include "harness/patience.h"
 
 #define MOMENT_MS 5
-#define SHORT_MS 20 /* a busy processor's */
+#define SHORT_MS 20 /* of a busy processor */
 
 static pthread_t thread;
 static struct {
@@ -69,7 +69,7 @@ void standstill_stop(void)
     pthread_join(thread, NULL);
 }
 
-/* With what the thread has not seen yet: whoever asks may have been woken before it. */
+/* Includes what the thread has not seen yet: the caller may have been woken before it. */
 uint64_t standstill_ms(void)
 {
     uint64_t ms;

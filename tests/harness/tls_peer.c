@@ -33,7 +33,7 @@ static SSL_CTX *new_context(const struct tls_peer_config *cfg, bool is_server)
     SSL_CTX *ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
 
     ck_assert_ptr_nonnull(ctx);
-    (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without asking for its absence */
+    (void)signal(SIGPIPE, SIG_IGN);                                       /* OpenSSL writes without MSG_NOSIGNAL */
     ck_assert_int_eq(SSL_CTX_set_cipher_list(ctx, "ALL:@SECLEVEL=0"), 1); /* the old versions need it */
     ck_assert_int_eq(SSL_CTX_set_min_proto_version(ctx, cfg->min_version), 1);
     ck_assert_int_eq(SSL_CTX_set_max_proto_version(ctx, cfg->max_version), 1);

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The house is as its map says: every source file stands in doc/architecture.md, and includes point down only.  Those of
-# the tests' member of an etcd cluster point at ferry.h, and at how the tools read their command lines.
+# Every source file is named in doc/architecture.md, and includes point down only.  The tests' member of an etcd cluster
+# may include ferry.h and the tools' command-line parser.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 map=$srcdir/doc/architecture.md
@@ -11,7 +11,7 @@ while read -r file; do
     name=$(basename "$file")
     grep -qwF -e "$name" -e "${name%.*}" "$map" || echo "$file"
 done <"$work/files" >"$work/seen"
-nothing "every source file stands in doc/architecture.md"
+nothing "every source file is named in doc/architecture.md"
 
 # Each folder and those that its files may include from, besides ferry.h.
 allowed() # FILE

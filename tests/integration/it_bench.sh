@@ -123,7 +123,7 @@ result $? "a table without --json has what the mode measures, and no more"
 try "an option that the mode has no use for is refused" refuses 'has no effect in mode codec' --mode codec --tls
 try "so is one that is not known" refuses 'no such option: --fast' --fast
 try "and a value of one that takes none" refuses '--json takes no value' --json=yes
-try "a value that is none" refuses "--messages takes a number from 1 to 100000000000, not 'many'" --messages many
+try "an invalid value is refused" refuses "--messages takes a number from 1 to 100000000000, not 'many'" --messages many
 try "a delivery that a mode cannot do" refuses 'host' --mode mixed --delivery host
 try "TLS over a socket pair" refuses 'tcp' --mode raw --socket pair --tls
 try "a size beyond the mode's" refuses 'from 0 to 268435456' --size 268435457

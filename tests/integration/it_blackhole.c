@@ -1,8 +1,8 @@
 /*
- * it_blackhole - one of five members swallows everything: it takes connections, dials streams, and never reads a byte.
+ * it_blackhole - one of five members accepts connections and dials streams, but never reads a byte.
  *
- * The first member sends to all the others for a long while.  No call of send may wait for the black hole, memory stays
- * under the budget, every message to it ends as written or dropped, and the three others lose nothing.
+ * The first member sends to all others for a long time.  No call of send may wait for that member, memory stays within
+ * the budget, every message to it ends as written or dropped, and the other three lose nothing.
  */
 #include "config.h"
 
@@ -341,7 +341,7 @@ static void check_hole(const struct run *run)
     ck_assert_uint_gt(counts.dropped[FERRY_DROP_STREAM_CLOSED], 0);
 }
 
-START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
+START_TEST(a_black_hole_among_five_does_not_affect_the_others)
 {
     uint64_t for_ms = 1000 * environment_number("FERRY_SOAK_S", PATIENCE_SANITIZED ? 8 : 30);
     struct hole hole = {0};
@@ -349,7 +349,7 @@ START_TEST(a_black_hole_among_five_is_noticed_by_nobody_else)
     uint32_t p99_us, p999_us;
 
     ck_assert_ptr_nonnull(run.call_us);
-    memset(run.call_us, 0, MAX_CALLS * sizeof(*run.call_us)); /* so that it is in memory from the first */
+    memset(run.call_us, 0, MAX_CALLS * sizeof(*run.call_us)); /* so that its pages are resident from the start */
     hole_open(&hole, member_url(&members[0]));
     member_add(&members[0], HOLE_ID, fake_peer_url(hole.server));
     ck_assert(members_wait(members, N_GOOD, hole_has_writers, NULL, patience_ms(5000)));
@@ -394,5 +394,5 @@ END_TEST
 int main(void)
 {
     setenv("RIG_TIMEOUT", "120", 0);
-    return rig_main("blackhole", setup, teardown, a_black_hole_among_five_is_noticed_by_nobody_else, NULL);
+    return rig_main("blackhole", setup, teardown, a_black_hole_among_five_does_not_affect_the_others, NULL);
 }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The demo sees what it promises, fails when a key is missing, and leaves nobody behind when it is interrupted.
+# The demo succeeds, fails when a key is missing, and leaves no process behind when it is interrupted.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 demo=$builddir/ferry-demo
@@ -7,9 +7,9 @@ demo=$builddir/ferry-demo
 TMPDIR=$work
 export TMPDIR
 
-try "the demo comes to its good end" timeout 60 "$demo"
+try "the demo succeeds" timeout 60 "$demo"
 find "$work" -name 'ferry-kv-*' >"$work/seen"
-nothing "it leaves no file behind"
+nothing "it leaves no files"
 
 loses()
 {
@@ -40,10 +40,10 @@ interrupted()
     echo "status $status"
     [ -e "$work/told" ] && [ "$status" -eq 130 ] && ! grep -alF "$work/ferry-kv-" /proc/[0-9]*/cmdline 2>/dev/null
 }
-try "an interrupted demo ends at once, and with it its members" interrupted
+try "an interrupted demo ends at once and stops its members" interrupted
 
 "$demo" --help >"$work/seen" 2>"$work/err" && grep -q usage "$work/seen" && [ ! -s "$work/err" ]
-result $? "the demo says how it is used"
+result $? "the demo prints its usage"
 
 "$demo" --frobnicate >"$work/seen" 2>&1
 test $? -eq 2

@@ -1,5 +1,5 @@
 /*
- * it_exchange - members that talk: every message, every lane, every delivery.
+ * it_exchange - members exchange messages of every type, by every lane and in every delivery.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -540,13 +540,13 @@ END_TEST
 
 /* ---- Whom and whom not ---------------------------------------------------------------------------------------- */
 
-START_TEST(a_batch_finds_its_ways_to_several_members_and_skips_nobody_else)
+START_TEST(a_batch_reaches_several_members_and_skips_only_unknown_ones)
 {
     struct ferry_message batch[] = {
         {.type = FERRY_MSG_HEARTBEAT, .from = 1, .to = 2},
         {.type = FERRY_MSG_HEARTBEAT, .from = 1, .to = 0}, /* skipped */
         {.type = FERRY_MSG_APP, .from = 1, .to = 3},
-        {.type = FERRY_MSG_VOTE, .from = 1, .to = 99}, /* nobody */
+        {.type = FERRY_MSG_VOTE, .from = 1, .to = 99}, /* not a member */
         {.type = FERRY_MSG_VOTE, .from = 1, .to = 2},
     };
     struct ferry_counts totals;
@@ -589,7 +589,7 @@ static bool was_dialled_again(void *arg)
     return dials_between_two() != *(const uint64_t *)arg || !member_has_streams(&members[0], 2);
 }
 
-/* Two members that stood still with all else have not heard of each other: that tells nothing. */
+/* If the whole machine was stalled, members have not received from each other: that proves nothing. */
 static bool are_kept_up(void)
 {
     for (int i = 0; i < MAX_IDLE_TRIES; i++) {
@@ -615,7 +615,7 @@ static void stay_idle(enum ferry_delivery delivery)
     ck_assert(are_kept_up());
     standstill_stop();
     for (size_t i = 0; i < 2; i++) {
-        ck_assert_uint_eq(recorder_messages(&members[i].recorder), 0); /* link heartbeats are nobody's business */
+        ck_assert_uint_eq(recorder_messages(&members[i].recorder), 0); /* link heartbeats are not delivered */
         ck_assert_uint_eq(member_totals(&members[i]).received, 0);
         member_stop(&members[i]);
     }
@@ -639,6 +639,6 @@ int main(void)
         a_message_over_the_limit_is_dropped_and_counted, a_frame_over_the_receivers_limit_costs_the_stream_alone,
         what_is_sent_before_the_streams_stand_goes_by_post, a_strangers_post_reaches_the_core,
         a_core_that_does_not_take_a_post_fails_it, a_core_that_does_not_take_a_streamed_message_is_only_counted,
-        each_snapshot_is_reported_exactly_once, a_batch_finds_its_ways_to_several_members_and_skips_nobody_else,
+        each_snapshot_is_reported_exactly_once, a_batch_reaches_several_members_and_skips_only_unknown_ones,
         idle_streams_stay_up_by_their_heartbeats, NULL);
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The library shows ferry_ symbols and nothing else, all that the headers declare, and keeps to itself: it neither prints
-# nor exits, and has no data that changes.
+# The library exports exactly the ferry_ symbols that its headers declare. It never prints or exits, and has no mutable
+# data.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 so=$builddir/.libs/libferry.so
@@ -47,12 +47,12 @@ look_at() # NAME A-FUNCTION-THAT-IT-EXPORTS AND-ONE-THAT-IT-USES
     nothing "$1 does not end the process"
 
     if [ -n "$sanitize" ]; then
-        skip "$1 has no data that changes" "sanitizers add some"
+        skip "$1 has no mutable data" "sanitizers add some"
     elif [ ! -f "$archive" ]; then
-        skip "$1 has no data that changes" "there is no archive in this build"
+        skip "$1 has no mutable data" "there is no archive in this build"
     else
         changing_data "$archive" >"$work/seen"
-        nothing "$1 has no data that changes"
+        nothing "$1 has no mutable data"
     fi
 }
 
@@ -61,7 +61,7 @@ if [ -z "$sanitize" ]; then
         int *f(void) { own++; zero++; return &one; }' | cc -fPIC -x c -c - -o "$work/probe.o"
     changing_data "$work/probe.o" | cut -d ' ' -f 1 | sort | tr '\n' ' ' >"$work/seen"
     test "$(cat "$work/seen")" = "common one own zero "
-    result $? "data that changes can be told"
+    result $? "mutable data is detected"
 fi
 
 # The headers of libferry: all but those of the libraries that stand on it.

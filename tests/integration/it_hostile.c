@@ -1,8 +1,8 @@
 /*
- * it_hostile - bad peers: whatever one of them does ends in a status, an error and few log lines, and two good members
- * beside it go on as if it were not there.
+ * it_hostile - misbehaving peers: each gets a status and an error and causes few log lines, and two good members are
+ * not affected.
  *
- * Many bad peers are met at one time, each with an id of its own: what is said about one is found by its id.
+ * Many misbehaving peers connect at once, each with its own id, by which the log lines about it are found.
  */
 #include "config.h"
 
@@ -450,7 +450,7 @@ START_TEST(a_removed_member_is_told_once)
     };
     int err;
 
-    beat_stop_and_check(); /* a removed member reads nobody's streams any more */
+    beat_stop_and_check(); /* a removed member reads no streams */
     meet(&server, 1);
     watch(patience_ms(1000));
     part();
@@ -656,7 +656,7 @@ START_TEST(a_post_that_is_not_answered_with_204_has_failed)
 
     post_to_all(posts, sizeof(posts) / sizeof(posts[0]), false);
     ck_assert_uint_eq(recorder_fatal(&members[0].recorder, NULL), 0);
-    beat_stop_and_check(); /* a removed member reads nobody's streams any more */
+    beat_stop_and_check(); /* a removed member reads no streams */
     post_to_all(removed, 1, true);
     ck_assert_uint_eq(recorder_fatal(&members[0].recorder, &err), 1);
     ck_assert_int_eq(err, FERRY_ERR_MEMBER_REMOVED);
@@ -741,9 +741,9 @@ START_TEST(bad_stream_requests_are_answered_as_etcd_does)
          true},
         {"a removed id", GET("/raft/stream/message/77", ME TO_1), 410, "removed member\n", NULL, true, true},
         {"an unknown id", GET("/raft/stream/message/78", ME TO_1), 404, "error sender not found\n", NULL, true, true},
-        {"for somebody else", GET("/raft/stream/message/2", ME "X-Raft-To: 3\r\n"), 412, "to field mismatch\n", NULL,
+        {"for another member", GET("/raft/stream/message/2", ME "X-Raft-To: 3\r\n"), 412, "to field mismatch\n", NULL,
          true, true},
-        {"for nobody", GET("/raft/stream/message/2", ME), 412, "to field mismatch\n", NULL, true, true},
+        {"without a receiver", GET("/raft/stream/message/2", ME), 412, "to field mismatch\n", NULL, true, true},
         {"nothing of ours", GET("/raft/other", ME), 404, "404 page not found\n", NULL, false, false},
         {"nothing at all", GET("/", ME), 404, "404 page not found\n", NULL, false, false},
     };

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What make install puts into place is enough to build and run the README's program, with pkg-config telling how.
+# After make install, the README's program can be built with pkg-config, and runs.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 example=$srcdir/doc/examples/two_members.c

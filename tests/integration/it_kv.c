@@ -343,7 +343,7 @@ START_TEST(a_fourth_member_joins_while_writes_go_on_and_another_leaves)
     wait_for(status_of(fourth).role[0] != '\0');
     wait_for(has_added(fourth));
     wait_for(strcmp(role_of(leader(), fourth), "voter") == 0);
-    ck_assert_uint_gt(known_status_of(fourth).snapshot_index, 0); /* the log did not begin at its beginning any more */
+    ck_assert_uint_gt(known_status_of(fourth).snapshot_index, 0); /* the start of the log was compacted */
 
     leaver = leader() % 3 + 1;
     wait_for(has_removed(leaver));
@@ -547,7 +547,7 @@ START_TEST(a_member_that_cannot_write_ends_and_the_others_go_on)
 {
     uint64_t first;
 
-    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* the members inherit it: a write fails, and kills nobody */
+    ck_assert(signal(SIGXFSZ, SIG_IGN) != SIG_ERR); /* the members inherit it: a failed write does not kill it */
     begin("http", usual);
     first = leader();
     write_keys(100);

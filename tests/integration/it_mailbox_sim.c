@@ -511,7 +511,7 @@ static void crash(struct node *node)
     take_down(node);
 }
 
-/* An orderly stop: what is pending is told of, then the store is given time. */
+/* An orderly stop: pending messages are reported, then the store finishes. */
 static void stop(struct node *node)
 {
     trace("%s stops", node->name);
@@ -672,7 +672,7 @@ static void mend(void)
         const struct node *sender = &nodes[message->sender];
 
         if (message->accepted_in_life == sender->life && message->told_in_life != sender->life)
-            give_up("nothing is told of %" PRIu64 " of %s", message->sequence, sender->name);
+            give_up("%" PRIu64 " of %s was never reported", message->sequence, sender->name);
         if (message->was_told_durable && message->told_in_life == 0)
             give_up("%" PRIu64 " of %s was durable, and is lost", message->sequence, sender->name);
         if (mail_store_has(&sender->store, message->sequence))

@@ -245,10 +245,10 @@ nothing "every function, type and constant that a page names exists"
 
 if command -v mandoc >/dev/null; then
     for page in $pages; do
-        try "mandoc has nothing against $(basename "$page")" mandoc -T lint -W warning "$page"
+        try "mandoc accepts $(basename "$page")" mandoc -T lint -W warning "$page"
     done
 else
-    skip "mandoc has nothing against the pages" "there is no mandoc"
+    skip "mandoc accepts the pages" "there is no mandoc"
 fi
 
 # ---- ferry-bench -----------------------------------------------------------------------------------------------------

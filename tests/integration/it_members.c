@@ -553,7 +553,7 @@ START_TEST(a_cut_peer_is_cut_off_alone)
 }
 END_TEST
 
-static bool reads_nobody(void *arg)
+static bool reads_no_stream(void *arg)
 {
     const struct member *m = arg;
 
@@ -597,7 +597,7 @@ START_TEST(a_removed_id_hears_so_and_tells_its_core_once)
     start(3);
     members_connect(members, 3);
     ck_assert(journal_wait(&members[0].journal, 2, "removed", patience_ms(5000)));
-    ck_assert(members_wait(members, 3, reads_nobody, &members[0], patience_ms(5000)));
+    ck_assert(members_wait(members, 3, reads_no_stream, &members[0], patience_ms(5000)));
     ck_assert(strstr(member_status(&members[0], 2).last_error, "removed"));
     /* the one that has not heard of it goes on to dial it, and to post to it */
     ck_assert(members_wait(members, 3, is_read, &members[0], patience_ms(5000)));

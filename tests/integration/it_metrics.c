@@ -328,7 +328,7 @@ START_TEST(failures_are_counted_where_etcd_counts_them)
 
     start_and_connect();
     member_stop(&members[1]);
-    member_send(&members[0], &msg); /* by what is left of a stream, or by POST to nobody */
+    member_send(&members[0], &msg); /* by a stream that is still open, or by a POST that fails */
     ck_assert(members_wait(members, 1, is_lost, NULL, patience_ms(5000)));
     member_send(&members[0], &msg);
     members_await_rest(members, 1);

@@ -146,12 +146,12 @@ static unsigned ms_since(struct moment begin, uint64_t at_ns)
     return at_ns > begin.ns ? (unsigned)((at_ns - begin.ns) / 1000000u) : 0;
 }
 
-/* What the machine stood still is nobody's. */
+/* Subtract the time that the machine was stalled. */
 static void check_within(const char *what, int which, struct moment begin, uint64_t at_ns, unsigned limit_ms)
 {
     unsigned ms = ms_since(begin, at_ns), still_ms = (unsigned)(standstill_ms() - begin.still_ms);
 
-    printf("# %s: member %d after %u ms; the machine stood still for %u ms\n", what, which + 1, ms, still_ms);
+    printf("# %s: member %d after %u ms; the machine was stalled for %u ms\n", what, which + 1, ms, still_ms);
     (void)fflush(stdout);
     if (!PATIENCE_SANITIZED)
         ck_assert_msg(ms <= limit_ms + still_ms, "%s: member %d took %u ms", what, which + 1, ms);

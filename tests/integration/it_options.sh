@@ -1,5 +1,5 @@
 #!/bin/sh
-# ferry-bench refuses options that make no sense: status 2, one line on standard error, nothing on standard output.
+# ferry-bench refuses invalid options: status 2, one line on standard error, nothing on standard output.
 . "${FERRY_SRCDIR:-.}/tests/integration/tap.sh"
 
 bench=$builddir/ferry-bench

@@ -146,7 +146,7 @@ static void write_config(const char *path)
     FILE *file = fopen(path, "w");
 
     ck_assert_ptr_nonnull(file);
-    /* a scrape that comes too late takes all series away: only a machine that stands still makes one so late */
+    /* a late scrape makes all series stale: only a stall of the machine delays one so long */
     fprintf(file, "global:\n  scrape_interval: 5s\n  scrape_timeout: 5s\nscrape_configs:\n  - job_name: ferry\n"
                   "    static_configs:\n      - targets: [");
     for (size_t i = 0; i < 2; i++)

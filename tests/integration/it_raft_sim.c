@@ -55,8 +55,8 @@
 #define HEARTBEAT_MS 30
 #define ELECTION_MS 200
 #define MEND_MS 20000 /* until there must be a leader, and all the same everywhere */
-#define HELP_MS 4000  /* until somebody looks at why it goes no further */
-#define CALM_MS 2000  /* in which nobody has a reason for an election */
+#define HELP_MS 4000  /* without progress, until the run fails */
+#define CALM_MS 2000  /* without a reason for an election */
 #define LAST_WRITES 5
 
 /* ---- What is known of a seed --------------------------------------------------------------------------------------
@@ -717,7 +717,7 @@ static void on_clock(void *ctx)
             calm_term = highest_term();
             calm_until_ns = ferry_sim_now_ns(sim) + CALM_MS * FERRY_SIM_MS;
         } else if (ferry_sim_now_ns(sim) >= mended_until_ns) {
-            give_up("no leader takes writes, or somebody does not follow, for %d ms", MEND_MS);
+            give_up("no leader accepts writes, or a member does not follow, for %d ms", MEND_MS);
         }
         if (ferry_sim_now_ns(sim) >= helped_ns + HELP_MS * FERRY_SIM_MS / 2)
             bring_all_back();

@@ -7,7 +7,7 @@
  *  - no message came twice, none was changed on the way, and on each connection they came in the order of sending;
  *  - the accounts are exact, per peer at every step and in sum at every transport's end;
  *  - each MsgSnap that was accepted was reported once, and no drop without a report_unreachable at it or after it;
- *  - a connection of a peer that was removed brings nothing any more;
+ *  - a connection of a removed peer delivers nothing;
  *  - nothing is left in memory; and the same seed gives the same trace again.
  *
  * FERRY_SIM_SEEDS: how many seeds, in place of 10000 (2000 with a sanitizer).  FERRY_SIM_SEED: this one alone, with the
@@ -44,7 +44,7 @@
 #define SETTLE_MS (POST_TIMEOUT_MS + 100) /* until nothing that began before the mending is under way */
 #define ESTABLISH_MS 3000                 /* until every stream must stand */
 #define ARRIVE_MS (2 * POST_TIMEOUT_MS)   /* until what was sent must be there */
-#define STRANGER 0x5747                   /* a member that nobody knows */
+#define STRANGER 0x5747                   /* an unknown member */
 
 /* ---- What is known of a seed --------------------------------------------------------------------------------------
  */
@@ -74,7 +74,7 @@ struct member {
     bool is_paused;
     bool knows[MAX_MEMBERS];    /* has it as a peer */
     bool has_cut[MAX_MEMBERS];  /* with ferry_transport_cut_peer */
-    uint64_t told[MAX_MEMBERS]; /* how many drops report_unreachable has told of */
+    uint64_t told[MAX_MEMBERS]; /* drops reported by report_unreachable */
 
     /* of the present transport */
     uint64_t n_sent;
@@ -402,7 +402,7 @@ static void add_peer(struct member *member, size_t peer)
     member->told[peer] = 0;
 }
 
-/* What stands between the two now brings nothing any more: only a new connection may. */
+/* The current connections of the two deliver nothing from now on: only new ones may. */
 static void bury_connections(const struct member *member, size_t peer)
 {
     for (uint64_t i = 1; i <= last_connection; i++)
@@ -509,7 +509,7 @@ static int process(void *ctx, const struct ferry_message *msg)
     return -1;
 }
 
-/* Of a peer's drops, those that the core is told of. */
+/* A peer's drops that are reported to the core. */
 static uint64_t worth_telling(const struct ferry_peer_status *status)
 {
     const uint64_t *n = status->counts.dropped;
@@ -897,7 +897,7 @@ static void check_arrived(void)
                             status.last_error);
                 must(status.queued_messages == 0 && status.queued_bytes == 0);
                 if (members[i].told[k] != worth_telling(&status))
-                    give_up("%s dropped %" PRIu64 " messages to peer %" PRIx64 ", and was told of %" PRIu64,
+                    give_up("%s dropped %" PRIu64 " messages to peer %" PRIx64 ", but reported %" PRIu64,
                             members[i].host, worth_telling(&status), status.id, members[i].told[k]);
             }
 }

@@ -816,13 +816,13 @@ START_TEST(a_receiver_that_is_killed_is_told_of_and_its_successor_takes_the_next
     member_start(sender);
     member_add(sender, receiver->id, first.url);
     body_init(&b, SEED, 40 * MIB);
-    b.hold_at = 20 * MIB; /* so that it is in the middle */
+    b.hold_at = 20 * MIB; /* in the middle of the body */
     ck_assert_int_eq(send_body(&b, 2), FERRY_OK);
     ck_assert(members_wait(members, 3, has_moved, &moved, patience_ms(20000)));
     ck_assert(body_await_held(&b, patience_ms(10000)));
     child_kill(&first);
     await_reports(0, 1, patience_ms(10000));
-    await_files(1); /* what it had: nobody could remove it */
+    await_files(1); /* the part received: its process is dead */
     ck_assert_int_ne(access(path_in_dir(FINAL_NAME), F_OK), 0);
     body_release_hold(&b);
     ck_assert(body_await_close(&b, patience_ms(10000), &err));
@@ -1214,7 +1214,7 @@ START_TEST(a_receiver_that_takes_nothing_is_given_up)
 }
 END_TEST
 
-/* The connection on which a snapshot comes; the others wait in vain. */
+/* Read the snapshot from one connection; the others wait for nothing. */
 static int accept_snapshot(int listen_fd)
 {
     static const char line[] = "POST /raft/snapshot ";
@@ -1277,7 +1277,7 @@ START_TEST(a_link_that_is_slow_but_moves_is_no_stall)
 END_TEST
 
 /* A slot takes the sink more than two windows of a stall, and the body is more than all slots hold. */
-START_TEST(a_slow_sink_is_nobodys_stall)
+START_TEST(a_slow_sink_is_not_a_stall_of_the_sender)
 {
     receiver->config.snapshot_stall_ms = 300;
     vault.bytes_per_s = FY_BODY_WRITE_SIZE * 3 / 2;
@@ -1334,7 +1334,7 @@ static bool is_accepted(void *arg)
     return send_body(arg, 2) == FERRY_OK;
 }
 
-/* Its worker and its memory are not free yet, whatever was told of it. */
+/* Its worker and its memory are still in use, although its end was reported. */
 START_TEST(a_source_that_is_stuck_counts_until_it_is_closed)
 {
     struct body b, next;
@@ -1673,7 +1673,7 @@ int main(void)
         who_sends_a_snapshot_is_remembered_and_who_is_unknown_is_counted,
         a_body_a_byte_short_is_nothing_and_one_a_byte_long_is_what_was_announced, a_sender_that_does_not_move_is_let_go,
         a_receiver_that_takes_nothing_is_given_up, a_link_that_is_slow_but_moves_is_no_stall,
-        a_slow_sink_is_nobodys_stall, removing_the_peer_cancels_what_is_under_way,
+        a_slow_sink_is_not_a_stall_of_the_sender, removing_the_peer_cancels_what_is_under_way,
         a_source_that_is_stuck_counts_until_it_is_closed, a_sink_that_is_stuck_counts_until_it_has_ended,
         a_sender_that_leaves_when_its_last_byte_waits_for_the_sink_leaves_nothing, a_paused_peer_is_sent_none,
         a_member_that_was_removed_sends_none, stopping_either_side_ends_it_once,

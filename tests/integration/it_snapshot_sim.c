@@ -5,7 +5,7 @@
  * reset, members restarted, peers removed and added, sources and sinks fail.  Then all is mended, and these must hold:
  *  - each accepted snapshot was closed once and, unless its transport was gone, reported once, with the same outcome;
  *  - each body that a sink was given ended with one commit or one abort, and what was committed is whole and right;
- *  - the core was told of a snapshot only after its commit;
+ *  - the core gets a snapshot only after its commit;
  *  - the accounts are exact, a snapshot that is sent now arrives, and nothing is left in memory;
  *  - the same seed gives the same trace.
  *

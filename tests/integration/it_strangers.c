@@ -1,8 +1,8 @@
 /*
- * it_strangers - two thousand clients that nobody invited crowd around a member, and its peers do not feel it.
+ * it_strangers - two thousand strangers connect to a member, and its peers are not affected.
  *
- * They hold connections and say nothing, or a byte at a time, or too much, or what nobody asked.  Meanwhile heartbeats
- * go to and fro between two real members, on time, and a member that comes late still gets in.  The strangers are a
+ * They hold connections and send nothing, single bytes, too much, or invalid requests.  Meanwhile heartbeats
+ * pass between two real members in time, and a member that starts later can still connect.  The strangers are a
  * process of their own, so that the memory that is looked at is the members' alone.
  */
 #include "config.h"
@@ -104,7 +104,7 @@ static void crowd(const char *url, int done_fd)
     }
 }
 
-static pid_t invite_nobody(const char *url)
+static pid_t start_strangers(const char *url)
 {
     int done[2];
     char byte;
@@ -252,7 +252,7 @@ START_TEST(a_crowd_of_strangers_delays_no_heartbeat_and_keeps_no_peer_out)
     bool in_time = false;
     pid_t strangers;
 
-    strangers = invite_nobody(member_url(&members[0]));
+    strangers = start_strangers(member_url(&members[0]));
     pace_start(&pace);
     for (size_t time = 0; time < N_TIMES && !in_time; time++)
         in_time = go_rounds(&pace, time, &most) || PATIENCE_SANITIZED;

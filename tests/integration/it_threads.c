@@ -62,7 +62,7 @@ static void *send_to_all(void *arg)
         for (size_t i = 0; i < N_MEMBERS; i++)
             msgs[i] = (struct ferry_message){.type = types[(size_t)round % 5],
                                              .from = 1,
-                                             .to = i + 2, /* the last is nobody */
+                                             .to = i + 2, /* the last is not a member */
                                              .term = 1,
                                              .log_term = 1,
                                              .index = (uint64_t)round,

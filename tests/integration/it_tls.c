@@ -1,5 +1,5 @@
 /*
- * it_tls - who is let in and who is not, told by both sides; and certificates that change while messages flow.
+ * it_tls - which certificates each side accepts and refuses; and replacing certificates while messages flow.
  */
 #include <errno.h>
 #include <openssl/ssl.h>
@@ -69,7 +69,7 @@ static struct person *person(const char *name)
     for (size_t i = 0; i < sizeof(people) / sizeof(people[0]); i++)
         if (strcmp(people[i].name, name) == 0)
             return &people[i];
-    ck_abort_msg("nobody is called %s", name);
+    ck_abort_msg("no certificate is called %s", name);
 }
 
 static void make(struct person *p)
@@ -116,7 +116,7 @@ struct side {
     bool is_openssl;
     bool is_1_3_needed;
     bool skips_san;
-    bool asks_nobody; /* clients need no certificate */
+    bool needs_no_client_certificate; /* clients need no certificate */
     bool binds;       /* members to the common name member-ID */
     int max_version;
     const char *alpn;
@@ -142,7 +142,7 @@ static const struct row {
      ACCEPTED},
     {"a client without a certificate where none is asked for",
      {.is_openssl = true},
-     {.shows = "good", .asks_nobody = true},
+     {.shows = "good", .needs_no_client_certificate = true},
      ACCEPTED,
      ACCEPTED},
     {"a client without a certificate", {.is_openssl = true}, GOOD, REASON(REJECTED), REASON(NO_CERTIFICATE)},
@@ -153,7 +153,7 @@ static const struct row {
      REASON(NO_CERTIFICATE)},
     {"an alien client where none is asked for a certificate",
      {.shows = "alien"},
-     {.shows = "good", .asks_nobody = true},
+     {.shows = "good", .needs_no_client_certificate = true},
      REASON(REJECTED),
      REASON(UNKNOWN_CA)},
     {"an expired server", GOOD, {.shows = "expired", .is_openssl = true}, REASON(EXPIRED), REASON(REJECTED)},
@@ -326,7 +326,7 @@ static void fill_policy(struct policy *policy, const struct side *side)
     policy->cfg.allowed_hostnames = side->allowed_host ? policy->hosts : NULL;
     policy->cfg.server_name = side->server_name;
     policy->cfg.skip_client_san_check = side->skips_san;
-    policy->cfg.client_cert_auth = !side->asks_nobody;
+    policy->cfg.client_cert_auth = !side->needs_no_client_certificate;
     policy->cfg.min_version = side->is_1_3_needed ? FERRY_TLS_1_3 : FERRY_TLS_1_2;
     policy->cfg.verify_member = side->binds ? has_own_name : NULL;
     if (side->crl) {
@@ -376,7 +376,7 @@ static bool has_dialed(void *arg)
 
 static void await(struct member *m, bool (*done)(void *arg))
 {
-    ck_assert_msg(members_wait(m, 1, done, m, patience_ms(WAIT_MS)), "waited in vain: %s",
+    ck_assert_msg(members_wait(m, 1, done, m, patience_ms(WAIT_MS)), "timed out waiting for: %s",
                   journal_text(&m->journal, JOURNAL_ANY));
 }
 
@@ -712,7 +712,7 @@ static bool have_all_timed_out(void *arg)
     return counts_of(&a).refused_accepting[FERRY_TLS_REFUSED_TIMEOUT] >= N_HANGING;
 }
 
-START_TEST(a_handshake_that_hangs_is_cut_and_delays_nobody)
+START_TEST(a_handshake_that_hangs_is_cut_and_delays_no_other)
 {
     static const char hello_begins[] = "\x16\x03\x01\x02\x00\x01\x00";
     int fds[N_HANGING];
@@ -980,7 +980,7 @@ START_TEST(a_broken_reload_leaves_what_there_was)
 
     fill_policy(&policy, &(struct side){.shows = "good", .trusts = "other"});
     ck_assert_int_eq(ferry_transport_reload_tls(a.t, &policy.cfg), FERRY_OK);
-    ck_assert(!tls_peer_dial(member_url(&a), &show).is_answered); /* its CA is not trusted any more */
+    ck_assert(!tls_peer_dial(member_url(&a), &show).is_answered); /* its CA is no longer trusted */
     ck_assert_uint_eq(counts_of(&a).reloads, 2);
     ck_assert_uint_eq(counts_of(&a).refused_reloads, 1);
     member_release(&a);
@@ -992,7 +992,7 @@ int main(void)
     return rig_main("tls", setup, teardown, each_case_has_its_verdict_on_both_sides, a_member_cannot_speak_for_another,
                     plain_http_to_a_tls_port_is_told_so, tls_to_a_plain_port_is_told_so, without_tls_there_is_no_https,
                     settings_that_do_not_fit_are_refused, a_policy_without_memory_is_refused,
-                    a_handshake_that_hangs_is_cut_and_delays_nobody, every_message_arrives_by_itself,
+                    a_handshake_that_hangs_is_cut_and_delays_no_other, every_message_arrives_by_itself,
                     a_message_is_posted_whatever_its_size, a_snapshot_that_cannot_be_stored_is_told_why,
                     two_hundred_reloads_lose_no_message, a_broken_reload_leaves_what_there_was, NULL);
 }

@@ -1,6 +1,6 @@
 # tap.sh - TAP for the tests that are shell scripts; to be sourced.
 #
-# A script ends with finish, which prints the plan: one that stops before it is counted as failed.
+# A script ends with finish, which prints the plan: a script that stops earlier counts as failed.
 # work is a directory of the script's own, removed at its end.
 
 set -u
@@ -14,7 +14,7 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 
-# result STATUS DESCRIPTION: what was seen, if $work/seen has it, goes along with a failure.
+# result STATUS DESCRIPTION: report a test; if it failed, print $work/seen as well.
 result()
 {
     n_results=$((n_results + 1))
@@ -26,7 +26,7 @@ result()
     fi
 }
 
-# try DESCRIPTION COMMAND...: it has to succeed.
+# try DESCRIPTION COMMAND...: the command must succeed.
 try()
 {
     description=$1
@@ -35,7 +35,7 @@ try()
     result $? "$description"
 }
 
-# nothing DESCRIPTION: what was written to $work/seen has to be nothing.
+# nothing DESCRIPTION: $work/seen must be empty.
 nothing()
 {
     test ! -s "$work/seen"

@@ -3,7 +3,7 @@
  *
  * Both sides generate the same sequence of messages, so the receiver knows what it should get and compares every
  * field.  Which way the messages go is decided by the addresses: with the true ones both sides dial their streams; a
- * side that is given the address of a port on which nobody listens cannot read the other's streams, and the other has
+ * side that gets the address of a port without a listener cannot read the other's streams, and the other has
  * to POST.  What really happened is read from both sides' counters.
  *
  * it_rafthttp.sh builds the program for one version of etcd and runs this one: it_rafthttp VERSION PROGRAM.
@@ -76,7 +76,7 @@ static struct pair {
     struct ferry_transport *ferry;
     struct go_peer *go;
     const struct go_peer_tls *tls; /* NULL: plain HTTP; set before the start */
-    int dead_socket;               /* bound, and nobody listens */
+    int dead_socket;               /* bound, without a listener */
     bool go_has_removed_us;        /* so its core is to say */
 
     uint64_t go_complete;  /* receipts from the Go side; the main thread's, as the next two */
@@ -92,7 +92,7 @@ static struct pair {
     uint64_t n_unexpected; /* messages while there was no journal */
     int fatal;
     uint64_t n_fatal;
-    uint64_t removed_id; /* of whom Ferry's core says that it was removed; 0: of none */
+    uint64_t removed_id; /* reported as removed by Ferry's core; 0: none */
 } pair;
 
 static int on_message(void *ctx, const struct ferry_message *msg)
@@ -205,7 +205,7 @@ static void dead_url(char *text, size_t cap)
     snprintf(text, cap, "http://127.0.0.1:%u", (unsigned)ntohs(addr.sin_port));
 }
 
-/* What both sides know, on standard error, before a test fails for want of something. */
+/* Print the state of both sides on standard error before a test fails. */
 static void explain(const char *what)
 {
     struct ferry_peer_status status = {0};
@@ -300,7 +300,7 @@ static void await_ready(ready_fn *is_ready, const char *what)
     for (int left_ms = PATIENCE_MS; !is_ready(); left_ms -= 10) {
         if (left_ms <= 0) {
             explain(what);
-            ck_abort_msg("waited in vain until %s", what);
+            ck_abort_msg("timed out waiting until %s", what);
         }
         nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
     }

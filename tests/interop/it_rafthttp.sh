@@ -1,8 +1,8 @@
 #!/bin/sh
 # it_rafthttp.sh VERSION - run it_rafthttp against etcd VERSION, building the Go side first; TAP on standard output.
 #
-# The tests are skipped when the Go side cannot be built for want of something that is not ours (see build-go.sh), and
-# fail when its code does not compile.
+# The tests are skipped when the Go side cannot be built because something outside this tree is missing (see
+# build-go.sh), and fail when its code does not compile.
 version=$1
 here=$(dirname "$0")
 build=${FERRY_BUILDDIR:-.}

@@ -76,7 +76,7 @@ static void note_first(struct journal *journal, uint64_t k, enum ferry_message_t
                  (unsigned long long)k, ferry_message_type_name(type), text);
 }
 
-/* Count one that was expected; returns how many are complete when that is due to be told, else 0. */
+/* Count an expected one; returns how many are complete if it is time to report that, otherwise 0. */
 static uint64_t record(struct journal *journal, uint64_t k, enum ferry_message_type type, const char *difference)
 {
     if (journal->seen[k]) {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # it_partition.sh - build kv-history, test it by its own tests, and run it_partition; TAP on standard output.
 #
-# Skipped when kv-history cannot be built for want of something that is not ours.
+# Skipped if kv-history cannot be built because something outside this tree is missing.
 here=$(dirname "$0")
 build=${FERRY_BUILDDIR:-.}
 

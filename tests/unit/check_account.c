@@ -1,5 +1,5 @@
 /*
- * check_account - the ends of messages that are not written, for a service that the account knows nothing of.
+ * check_account - messages that are dropped, for a service of the test's own.
  */
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * check_answer_head - heads as servers write them, and as none should.
+ * check_answer_head - heads of HTTP answers, valid and malformed.
  */
 #include "wire/answer_head.h"
 

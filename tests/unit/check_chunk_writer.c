@@ -1,5 +1,5 @@
 /*
- * check_chunk_writer - bodies put into chunks, however little of them is sent at a time.
+ * check_chunk_writer - bodies written in chunks, when only part of each write is sent.
  */
 #include <string.h>
 

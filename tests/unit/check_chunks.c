@@ -1,5 +1,5 @@
 /*
- * check_chunks - bodies in chunks, cut at every byte, and what is none.
+ * check_chunks - chunked bodies, cut at every byte, and malformed ones.
  */
 #include <string.h>
 

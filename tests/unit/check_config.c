@@ -1,5 +1,5 @@
 /*
- * check_config - what is accepted from outside, and what becomes of it.
+ * check_config - which settings are accepted, and how they are copied.
  */
 #include "transport/config.h"
 

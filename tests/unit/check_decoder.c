@@ -1,5 +1,5 @@
 /*
- * check_decoder - streams of frames: their round trip, their limits, and what damage does to them.
+ * check_decoder - streams of frames: round trips, limits, and damaged input.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * check_delivery - from what arrived to the core: on the loop and by workers.
+ * check_delivery - received messages on their way to the core, on the loop and by workers.
  *
- * The core is the test's.  Where an order between threads matters the core waits at a gate that the test opens; nothing
- * waits for a time.
+ * The core is the test's.  Where an order between threads matters, the core waits at a gate that the test opens;
+ * nothing waits for time to pass.
  */
 #include "transport/delivery.h"
 

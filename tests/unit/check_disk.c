@@ -1,6 +1,5 @@
 /*
- * check_disk - jobs on workers and without them, what goes through slots between a disk and the loop, and how it gets
- * to a file.
+ * check_disk - jobs with and without workers, the slots between a disk and the loop, and the snapshot directory.
  */
 #include "config.h" /* mincore */
 

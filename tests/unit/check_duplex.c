@@ -34,7 +34,7 @@ struct net_kind {
     const char *name;
     void (*setup)(void);
     void (*teardown)(void);
-    bool (*turn)(void); /* false: nothing will happen any more */
+    bool (*turn)(void); /* false: no further events */
     const char *url;    /* to listen on */
     void (*cut)(bool is_cut); /* between client and server; NULL: cannot */
 };
@@ -99,7 +99,7 @@ static const struct net_kind *kind;
 #define UNTIL(condition)                                                                                               \
     do {                                                                                                               \
         for (int n_turns = 0; !(condition); n_turns++)                                                                 \
-            ck_assert_msg(kind->turn() && n_turns < MAX_TURNS, "%s: waited in vain for " #condition, kind->name);      \
+            ck_assert_msg(kind->turn() && n_turns < MAX_TURNS, "%s: timed out waiting for " #condition, kind->name);   \
     } while (0)
 
 /* ---- An end ------------------------------------------------------------------------------------------------------ */

@@ -117,7 +117,7 @@ START_TEST(drain_also_runs_what_errands_post)
 }
 END_TEST
 
-START_TEST(before_the_start_nobody_is_woken)
+START_TEST(before_the_start_no_loop_is_woken)
 {
     struct noted a = new_noted(NULL);
 
@@ -174,6 +174,6 @@ int main(void)
 {
     return rig_main("errands", setup, teardown, errands_run_in_the_order_of_their_posts,
                     only_a_post_to_the_empty_list_wakes_the_loop, what_an_errand_posts_runs_next_time,
-                    drain_also_runs_what_errands_post, before_the_start_nobody_is_woken,
+                    drain_also_runs_what_errands_post, before_the_start_no_loop_is_woken,
                     posts_of_many_threads_all_run_and_each_threads_in_order, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * check_etcd_raft - ferry-etcd-member's Raft: its rules one by one, and clusters of it in bad weather.
+ * check_etcd_raft - ferry-etcd-member's Raft: its rules one by one, and whole clusters with lost and delayed messages.
  */
 #include "etcd-member/raft.h"
 
@@ -366,7 +366,7 @@ START_TEST(who_is_left_without_a_leader_asks_first)
 }
 END_TEST
 
-/* It may have what they lack, and then nobody but it can be elected. */
+/* It may have entries that the others lack; then only it can be elected. */
 START_TEST(candidates_that_cannot_win_do_not_put_off_the_election)
 {
     append(2, 0, 0, 3, 2, 0);
@@ -511,7 +511,7 @@ START_TEST(leadership_goes_to_who_is_level)
     flush();
     for (size_t i = 0; i < n_seen; i++)
         ck_assert_int_ne(seen[i].msg.type, FERRY_MSG_TIMEOUT_NOW);
-    ck_assert(!raft_propose(&one, &(struct ferry_entry){0}, 1)); /* it would not be level any more */
+    ck_assert(!raft_propose(&one, &(struct ferry_entry){0}, 1)); /* it would differ from the others */
     take(3, 1);
     ck_assert_int_eq(seen[0].msg.type, FERRY_MSG_TIMEOUT_NOW);
     ck_assert_uint_eq(seen[0].msg.to, 3);
@@ -558,7 +558,7 @@ START_TEST(who_claims_more_than_there_is_is_not_believed)
     win();
     take(2, 1000);
     ck_assert_uint_eq(one.commit, 0);
-    take(99, 1); /* nobody */
+    take(99, 1); /* not a member */
     ck_assert_uint_eq(one.commit, 0);
 }
 END_TEST

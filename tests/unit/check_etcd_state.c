@@ -1,5 +1,5 @@
 /*
- * check_etcd_state - what ferry-etcd-member makes of etcd's log and snapshots: keys, members, ids.
+ * check_etcd_state - the state that ferry-etcd-member builds from etcd's log and snapshots: keys, members, ids.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
 /*
- * check_etcd_storage - ferry-etcd-member's disk: what was written comes back, what was torn goes, what was damaged
- * stops.
+ * check_etcd_storage - ferry-etcd-member's disk: data is read back, a torn end is cut off, damage stops the member.
  */
 #include "etcd-member/storage.h"
 

@@ -1,5 +1,5 @@
 /*
- * check_fault_proxy - what the tests' own bad link does to what passes it.
+ * check_fault_proxy - the faults of the tests' own proxy.
  */
 #include <poll.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /*
- * check_flags - a command line by a table: what reaches the program, and what is said of what does not.
+ * check_flags - parsing a command line by a table, and the messages for errors.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * check_frame - the store of long frames: what it keeps, for whom, and for how long.
+ * check_frame - the store of long frames: what is kept, and for how long.
  */
 #include <pthread.h>
 #include <string.h>
@@ -106,7 +106,7 @@ START_TEST(no_more_is_kept_than_the_limit)
 }
 END_TEST
 
-START_TEST(what_nobody_asks_for_is_let_go_of)
+START_TEST(unused_frames_are_freed)
 {
     long live = heap_live();
 
@@ -172,6 +172,6 @@ int main(void)
 {
     return rig_main("frame", setup, teardown, a_frame_that_was_put_is_taken_by_the_next_of_its_size,
                     the_last_that_was_put_is_the_first_that_is_taken, a_frame_that_grows_keeps_what_is_in_it,
-                    short_frames_are_not_kept, no_more_is_kept_than_the_limit, what_nobody_asks_for_is_let_go_of,
+                    short_frames_are_not_kept, no_more_is_kept_than_the_limit, unused_frames_are_freed,
                     frames_come_back_on_other_threads_and_after_the_end, without_memory_a_frame_is_as_it_was, NULL);
 }

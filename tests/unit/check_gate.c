@@ -1,5 +1,5 @@
 /*
- * check_gate - every rule of the gate: a message that keeps it passes, and the nearest one that breaks it does not.
+ * check_gate - every rule of the gate: a message that just satisfies it passes, and one that just breaks it does not.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -239,7 +239,7 @@ START_TEST(a_compacted_log_is_not_written_from_its_beginning)
     view.commit_index = 0; /* nothing is committed yet */
     expect(&msg, FERRY_VERDICT_ADMIT);
     setup();
-    view.term_of = NULL; /* nobody can tell */
+    view.term_of = NULL; /* unknown */
     expect(&msg, FERRY_VERDICT_ADMIT);
 }
 END_TEST

@@ -1,5 +1,5 @@
 /*
- * check_histogram - buckets that double, and the meter of snapshots that has them.
+ * check_histogram - buckets that double, and the snapshot meter that uses them.
  */
 #include "base/histogram.h"
 #include "harness/rig.h"

@@ -1,5 +1,5 @@
 /*
- * check_http_client - calls, against servers that are plain sockets and do as the test says.
+ * check_http_client - calls to scripted servers on plain sockets.
  */
 #include "config.h" /* _GNU_SOURCE, for RTLD_NEXT */
 
@@ -764,7 +764,7 @@ static void begin_stuck_call(unsigned connect_timeout_ms)
     HTTP_UNTIL(is_looking_up());
 }
 
-START_TEST(a_lookup_that_hangs_ends_in_time_and_holds_up_nobody)
+START_TEST(a_lookup_that_hangs_times_out_and_delays_no_other_call)
 {
     size_t n_descriptors = count_descriptors();
     uint64_t begin_ns = http_clock_ns();
@@ -1007,7 +1007,7 @@ static void cancel_in_event(const char *event, const char *text)
     begin_get(true);
     raw_send_text(fd, text);
     HTTP_UNTIL(!other.call);
-    free(body); /* nothing may look at it any more */
+    free(body); /* it must not be read from now on */
     http_turn_for_ms(10);
     ck_assert_int_eq(seen.n_ends, strcmp(event, "end") == 0);
     ck_assert_int_eq(other.n_ends, 0);
@@ -1300,7 +1300,7 @@ int main(void)
         a_malformed_chunk_breaks_the_protocol, garbage_breaks_the_protocol, an_endless_head_breaks_the_protocol,
         a_refused_connection_is_told_as_such, a_shortage_of_descriptors_is_told_as_such,
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
-        a_lookup_that_hangs_ends_in_time_and_holds_up_nobody, a_call_whose_lookup_hangs_is_cancelled_at_once,
+        a_lookup_that_hangs_times_out_and_delays_no_other_call, a_call_whose_lookup_hangs_is_cancelled_at_once,
         a_connection_is_kept_for_the_next_call, a_connection_is_kept_though_there_is_no_call_for_a_while,
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,

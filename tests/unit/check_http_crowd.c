@@ -1,5 +1,5 @@
 /*
- * check_http_crowd - a listener with more clients than it may have, and clients that send what is of no use.
+ * check_http_crowd - a listener with more clients than allowed, and clients that send no valid requests.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /*
- * check_http_server - listeners and requests, asked by plain sockets that do as the test says.
+ * check_http_server - listeners and requests, with scripted clients on plain sockets.
  */
 #include <errno.h>
 #include <microhttpd.h>
@@ -626,7 +626,7 @@ START_TEST(a_body_that_stops_is_cut)
 }
 END_TEST
 
-/* For longer than an idle timeout that is longer than a machine stands still. */
+/* For longer than an idle timeout, which must be longer than any stall of the machine. */
 START_TEST(a_body_that_is_slow_but_steady_is_waited_for)
 {
     struct fy_http_config cfg = *http_default_config();

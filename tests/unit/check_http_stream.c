@@ -875,7 +875,7 @@ START_TEST(an_idle_outflow_is_never_cut)
 }
 END_TEST
 
-/* For more than a write timeout that is longer than a machine stands still. */
+/* For longer than a write timeout, which must be longer than any stall of the machine. */
 START_TEST(a_reader_that_is_slow_but_steady_is_not_cut)
 {
     struct fy_http_config patient = *http_default_config();

@@ -221,7 +221,7 @@ START_TEST(a_body_that_is_read_comes_whole)
 }
 END_TEST
 
-START_TEST(and_one_whose_length_nobody_knows)
+START_TEST(a_body_of_unknown_length_comes_whole)
 {
     upload(LONG, true);
     expect_whole(LONG);
@@ -788,7 +788,7 @@ END_TEST
 int main(void)
 {
     return rig_main(
-        "http_upload", setup, teardown, a_body_that_is_read_comes_whole, and_one_whose_length_nobody_knows,
+        "http_upload", setup, teardown, a_body_that_is_read_comes_whole, a_body_of_unknown_length_comes_whole,
         an_empty_one_too, nothing_is_asked_while_nothing_is_ready, a_server_that_leaves_is_seen_while_nothing_is_ready,
         a_body_that_is_canceled_from_inside_breaks_the_connection, and_so_does_one_in_chunks, a_paused_body_waits,
         a_paused_body_in_chunks_waits, a_pause_holds_the_client_back, a_client_that_breaks_off_is_seen_in_a_pause,

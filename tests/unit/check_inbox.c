@@ -1,5 +1,5 @@
 /*
- * check_inbox - what waits for the core, alone.
+ * check_inbox - the queue in front of the core, alone.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /*
- * check_intake - bodies, their limit and their budget.  The requests are the test's own, and so is the net's part.
+ * check_intake - request bodies, their limit and their budget.  The test fakes the requests and the net's part.
  */
 #include "transport/intake.h"
 

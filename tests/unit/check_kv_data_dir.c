@@ -1,7 +1,7 @@
 /*
- * check_kv_data_dir - a member's directory: whose it is, and that a power failure takes nothing of it.
+ * check_kv_data_dir - a member's directory: its owner, and that a power failure loses nothing.
  *
- * fsync and syncfs are ours here, and write down what they were asked for.
+ * fsync and syncfs are replaced here by functions that record their calls.
  */
 #include "config.h" /* syncfs */
 
@@ -81,7 +81,7 @@ START_TEST(a_parent_may_be_closed_to_readers)
     bool is_root = geteuid() == 0; /* to whom nothing is closed */
 
     ck_assert(chmod(parent, 0311) == 0 && chdir(parent) == 0);
-    (void)snprintf(path, sizeof(path), "data"); /* what is above may be closed to nobody */
+    (void)snprintf(path, sizeof(path), "data"); /* its parents may not be accessible for user nobody */
     if (is_root)
         ck_assert(chown(parent, nobody, (gid_t)-1) == 0 && seteuid(nobody) == 0);
     for (unsigned i = 1; i <= 2; i++) {

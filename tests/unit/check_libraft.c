@@ -964,7 +964,7 @@ START_TEST(making_one_survives_every_failed_allocation)
 }
 END_TEST
 
-/* What process answers to a message that somebody POSTs. */
+/* The answer to a posted message. */
 static int process(const struct ferry_message *msg)
 {
     struct ferry_config config = FERRY_CONFIG_INIT;

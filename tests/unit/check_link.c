@@ -1,5 +1,6 @@
 /*
- * check_link - what is concluded from the vitals of a member's connections, and what their owners are told.
+ * check_link - the link's state as judged from the TCP figures of a member's connections, and the reports to their
+ * owners.
  */
 #include <stdio.h>
 
@@ -47,7 +48,7 @@ static enum ferry_link tick(void)
     return found;
 }
 
-/* How many ticks until it is not _BOTH any more, at most 20. */
+/* How many ticks it stays _BOTH, at most 20. */
 static int ticks_until(enum ferry_link expected, void (*happens)(void))
 {
     for (int i = 1; i <= 20; i++) {
@@ -202,7 +203,7 @@ START_TEST(a_break_while_something_is_owed_and_the_peer_is_heard_is_one_way)
     ck_assert(fy_link_judge_is_one_way(&judge, TICK_NS, now_ns));
     for (int i = 0; i < FY_LINK_TICKS * 5 / 8; i++)
         (void)tick();
-    ck_assert(!fy_link_judge_is_one_way(&judge, TICK_NS, now_ns)); /* it is not heard any more */
+    ck_assert(!fy_link_judge_is_one_way(&judge, TICK_NS, now_ns)); /* its packets no longer arrive */
 }
 END_TEST
 

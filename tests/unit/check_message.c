@@ -1,5 +1,5 @@
 /*
- * check_message - messages off the wire: what they say, what they may cost, and what is refused.
+ * check_message - decoding received messages: their contents, their limits, and malformed input.
  */
 #include <pthread.h>
 #include <stdlib.h>

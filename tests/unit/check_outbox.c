@@ -1,5 +1,5 @@
 /*
- * check_outbox - outgoing messages: their order, attempts, ends, limits, dead letters, and what the store is told.
+ * check_outbox - outgoing messages: order, attempts, ends, limits, dead letters, and the requests to the store.
  */
 #include <string.h>
 
@@ -329,7 +329,7 @@ START_TEST(an_unreachable_node_costs_no_attempts_but_time)
     assert_nothing_told();
     mail_rig_run(&rig, 20000);
     assert_told(0, 100, FY_END_EXPIRED);
-    fy_outbox_link(box, "b", false); /* nobody knows it */
+    fy_outbox_link(box, "b", false); /* an unknown node */
 }
 END_TEST
 

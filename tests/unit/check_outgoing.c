@@ -1,5 +1,5 @@
 /*
- * check_outgoing - messages packed for the wire, held against protobuf-c and the bounds.
+ * check_outgoing - messages packed for the wire, compared with protobuf-c, and their limits.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -300,7 +300,7 @@ static void check_same(const struct fy_outgoing *out, const struct ferry_message
     fy_outgoing_free(alone);
 }
 
-/* To five followers, of whom the fourth lacks less. */
+/* To five followers; the fourth is further ahead. */
 START_TEST(entries_in_common_are_packed_once)
 {
     static const uint8_t data[3000];

@@ -1,5 +1,5 @@
 /*
- * check_pace - one rate for several, fair shares of it, and what stalls.
+ * check_pace - one rate shared fairly by several bodies, and stalled ones.
  */
 #include "member/pace.h"
 
@@ -90,7 +90,7 @@ START_TEST(three_users_get_a_third_each)
 }
 END_TEST
 
-START_TEST(one_that_does_not_use_its_turn_keeps_it_from_nobody)
+START_TEST(an_unused_turn_delays_no_other_body)
 {
     begin(RATE);
     take(&users[0]);
@@ -177,7 +177,7 @@ END_TEST
 int main(void)
 {
     return rig_main("pace", setup, teardown, no_rate_is_no_limit, one_user_gets_the_rate, three_users_get_a_third_each,
-                    one_that_does_not_use_its_turn_keeps_it_from_nobody, what_was_not_used_does_not_gather,
+                    an_unused_turn_delays_no_other_body, what_was_not_used_does_not_gather,
                     the_least_rate_is_kept_to, who_leaves_the_line_is_not_called,
                     a_window_passes_with_enough_bytes_or_without_blame, a_window_whose_end_is_seen_late_passes_once,
                     NULL);

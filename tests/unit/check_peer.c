@@ -1,5 +1,5 @@
 /*
- * check_peer - the choice of a lane, the drops, and the account, over all lanes and in bad weather.
+ * check_peer - the choice of a lane, drops, and the account, over all lanes and with network faults.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -702,7 +702,7 @@ START_TEST(the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached)
     rig_run_ms(500);
     ck_assert_uint_eq(rig_status().counts.written, 8);
     ck_assert_uint_ge(rig.local.shelf.n_bytes, 400000);
-    rig_run_ms(2500); /* what nobody needed for a second */
+    rig_run_ms(2500); /* memory that was unused for a second */
     ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
     ck_assert(!is_trimming());
     fy_shelf_release(&rig.local.shelf);

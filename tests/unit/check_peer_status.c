@@ -1,5 +1,5 @@
 /*
- * check_peer_status - active or not, since when, why, and what the log says of it.
+ * check_peer_status - active or not, since when, why, and the log lines about it.
  */
 #include <string.h>
 
@@ -122,7 +122,7 @@ START_TEST(what_was_held_back_is_told_when_the_second_is_over)
 {
     fy_peer_status_activate(status);
     rig_run_ms(500);
-    fail_to_dial(); /* and nothing happens any more */
+    fail_to_dial(); /* and nothing changes */
     ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, dial_failed), 0);
     rig_run_ms(499);
     ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, dial_failed), 0);

@@ -1,5 +1,5 @@
 /*
- * check_probe_answer - what etcd answers, what others may, and what nobody should.
+ * check_probe_answer - etcd's answers to probes, other valid answers, and invalid ones.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -95,7 +95,7 @@ START_TEST(clocks_are_compared_in_both_directions)
         off = probe_status().clock_ahead_ns + aheads[i];
         ck_assert_int_le(off < 0 ? -off : off, RTT_NS / 2);
     }
-    ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, ""), 0); /* nobody asked for an alarm */
+    ck_assert_uint_eq(rig_lines_with(FERRY_LOG_WARN, ""), 0); /* no warning is logged */
 }
 END_TEST
 

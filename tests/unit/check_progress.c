@@ -55,7 +55,7 @@ START_TEST(only_the_wanted_count_wakes)
 }
 END_TEST
 
-START_TEST(nobody_is_woken_who_does_not_sleep)
+START_TEST(a_waiter_that_does_not_sleep_is_not_woken)
 {
     progress_raise(&progress);
     ck_assert(!is_woken());
@@ -91,6 +91,6 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("progress", setup, teardown, only_the_wanted_count_wakes, nobody_is_woken_who_does_not_sleep,
+    return rig_main("progress", setup, teardown, only_the_wanted_count_wakes, a_waiter_that_does_not_sleep_is_not_woken,
                     no_wake_up_is_lost_between_two_threads, NULL);
 }

@@ -1,5 +1,5 @@
 /*
- * The Context of libraft's messages: what is written is read back, and nothing else is taken.
+ * The Context of libraft's messages: encoded and decoded; any other input is rejected.
  */
 #include "adapters/libraft/raft_context.h"
 

@@ -1,5 +1,5 @@
 /*
- * check_raft_safety - each of Raft's safety properties, kept and broken: a judge that never says no proves nothing.
+ * check_raft_safety - each of Raft's safety properties, kept and broken, to show that the checker finds violations.
  */
 #include <string.h>
 

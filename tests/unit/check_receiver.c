@@ -412,7 +412,7 @@ START_TEST(an_accepted_method_is_answered_before_it_is_handled)
     take(11);
     assert_answered(2, 11, FY_MAIL_OK, 0);
     ck_assert_uint_eq(n_handled, 1);
-    finish(0, FY_MAIL_HANDLER_FAILED); /* nobody hears of it */
+    finish(0, FY_MAIL_HANDLER_FAILED); /* the result is not reported */
     ck_assert_uint_eq(n_handled, 2);
     ck_assert_uint_eq(rig.n_answers, 3);
 }

@@ -1,5 +1,5 @@
 /*
- * check_refusal - what an answer that says no means.
+ * check_refusal - the meaning of HTTP refusals.
  */
 #include <string.h>
 

@@ -211,7 +211,7 @@ START_TEST(the_longest_match_wins)
 }
 END_TEST
 
-START_TEST(what_nobody_routed_is_not_found)
+START_TEST(a_path_without_a_route_is_not_found)
 {
     ck_assert_int_eq(add("/a", "a"), FERRY_OK);
     ask("GET", "/b", NULL, 0);
@@ -392,7 +392,7 @@ END_TEST
 int main(void)
 {
     return rig_main("routes", setup, teardown, only_absolute_paths_that_are_not_rafts_can_be_routed,
-                    a_path_is_routed_once, the_longest_match_wins, what_nobody_routed_is_not_found,
+                    a_path_is_routed_once, the_longest_match_wins, a_path_without_a_route_is_not_found,
                     a_handler_sees_the_request, the_handlers_answer_is_copied_and_freed_once,
                     the_handlers_headers_are_sent, an_answer_that_cannot_be_sent_becomes_a_500,
                     bodies_are_limited_to_a_mebibyte,

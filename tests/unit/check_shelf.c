@@ -1,5 +1,5 @@
 /*
- * check_shelf - freed memory that is kept: for whom, how much of it, and for how long.
+ * check_shelf - the cache of freed blocks: which blocks it keeps, how many, and for how long.
  */
 #include <stdbool.h>
 #include <stdlib.h>

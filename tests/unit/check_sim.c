@@ -680,7 +680,7 @@ END_TEST
 
 /* ---- Addresses --------------------------------------------------------------------------------------------------- */
 
-START_TEST(a_port_that_nobody_listens_on_refuses)
+START_TEST(a_port_without_a_listener_refuses)
 {
     ck_assert_int_eq(dial(&clients[0], "http://b:81/", NULL, 0), FERRY_OK);
     ck_assert_int_eq(dial(&clients[1], "http://nowhere:80/", NULL, 0), FERRY_OK);
@@ -1023,7 +1023,7 @@ START_TEST(a_crashed_process_is_reset_and_refuses_until_it_is_back)
 }
 END_TEST
 
-START_TEST(a_crashed_host_tells_nobody)
+START_TEST(a_crashed_host_sends_nothing)
 {
     struct served *it = stream(&clients[0]);
 
@@ -1137,7 +1137,7 @@ START_TEST(many_wakes_are_one_event)
     fy_net_set_on_wake(net_a, on_wake, NULL);
     for (int i = 0; i < 10; i++)
         fy_net_wake(net_a);
-    fy_net_wake(net_b); /* nobody listens */
+    fy_net_wake(net_b); /* without a handler */
     ck_assert_uint_eq(n_wakes, 0);
     run_out();
     ck_assert_uint_eq(n_wakes, 1);
@@ -1385,7 +1385,7 @@ int main(void)
                     a_source_may_end_its_outflow_from_inside_read, a_source_may_end_its_outflow_when_bytes_are_sent,
                     a_cancelled_call_is_gone_at_once_and_the_server_learns_of_it_later,
                     a_call_may_be_cancelled_from_any_of_its_events, a_call_may_be_cancelled_while_it_dials,
-                    connections_overtake_each_other, a_port_that_nobody_listens_on_refuses,
+                    connections_overtake_each_other, a_port_without_a_listener_refuses,
                     urls_that_are_none_are_refused_at_once, a_listener_binds_its_own_host_and_a_free_port,
                     closing_a_listener_ends_what_came_by_it, a_dial_over_a_cut_link_times_out,
                     a_dial_that_waits_at_a_cut_goes_on_after_it, what_is_sent_over_a_cut_link_arrives_after_it,
@@ -1394,7 +1394,7 @@ int main(void)
                     without_acknowledgements_the_window_fills_though_the_bytes_arrive,
                     a_slow_link_is_slow_in_its_direction_alone, a_reset_connection_tells_both_ends_even_over_a_cut,
                     a_half_open_connection_is_noticed_by_the_next_write, random_resets_leave_a_clean_beginning,
-                    a_crashed_process_is_reset_and_refuses_until_it_is_back, a_crashed_host_tells_nobody,
+                    a_crashed_process_is_reset_and_refuses_until_it_is_back, a_crashed_host_sends_nothing,
                     what_a_cut_held_up_dies_with_its_host, a_writer_to_a_crashed_host_learns_when_that_is_back,
                     what_is_called_on_a_crashed_node_does_not_reach_the_network, many_wakes_are_one_event,
                     timers_fire_at_their_time_on_every_clock, each_node_draws_from_a_stream_of_its_own,

@@ -1,5 +1,5 @@
 /*
- * check_simulation - the public face of the simulated world, with bad arguments and a heap that fails.
+ * check_simulation - the public interface of the simulation, also with invalid arguments and failing allocations.
  */
 #include <stdio.h>
 #include <string.h>
@@ -201,7 +201,7 @@ START_TEST(a_member_crashes_and_comes_back)
         ck_assert(!ferry_sim_is_up(sim, 2));
         ck_assert_int_eq(ferry_sim_crash(sim, 2, FERRY_SIM_CRASH_HOST), FERRY_ERR_STATE);
         ck_assert(!reaches(1, 2));
-        ck_assert(!reaches(2, 1)); /* the dead process may go on for a while: nobody hears it */
+        ck_assert(!reaches(2, 1)); /* the crashed process may run on for a while: its messages are lost */
         ck_assert_int_eq(ferry_sim_restart(sim, 2), FERRY_ERR_STATE);
         end(2);
         ck_assert_int_eq(start(2), FERRY_ERR_STATE);
@@ -286,15 +286,15 @@ START_TEST(timers_fire_at_their_time_once)
 }
 END_TEST
 
-START_TEST(a_members_timer_dies_with_it_and_nobodys_goes_on)
+START_TEST(a_members_timer_ends_with_it_and_one_of_no_member_stays)
 {
-    struct ferry_sim_timer *of_nobody;
+    struct ferry_sim_timer *of_no_member;
     uint64_t at_ns = ferry_sim_now_ns(sim) + 30 * MS;
 
     ck_assert_int_eq(ferry_sim_timer_new(sim, 2, on_fire, &n_fired, &timer), FERRY_OK);
-    ck_assert_int_eq(ferry_sim_timer_new(sim, 0, on_fire, &n_fired, &of_nobody), FERRY_OK);
+    ck_assert_int_eq(ferry_sim_timer_new(sim, 0, on_fire, &n_fired, &of_no_member), FERRY_OK);
     ck_assert_int_eq(ferry_sim_timer_set(timer, at_ns), FERRY_OK);
-    ck_assert_int_eq(ferry_sim_timer_set(of_nobody, at_ns), FERRY_OK);
+    ck_assert_int_eq(ferry_sim_timer_set(of_no_member, at_ns), FERRY_OK);
     ck_assert_int_eq(ferry_sim_crash(sim, 2, FERRY_SIM_CRASH_PROCESS), FERRY_OK);
     ck_assert(!ferry_sim_timer_is_set(timer));
     ck_assert_int_eq(ferry_sim_timer_set(timer, at_ns), FERRY_ERR_STATE);
@@ -591,7 +591,7 @@ int main(void)
     return rig_main(
         "simulation", setup, teardown, members_talk, a_cut_is_of_one_direction_and_loses_nothing,
         a_link_is_delayed_in_one_direction, connections_are_reset_and_dialled_again, a_member_crashes_and_comes_back,
-        the_weather_changes, timers_fire_at_their_time_once, a_members_timer_dies_with_it_and_nobodys_goes_on,
+        the_weather_changes, timers_fire_at_their_time_once, a_members_timer_ends_with_it_and_one_of_no_member_stays,
         a_timer_may_crash_and_restart_members_and_free_itself,
         a_callback_of_a_transport_can_neither_crash_a_member_nor_move_the_time,
         time_stands_still_but_for_its_two_movers, a_simulation_without_events_ends_and_is_freed_before_its_transports,

@@ -1,5 +1,5 @@
 /*
- * check_snapshot - a snapshot between two transports on the simulated net, with every allocation failing in its turn.
+ * check_snapshot - a snapshot between two transports on the simulated net, with each allocation failing in turn.
  */
 #include <errno.h>
 #include <string.h>

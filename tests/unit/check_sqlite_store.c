@@ -1,9 +1,8 @@
 /*
- * check_sqlite_store - the store on SQLite: what it gives back, and what failing writes, crashes and flipped bits
- * leave of it.
+ * check_sqlite_store - the store on SQLite: what it returns, also after failed writes, crashes and flipped bits.
  *
- * A scenario of groups is stored, with a crash at each of its operations in turn.  What is there afterwards has to be
- * what the groups up to some point make of it, and that point is not before the last group that was told to be safe.
+ * A scenario of groups is stored, with a crash at each of its operations in turn.  Afterwards the store must contain
+ * the result of a prefix of the groups that includes the last group reported as safe.
  */
 #include <sqlite3.h>
 #include <stdio.h>

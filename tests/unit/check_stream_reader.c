@@ -1,6 +1,6 @@
 /*
- * check_stream_reader - a stream in, written by the scripted member.  On the simulated net, so that each rule about
- * time is held to the nanosecond.
+ * check_stream_reader - an incoming stream, written by the scripted member.  It runs on the simulated net, so that each
+ * rule about time is checked exactly.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,7 +307,7 @@ END_TEST
 
 START_TEST(a_dial_that_fails_moves_to_the_next_url)
 {
-    static const char *const urls[] = {"http://them:79", "http://them:81", NULL}; /* nobody listens at the first */
+    static const char *const urls[] = {"http://them:79", "http://them:81", NULL}; /* no listener at the first */
     char **copy;
 
     ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
@@ -549,7 +549,7 @@ START_TEST(silence_for_the_read_timeout_ends_a_stream)
 }
 END_TEST
 
-/* The loop stands still for longer than the read timeout, and then looks. */
+/* The loop is blocked for longer than the read timeout, and then runs. */
 static void look_late(void)
 {
     fy_timer_unset(&reader->watch);

@@ -1,5 +1,5 @@
 /*
- * check_stream_writer - a stream out, read by the scripted member.  Both kinds, on the simulated net.
+ * check_stream_writer - an outgoing stream, read by the scripted member; both kinds, on the simulated net.
  */
 #include <string.h>
 
@@ -297,7 +297,7 @@ START_TEST(a_peer_that_leaves_makes_the_peer_inactive)
     ck_assert(!rig_status().writer_attached[APP]);
     ck_assert(strstr(rig_status().last_error, "failed to write 2 on stream MsgApp v2 (") != NULL);
     ck_assert_uint_eq(rig.n_unreachable, 0);
-    rig_run_ms(10000); /* no heartbeat to nobody */
+    rig_run_ms(10000); /* no heartbeat without a connection */
     attach(&second, APP);
     ck_assert(rig_status().active);
 }

@@ -1,5 +1,5 @@
 /*
- * check_text - text that grows, and remembers that it could not.
+ * check_text - growing text, and its memory of a failed allocation.
  */
 #include <string.h>
 
