@@ -205,6 +205,32 @@ START_TEST(repeated_fields_merge_or_the_last_one_wins)
 }
 END_TEST
 
+/* Found by fuzzing: protobuf-c keeps the earlier value here, Go does not. */
+START_TEST(empty_data_in_a_later_part_of_a_snapshot_counts)
+{
+    const struct ferry_message *msg;
+    const struct ferry_bytes bytes =
+        BYTES(0x08, FERRY_MSG_SNAP, 0x4a, 4, 0x0a, 2, 0xaa, 0xbb, 0x4a, 4, 0x12, 2, 0x10, 100, 0x4a, 2, 0x0a, 0);
+
+    ck_assert_int_eq(decode(bytes, &msg), FERRY_OK);
+    ck_assert_uint_eq(msg->snapshot->index, 100);
+    ck_assert_ptr_nonnull(msg->snapshot->data.data);
+    ck_assert_uint_eq(msg->snapshot->data.len, 0);
+    ferry_message_unref(msg);
+}
+END_TEST
+
+/* Found by fuzzing, likewise: protobuf-c refuses a tag of more than five bytes. */
+START_TEST(a_tag_may_take_more_bytes_than_it_needs)
+{
+    const struct ferry_message *msg;
+
+    ck_assert_int_eq(decode(BYTES(0x88, 0x80, 0x80, 0x80, 0x80, 0x00, FERRY_MSG_APP), &msg), FERRY_OK);
+    ck_assert_int_eq(msg->type, FERRY_MSG_APP);
+    ferry_message_unref(msg);
+}
+END_TEST
+
 START_TEST(link_heartbeats_are_known_by_type_and_ids_and_can_cost_nothing)
 {
     const struct ferry_message *msg = (const struct ferry_message *)&pool;
@@ -595,6 +621,7 @@ int main(void)
                     no_bytes_are_a_message_of_zeros, absent_and_empty_bytes_stay_apart,
                     an_empty_snapshot_is_none_unless_the_type_is_msgsnap, unknown_enum_values_are_kept_as_numbers,
                     unknown_fields_are_skipped_and_not_held, repeated_fields_merge_or_the_last_one_wins,
+                    empty_data_in_a_later_part_of_a_snapshot_counts, a_tag_may_take_more_bytes_than_it_needs,
                     link_heartbeats_are_known_by_type_and_ids_and_can_cost_nothing, types_have_etcds_names,
                     malformed_bytes_are_refused_before_anything_is_allocated,
                     known_fields_of_another_wire_type_are_refused, nesting_is_bounded,
