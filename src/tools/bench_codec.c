@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "tools/bench_lock_codec.h"
 #include "tools/bench_mode.h"
 #include "tools/bench_options.h"
 #include "tools/bench_report.h"
@@ -132,7 +133,7 @@ static int run_codec(const struct bench_options *options, struct bench_result *r
     ret_result->decode_ns_per_msg = (double)run.decode_ns / (double)options->messages;
     free(run.frames);
     free(data);
-    return failed;
+    return failed ? failed : bench_lock_codec(options, ret_result);
 }
 
 const struct bench_mode bench_codec = {

@@ -27,7 +27,10 @@ void bench_result_init(struct bench_result *result)
     *result = (struct bench_result){.rss_kb_per_link_pair = BENCH_NOT_MEASURED,
                                     .idle_cpu_ms_per_s = BENCH_NOT_MEASURED,
                                     .encode_ns_per_msg = BENCH_NOT_MEASURED,
-                                    .decode_ns_per_msg = BENCH_NOT_MEASURED};
+                                    .decode_ns_per_msg = BENCH_NOT_MEASURED,
+                                    .lock_encode_ns_per_msg = BENCH_NOT_MEASURED,
+                                    .lock_decode_ns_per_msg = BENCH_NOT_MEASURED,
+                                    .lock_allocs_per_msg = BENCH_NOT_MEASURED};
 }
 
 void bench_result_begin(struct bench_result *result)
@@ -77,6 +80,9 @@ static size_t figures_of(const struct bench_options *options, const struct bench
         {"p999_us", "p99.9 us", percentile_us(&result->latency, 0.999), 1},
         {"encode_ns_per_msg", "encoding ns per message", result->encode_ns_per_msg, 1},
         {"decode_ns_per_msg", "decoding ns per message", result->decode_ns_per_msg, 1},
+        {"lock_encode_ns_per_msg", "encoding ns per lock request", result->lock_encode_ns_per_msg, 1},
+        {"lock_decode_ns_per_msg", "decoding ns per lock request", result->lock_decode_ns_per_msg, 1},
+        {"lock_allocs_per_msg", "allocations per lock request", result->lock_allocs_per_msg, 3},
         {"rss_kb", "resident KiB", (double)usage->rss_kb, 0},
         {"rss_growth_kb", "growth of resident KiB", (double)usage->growth_kb, 0},
         {"rss_kb_per_link_pair", "resident KiB per link pair", result->rss_kb_per_link_pair, 1},

@@ -27,6 +27,9 @@ struct bench_result {
     double idle_cpu_ms_per_s;
     double encode_ns_per_msg;
     double decode_ns_per_msg;
+    double lock_encode_ns_per_msg;
+    double lock_decode_ns_per_msg;
+    double lock_allocs_per_msg;
 
     /* between begin and end */
     struct stopwatch watch;

@@ -14,6 +14,8 @@ ferry_bench_SOURCES = \
 	src/tools/bench_fanout.c \
 	src/tools/bench_herd.c \
 	src/tools/bench_herd.h \
+	src/tools/bench_lock_codec.c \
+	src/tools/bench_lock_codec.h \
 	src/tools/bench_member.c \
 	src/tools/bench_member.h \
 	src/tools/bench_mixed.c \

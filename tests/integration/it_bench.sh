@@ -18,7 +18,8 @@ positive() # KEY
 
 # Every key that there is, in order; null where a mode has no such figure.
 all_keys='impl mode delivery tls size window peers messages drops msgs_per_s mb_per_s cpu_ns_per_msg cpu_ns_per_kb
-    allocs_per_msg p50_us p99_us p999_us encode_ns_per_msg decode_ns_per_msg rss_kb rss_growth_kb rss_kb_per_link_pair
+    allocs_per_msg p50_us p99_us p999_us encode_ns_per_msg decode_ns_per_msg
+    lock_encode_ns_per_msg lock_decode_ns_per_msg lock_allocs_per_msg rss_kb rss_growth_kb rss_kb_per_link_pair
     idle_cpu_ms_per_s threads'
 
 # It is one object on one line, with all keys and no other.
@@ -95,6 +96,14 @@ done
 try "raw bytes over a socket pair" pair raw 3000 --socket pair
 try "raw frames larger than a piece" pair raw 20 --size 300000
 try "the codec" measures codec 20000 'encode_ns_per_msg decode_ns_per_msg cpu_ns_per_msg' --messages 20000
+if [ -z "$sanitize" ]; then
+    try "the codec measures lock requests" measures codec 20000 'lock_encode_ns_per_msg lock_decode_ns_per_msg' \
+        --messages 20000
+    test "$(value lock_allocs_per_msg)" = 0.000
+    result $? "which take no allocation"
+else
+    skip "the codec measures lock requests without an allocation" "sanitizers have an allocator of their own"
+fi
 try "the codec with large entries" measures codec 50 'encode_ns_per_msg decode_ns_per_msg' --messages 50 --size 1000000
 try "the codec with empty entries" measures codec 5000 'encode_ns_per_msg decode_ns_per_msg' --messages 5000 --size 0
 try "msgapp over TLS" pair msgapp 20000 --tls
