@@ -156,7 +156,7 @@ int fy_disk_start(struct fy_disk *disk, struct fy_errands *errands, unsigned max
     return FERRY_OK;
 }
 
-void fy_disk_stop(struct fy_disk *disk)
+void fy_disk_join(struct fy_disk *disk)
 {
     pthread_mutex_lock(&disk->mu);
     disk->is_stopping = true;
@@ -164,10 +164,24 @@ void fy_disk_stop(struct fy_disk *disk)
     pthread_mutex_unlock(&disk->mu);
     for (unsigned i = 0; i < disk->n_threads; i++)
         (void)pthread_join(disk->threads[i], NULL); /* fails only for a thread that is not ours to join */
+    pthread_mutex_lock(&disk->mu);
     disk->n_threads = 0;
-    if (!disk->errands)
-        return; /* never started */
-    do
-        fy_errands_drain(disk->errands);
-    while (run_one(disk)); /* what done has submitted */
+    pthread_mutex_unlock(&disk->mu);
+}
+
+void fy_disk_finish(struct fy_disk *disk)
+{
+    while (run_one(disk))
+        ;
+}
+
+bool fy_disk_is_worker(struct fy_disk *disk)
+{
+    bool is_worker = false;
+
+    pthread_mutex_lock(&disk->mu);
+    for (unsigned i = 0; i < disk->n_threads; i++)
+        is_worker |= pthread_equal(disk->threads[i], pthread_self()) != 0;
+    pthread_mutex_unlock(&disk->mu);
+    return is_worker;
 }

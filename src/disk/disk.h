@@ -50,10 +50,16 @@ int fy_disk_prepare(struct fy_disk *disk);
 /* Have job run; fy_disk_prepare succeeded before.  Any thread. */
 void fy_disk_submit(struct fy_disk *disk, struct fy_disk_job *job);
 
+/* Let the workers run what waits, and end them.  Any thread but theirs. */
+void fy_disk_join(struct fy_disk *disk);
+
 /*
- * Run every job that waits, and those that their done submits, call done for each, and end the workers.  Called when
- * the loop has ended; it drains the errands.
+ * Joined: run the jobs that the last done have submitted, each with its done, here.  The loop, when the errands that
+ * were posted until the join have run; or its owner when the loop has ended.
  */
-void fy_disk_stop(struct fy_disk *disk);
+void fy_disk_finish(struct fy_disk *disk);
+
+/* Is the caller one of the workers?  Any thread. */
+bool fy_disk_is_worker(struct fy_disk *disk);
 
 #endif

@@ -12,8 +12,8 @@
 
 #include "base/log.h"
 #include "net/net.h"
+#include "node/answers.h"
 #include "peer/peer.h"
-#include "transport/answers.h"
 #include "transport/transport.h"
 
 /* Status 412, never 403: etcd takes that for its removal. */

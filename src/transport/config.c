@@ -156,7 +156,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->link_timeout_ms = cfg->link_timeout_ms;
     t->max_connections = cfg->max_connections;
-    t->intake = (struct fy_intake_budget){.max = cfg->max_receive_bytes};
+    fy_intake_budget_init(&t->intake, cfg->max_receive_bytes);
     t->max_remotes = cfg->max_remotes;
     t->serves_metrics = cfg->serve_metrics;
     t->serves_debug_peers = cfg->serve_debug_peers;
@@ -226,7 +226,8 @@ void ferry_config_init_sized(struct ferry_config *cfg, size_t size)
 
 void fy_config_release(struct ferry_transport *t)
 {
-    fy_tls_free(t->tls);
+    if (t->owns_node || !t->node)
+        fy_tls_free(t->tls);
     fy_shelf_release(&t->local.shelf);
     free(t->raft.version_text);
     free(t->raft.min_version_text);

@@ -3,8 +3,6 @@
 libferry_core_la_SOURCES += \
 	src/transport/admission.c \
 	src/transport/admission.h \
-	src/transport/answers.c \
-	src/transport/answers.h \
 	src/transport/config.c \
 	src/transport/config.h \
 	src/transport/debug_peers.c \
@@ -13,8 +11,6 @@ libferry_core_la_SOURCES += \
 	src/transport/delivery.h \
 	src/transport/faults.c \
 	src/transport/gate.c \
-	src/transport/intake.c \
-	src/transport/intake.h \
 	src/transport/members.c \
 	src/transport/metrics.c \
 	src/transport/metrics.h \
@@ -26,8 +22,6 @@ libferry_core_la_SOURCES += \
 	src/transport/posts.h \
 	src/transport/raft_server.c \
 	src/transport/raft_server.h \
-	src/transport/routes.c \
-	src/transport/routes.h \
 	src/transport/send.c \
 	src/transport/snapshot_server.c \
 	src/transport/snapshot_server.h \

@@ -6,7 +6,7 @@
 
 struct ferry_transport;
 
-/* Serve the pages that the configuration wants, unless the embedder serves the path.  FERRY_OK or FERRY_ERR_NOMEM. */
-int fy_pages_add_routes(struct ferry_transport *t);
+/* Add to t->service the pages that the configuration wants. */
+void fy_pages_init(struct ferry_transport *t);
 
 #endif

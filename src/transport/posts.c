@@ -66,7 +66,7 @@ static void posted_on_delivered(void *arg, int result)
         return;
     }
     posted->errand.run = posted_on_errand;
-    fy_errands_post(&t->errands, &posted->errand);
+    fy_errands_post(&t->node->errands, &posted->errand);
 }
 
 static void posted_on_gone(void *arg)

@@ -9,11 +9,11 @@
 #include <string.h>
 
 #include "net/net.h"
+#include "node/answers.h"
+#include "node/intake.h"
 #include "peer/message_class.h"
 #include "peer/peer.h"
 #include "transport/admission.h"
-#include "transport/answers.h"
-#include "transport/intake.h"
 #include "transport/posts.h"
 #include "transport/snapshot_server.h"
 #include "transport/transport.h"

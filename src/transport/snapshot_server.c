@@ -24,9 +24,9 @@
 #include "disk/snapshot_dir.h"
 #include "member/stall.h"
 #include "net/net.h"
+#include "node/answers.h"
 #include "peer/peer.h"
 #include "transport/admission.h"
-#include "transport/answers.h"
 #include "transport/posts.h"
 #include "transport/transport.h"
 #include "wire/decoder.h"
@@ -36,6 +36,7 @@ static_assert(FY_LEN_UNKNOWN == FERRY_SIZE_UNKNOWN, "a length is handed on as it
 
 /* A snapshot that is coming in. */
 struct arrival {
+    struct fy_node node; /* in t->arrivals */
     struct ferry_transport *t;
     struct fy_request *req;          /* NULL: the client left when the body was whole */
     struct fy_peer *peer;            /* a reference; NULL: a stranger */
@@ -69,7 +70,7 @@ static void answer(struct ferry_transport *t, struct fy_request *req, int status
  */
 
 /* An arrival, and what the disk had of it, is gone: there is room for another. */
-static void on_freed(void *arg)
+static void arrival_on_freed(void *arg)
 {
     struct ferry_transport *t = arg;
 
@@ -80,11 +81,12 @@ static void arrival_free(struct arrival *arrival, bool is_finished)
 {
     struct ferry_transport *t = arrival->t;
 
+    fy_list_remove(&arrival->node);
     fy_timer_unset(&arrival->deadline);
     if (arrival->writer)
-        fy_body_writer_let_go(arrival->writer, on_freed, t);
+        fy_body_writer_let_go(arrival->writer, arrival_on_freed, t);
     else
-        on_freed(t);
+        arrival_on_freed(t);
     fy_decoder_release(&arrival->decoder);
     ferry_message_unref(arrival->msg);
     fy_snapshot_meter_end(arrival->meter, fy_net_now_ns(t->local.net), is_finished);
@@ -166,7 +168,7 @@ static void set_deadline(struct arrival *arrival)
     fy_timer_set(&arrival->deadline, fy_net_now_ns(local->net) + arrival->t->raft.snapshot_stall_ns);
 }
 
-static void on_deadline(void *arg)
+static void arrival_on_deadline(void *arg)
 {
     struct arrival *arrival = arg;
     const struct fy_local *local = &arrival->t->local;
@@ -179,7 +181,7 @@ static void on_deadline(void *arg)
 }
 
 /* The writer has got somewhere. */
-static void on_change(void *arg)
+static void arrival_on_change(void *arg)
 {
     struct arrival *arrival = arg;
     int err = fy_body_writer_error(arrival->writer);
@@ -240,7 +242,7 @@ static bool begin_body(struct arrival *arrival)
     } else if (body_size(arrival) != FERRY_SIZE_UNKNOWN && body_size(arrival) > t->max_snapshot_bytes) {
         refuse(arrival, 413, "the snapshot is larger than this member's limit");
     } else if (fy_disk_prepare(t->raft.disk) != FERRY_OK ||
-               fy_body_writer_new(t->raft.disk, &t->sink, msg, body_size(arrival), on_change, arrival,
+               fy_body_writer_new(t->raft.disk, &t->sink, msg, body_size(arrival), arrival_on_change, arrival,
                                   &arrival->writer) != FERRY_OK) {
         refuse_because(arrival, 500, "failed to save KV snapshot", ferry_strerror(FERRY_ERR_NOMEM));
     } else {
@@ -272,7 +274,7 @@ static size_t take_message(struct arrival *arrival, const uint8_t *data, size_t 
 /* ---- The request --------------------------------------------------------------------------------------------------
  */
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void arrival_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct arrival *arrival = arg;
 
@@ -292,7 +294,7 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
 }
 
 /* Where the body is to go, once the message before it is there. */
-static uint8_t *on_room(void *arg, size_t *ret_len)
+static uint8_t *arrival_on_room(void *arg, size_t *ret_len)
 {
     struct arrival *arrival = arg;
 
@@ -301,7 +303,7 @@ static uint8_t *on_room(void *arg, size_t *ret_len)
     return fy_body_writer_room(arrival->writer, ret_len);
 }
 
-static void on_body_end(void *arg)
+static void arrival_on_body_end(void *arg)
 {
     struct arrival *arrival = arg;
 
@@ -314,7 +316,7 @@ static void on_body_end(void *arg)
     fy_body_writer_commit(arrival->writer);
 }
 
-static void on_gone(void *arg)
+static void arrival_on_gone(void *arg)
 {
     struct arrival *arrival = arg;
 
@@ -325,10 +327,28 @@ static void on_gone(void *arg)
     arrival_free(arrival, false);
 }
 
+void fy_snapshot_server_abort(struct ferry_transport *t)
+{
+    struct fy_node *node, *next;
+
+    for (node = fy_list_first(&t->arrivals); node; node = next) {
+        struct arrival *arrival = fy_container(node, struct arrival, node);
+        struct fy_request *req = arrival->req;
+
+        next = fy_list_next(&t->arrivals, node);
+        if (!req)
+            continue;
+        arrival_on_gone(arrival);
+        fy_request_abort(req);
+    }
+}
+
 static void receive(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer)
 {
-    static const struct fy_request_events events = {
-        .on_body = on_body, .on_room = on_room, .on_body_end = on_body_end, .on_gone = on_gone};
+    static const struct fy_request_events events = {.on_body = arrival_on_body,
+                                                    .on_room = arrival_on_room,
+                                                    .on_body_end = arrival_on_body_end,
+                                                    .on_gone = arrival_on_gone};
     const struct fy_local *local = &t->local;
     struct arrival *arrival = calloc(1, sizeof(*arrival));
 
@@ -348,8 +368,9 @@ static void receive(struct ferry_transport *t, struct fy_request *req, struct fy
     fy_decoder_init(&arrival->decoder, FY_CODEC_MESSAGE, local->id, 0,
                     t->raft.max_message_bytes < FY_SNAPSHOT_MAX_MESSAGE ? t->raft.max_message_bytes
                                                                         : FY_SNAPSHOT_MAX_MESSAGE);
-    fy_timer_init(&arrival->deadline, fy_net_timers(local->net), on_deadline, arrival);
+    fy_timer_init(&arrival->deadline, fy_net_timers(local->net), arrival_on_deadline, arrival);
     t->n_snapshots_in++;
+    fy_list_append(&t->arrivals, &arrival->node);
     set_deadline(arrival);
     fy_request_set_events(req, &events, arrival);
 }

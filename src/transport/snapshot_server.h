@@ -11,6 +11,9 @@ struct fy_request;
 int fy_snapshot_server_open(struct ferry_transport *t);
 void fy_snapshot_server_close(struct ferry_transport *t); /* nothing arrives any more */
 
+/* End the requests of all that arrive.  What was received whole goes on to the disk and the core.  The loop. */
+void fy_snapshot_server_abort(struct ferry_transport *t);
+
 /* Receive a snapshot of a sender that may speak.  Takes req, at its head.  The loop. */
 void fy_snapshot_server_serve(struct ferry_transport *t, struct fy_request *req);
 

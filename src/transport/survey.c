@@ -116,7 +116,6 @@ int fy_survey_print(const struct ferry_transport *t, fy_survey_page_fn *page, st
     struct fy_survey survey;
     int err;
 
-    fy_text_init(text);
     err = fy_survey_take(t, &survey);
     if (err != FERRY_OK)
         return err;
@@ -128,8 +127,10 @@ int fy_survey_print(const struct ferry_transport *t, fy_survey_page_fn *page, st
 int fy_survey_write(const struct ferry_transport *t, fy_survey_page_fn *page, ferry_write_fn *fn, void *ctx)
 {
     struct fy_text text;
-    int err = fy_survey_print(t, page, &text);
+    int err;
 
+    fy_text_init(&text);
+    err = fy_survey_print(t, page, &text);
     if (err == FERRY_OK)
         err = fn(ctx, text.data, text.len);
     fy_text_release(&text);

@@ -38,7 +38,7 @@ struct fy_survey {
 int fy_survey_take(const struct ferry_transport *t, struct fy_survey *ret_survey);
 void fy_survey_release(struct fy_survey *survey);
 
-/* Survey t and have page written to *text, which is to be released in any case.  FERRY_OK or FERRY_ERR_NOMEM. */
+/* Survey t and append the page to text.  FERRY_OK or FERRY_ERR_NOMEM. */
 typedef void fy_survey_page_fn(const struct fy_survey *survey, struct fy_text *text);
 int fy_survey_print(const struct ferry_transport *t, fy_survey_page_fn *page, struct fy_text *text);
 

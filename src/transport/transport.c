@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/thread.h"
 #include "net/http/http.h"
 #include "net/net.h"
 #include "net/tls/tls.h"
@@ -21,7 +20,7 @@
 #include "transport/pages.h"
 #include "transport/raft_server.h"
 #include "transport/snapshot_server.h"
-#include "wire/url.h"
+#include "wire/headers.h"
 
 /* ---- What the peer code calls up ----------------------------------------------------------------------------------
  */
@@ -46,7 +45,7 @@ static void up_attend(void *ctx, struct fy_peer *peer)
 
     fy_peer_ref(peer); /* the errand's */
     peer->ties.attention.run = transport_on_attention;
-    fy_errands_post(&t->errands, &peer->ties.attention);
+    fy_errands_post(&t->node->errands, &peer->ties.attention);
 }
 
 static void up_unreachable(void *ctx, struct fy_peer *peer)
@@ -70,7 +69,7 @@ static void up_fatal(void *ctx, int err)
     if (atomic_exchange(&t->was_fatal, true))
         return;
     fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: nobody is dialled any more", ferry_strerror(err));
-    fy_errands_post(&t->errands, &t->silencing); /* an errand, since a peer is calling */
+    fy_errands_post(&t->node->errands, &t->silencing); /* an errand, since a peer is calling */
     if (t->core.report_fatal)
         t->core.report_fatal(t->core.ctx, err);
 }
@@ -78,14 +77,9 @@ static void up_fatal(void *ctx, int err)
 /* ---- The loop -----------------------------------------------------------------------------------------------------
  */
 
-static void on_request(void *arg, struct fy_request *req)
+static void transport_on_request(void *arg, struct fy_request *req)
 {
-    struct ferry_transport *t = arg;
-
-    if (fy_raft_server_owns(fy_request_path(req)))
-        fy_raft_server_serve(t, req);
-    else
-        fy_routes_serve(&t->routes, req);
+    fy_raft_server_serve(arg, req);
 }
 
 /* The peer goes: nothing passes in either direction from now on. */
@@ -160,50 +154,61 @@ static void stop_peers(struct ferry_transport *t)
     }
 }
 
-/* After the peers: their streams have ended by themselves, and are not told of a broken connection. */
-static void close_listeners(struct ferry_transport *t)
+/* The node is stopping.  Or the transport is: then it has done the same, and there is nothing left to do. */
+static void transport_on_node_stop(void *arg)
 {
-    for (size_t i = 0; i < t->n_listeners; i++) {
-        fy_listener_close(t->listeners[i]);
-        t->listeners[i] = NULL;
-    }
+    struct ferry_transport *t = arg;
+    int expected = FY_TRANSPORT_RUNNING;
+
+    fy_delivery_close(&t->delivery);
+    (void)atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_LEFT);
+    stop_peers(t);
 }
 
-/* Leave the loop in two turns: the first ends the streams, whose ends are then sent; the second closes everything. */
-static void transport_on_leaving(struct fy_errand *errand)
-{
-    struct ferry_transport *t = fy_container(errand, struct ferry_transport, leaving);
-
-    if (!t->has_stopped_peers) {
-        stop_peers(t);
-        t->has_stopped_peers = true;
-        fy_errands_post(&t->errands, &t->leaving);
-    } else {
-        close_listeners(t);
-        fy_http_stop(t->local.net);
-    }
-}
-
-static void transport_on_wake(void *arg)
+/* The transport is stopping: end all that the loop has of it, but for what the disk and the workers still have. */
+static void transport_on_leave(void *arg)
 {
     struct ferry_transport *t = arg;
 
-    fy_errands_run(&t->errands);
-}
-
-static void *io_main(void *arg)
-{
-    struct ferry_transport *t = arg;
-
-    fy_thread_be_prompt();
-    fy_http_run(t->local.net);
-    return NULL;
+    stop_peers(t);
+    fy_intake_abort_all(&t->intake);
+    fy_snapshot_server_abort(t);
 }
 
 /* ---- Life ---------------------------------------------------------------------------------------------------------
  */
 
-static int transport_new(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t)
+/* A node for t alone. */
+static int make_node(struct ferry_transport *t, struct fy_net *net)
+{
+    struct fy_service_node_config cfg = {.log = t->local.log,
+                                         .listen_urls = t->listen_urls,
+                                         .tls = t->tls,
+                                         .write_timeout_ms = t->write_timeout_ms,
+                                         .link_timeout_ms = t->link_timeout_ms,
+                                         .busy_poll_us = t->busy_poll_us,
+                                         .max_connections = t->max_connections,
+                                         .is_hosted = t->mode == FERRY_DELIVER_HOST,
+                                         .net = net};
+
+    t->owns_node = true;
+    return fy_service_node_new(&cfg, &t->node);
+}
+
+static int take_node(struct ferry_transport *t, struct fy_service_node *node)
+{
+    if (t->listen_urls || t->tls) {
+        fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "listen_urls and tls are settings of the shared node");
+        return FERRY_ERR_INVALID;
+    }
+    t->node = node;
+    t->tls = node->cfg.tls;
+    return FERRY_OK;
+}
+
+/* On node, or on one of its own; that one is on net, or makes its own. */
+static int transport_new(const struct ferry_config *cfg, struct fy_service_node *node, struct fy_net *net,
+                         struct ferry_transport **ret_t)
 {
     struct ferry_transport *t = calloc(1, sizeof(*t));
     int err;
@@ -211,13 +216,13 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
     if (!t)
         return FERRY_ERR_NOMEM;
     err = fy_config_apply(cfg, t);
+    if (err == FERRY_OK)
+        err = node ? take_node(t, node) : make_node(t, net);
     if (err != FERRY_OK) {
         fy_config_release(t);
         free(t);
         return err;
     }
-    t->has_own_net = !net;
-    t->local.net = net;
     t->raft.local = &t->local;
     t->raft.up = (struct fy_upcalls){.deliver = up_deliver,
                                      .attend = up_attend,
@@ -228,8 +233,13 @@ static int transport_new(const struct ferry_config *cfg, struct fy_net *net, str
     fy_routes_init(&t->routes, &t->intake);
     fy_snapshot_meter_init(&t->stranger_snapshots);
     fy_delivery_init(&t->delivery, &t->core, t->raft.max_queue_messages, t->raft.max_queue_bytes);
-    fy_errands_init(&t->errands);
-    t->leaving.run = transport_on_leaving;
+    t->service = (struct fy_service){.path = FY_PATH_RAFT,
+                                     .on_request = transport_on_request,
+                                     .routes = &t->routes,
+                                     .on_node_stop = transport_on_node_stop,
+                                     .arg = t};
+    fy_pages_init(t);
+    fy_list_init(&t->arrivals);
     t->silencing.run = transport_on_silencing;
     fy_disk_init(&t->disk);
     t->raft.disk = &t->disk;
@@ -243,123 +253,95 @@ int ferry_transport_new(const struct ferry_config *cfg, struct ferry_transport *
 {
     if (!cfg || !ret_t)
         return FERRY_ERR_INVALID;
-    return transport_new(cfg, NULL, ret_t);
+    return transport_new(cfg, NULL, NULL, ret_t);
 }
 
 int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t)
 {
     assert(net);
-    return transport_new(cfg, net, ret_t);
+    return transport_new(cfg, NULL, net, ret_t);
 }
 
-static int listen_all(struct ferry_transport *t)
+int fy_transport_new_on_node(const struct ferry_config *cfg, struct fy_service_node *node,
+                             struct ferry_transport **ret_t)
 {
-    size_t n = 0;
-    char detail[160];
-
-    while (t->listen_urls && t->listen_urls[n])
-        n++;
-    if (n == 0)
-        return FERRY_OK;
-    t->listeners = calloc(n, sizeof(struct fy_listener *));
-    if (!t->listeners)
-        return FERRY_ERR_NOMEM;
-    for (; t->n_listeners < n; t->n_listeners++) {
-        int err = fy_net_listen(t->local.net, t->listen_urls[t->n_listeners], on_request, t,
-                                &t->listeners[t->n_listeners], detail, sizeof(detail));
-
-        if (err != FERRY_OK) {
-            fy_log(&t->local.log, FERRY_LOG_ERROR, "listen", 0, "%s: %s", t->listen_urls[t->n_listeners], detail);
-            return err;
-        }
-    }
-    return FERRY_OK;
-}
-
-/* Keep the URLs that the listeners are bound to: they are asked for from any thread, and after stop. */
-static int keep_bound_urls(struct ferry_transport *t)
-{
-    const char **urls;
-    int err;
-
-    if (t->n_listeners == 0)
-        return FERRY_OK;
-    urls = calloc(t->n_listeners + 1, sizeof(char *));
-    if (!urls)
-        return FERRY_ERR_NOMEM;
-    for (size_t i = 0; i < t->n_listeners; i++)
-        urls[i] = fy_listener_url(t->listeners[i]);
-    err = fy_urls_copy_in_order(urls, &t->bound_urls);
-    free(urls);
-    return err;
+    assert(node);
+    return transport_new(cfg, node, NULL, ret_t);
 }
 
 /* What X-PeerURLs says: the URLs to advertise, or those that we listen on, as bound. */
 static int advertise(struct ferry_transport *t)
 {
-    t->raft.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->bound_urls);
+    t->raft.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->node->bound_urls);
     return t->raft.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
-/* err, after its cause has been told: the error alone does not name it. */
-static int explain(const struct ferry_transport *t, int err, const char *what)
-{
-    if (err == FERRY_ERR_SYSTEM)
-        fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: %s", what, strerror(errno));
-    return err;
-}
-
-static int make_net(struct ferry_transport *t)
-{
-    struct fy_http_config cfg = {.write_timeout_ms = t->write_timeout_ms,
-                                 .link_timeout_ms = t->link_timeout_ms,
-                                 .busy_poll_us = t->busy_poll_us,
-                                 .max_connections = t->max_connections,
-                                 .log = &t->local.log,
-                                 .tls = t->tls};
-
-    return t->has_own_net ? explain(t, fy_http_new(&cfg, &t->local.net), "no descriptors for its loop") : FERRY_OK;
-}
-
-/* What snapshots need: as many disk workers as there may be snapshots, for one that is stuck must not hold another. */
+/* As many disk workers as there may be snapshots: one that is stuck must not hold up another. */
 static int prepare_snapshots(struct ferry_transport *t)
 {
-    unsigned max_threads = t->has_own_net ? t->max_snapshots_in + t->raft.max_snapshots_out : 0;
-    int err = fy_disk_start(&t->disk, &t->errands, max_threads);
+    unsigned max_threads = t->node->cfg.net ? 0 : t->max_snapshots_in + t->raft.max_snapshots_out;
+    int err = fy_disk_start(&t->disk, &t->node->errands, max_threads);
 
     fy_local_start(&t->local);
     fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
     return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
 }
 
-static int start_threads(struct ferry_transport *t)
+static int start_delivery(struct ferry_transport *t)
 {
     int err = FERRY_OK;
 
-    if (!t->has_own_net || t->mode == FERRY_DELIVER_HOST)
-        return FERRY_OK;
-    if (t->mode == FERRY_DELIVER_WORKERS)
+    if (!t->node->cfg.net && t->mode == FERRY_DELIVER_WORKERS)
         err = fy_delivery_start(&t->delivery, t->n_workers, t->n_propose_workers, t->busy_poll_us);
-    if (err == FERRY_OK)
-        err = fy_thread_start(&t->io_thread, "ferry-io", io_main, t);
-    t->has_io_thread = err == FERRY_OK;
-    return explain(t, err, "cannot start a thread");
+    if (err == FERRY_ERR_SYSTEM)
+        fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "cannot start a thread: %s", strerror(errno));
+    return err;
 }
 
-/* Undo whatever start has done; no thread of the loop runs. */
+static void transport_on_joined(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    fy_disk_finish(&t->disk);
+}
+
+static void transport_on_delivery_stopped(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    fy_delivery_silence(&t->delivery);
+}
+
+/*
+ * Undo whatever start has done.  Removed peers report what they drop, so before delivery stops.  A snapshot that was
+ * stored meanwhile goes to the core, so the disk ends before delivery stops, which then refuses it.
+ */
 static void tear_down(struct ferry_transport *t)
 {
-    stop_peers(t);
-    if (t->has_own_net && t->local.net && t->mode == FERRY_DELIVER_HOST)
-        fy_http_run_once(t->local.net, 0); /* sends the ends of the streams */
-    close_listeners(t);
-    fy_errands_drain(&t->errands); /* stops removed peers; they report what they drop, so before delivery stops */
-    fy_disk_stop(&t->disk); /* before delivery, to which a snapshot goes that was stored meanwhile: it refuses it */
+    if (t->owns_node)
+        fy_service_node_stop(t->node);
+    fy_service_node_unmount(t->node, &t->service);
+    fy_service_node_call(t->node, transport_on_leave, t);
+    fy_disk_join(&t->disk);
+    fy_service_node_call(t->node, transport_on_joined, t);
     fy_delivery_stop(&t->delivery);
-    fy_errands_drain(&t->errands); /* answers posts, and lets go of references to peers */
-    fy_delivery_silence(&t->delivery);
-    if (t->local.net)
-        fy_net_set_on_wake(t->local.net, NULL, NULL);
+    fy_service_node_call(t->node, transport_on_delivery_stopped, t); /* after the answers to posts */
+}
+
+/* Open the node, if it is ours, and mount: no request comes before the start of the loop. */
+static int prepare(struct ferry_transport *t)
+{
+    int err = t->owns_node ? fy_service_node_open(t->node) : t->node->net ? FERRY_OK : FERRY_ERR_STATE;
+
+    if (err != FERRY_OK)
+        return err;
+    t->local.net = t->node->net;
+    err = prepare_snapshots(t);
+    if (err == FERRY_OK && t->owns_node)
+        err = fy_service_node_mount(t->node, &t->service);
+    if (err == FERRY_OK && t->owns_node)
+        err = fy_service_node_listen(t->node);
+    return err == FERRY_OK ? advertise(t) : err;
 }
 
 int ferry_transport_start(struct ferry_transport *t)
@@ -369,24 +351,13 @@ int ferry_transport_start(struct ferry_transport *t)
 
     if (!atomic_compare_exchange_strong(&t->state, &expected, FY_TRANSPORT_STARTING))
         return FERRY_ERR_STATE;
-    err = make_net(t);
-    if (err == FERRY_OK) {
-        fy_net_set_on_wake(t->local.net, transport_on_wake, t);
-        fy_errands_start(&t->errands, t->local.net);
-        err = prepare_snapshots(t);
-    }
-    if (err == FERRY_OK)
-        err = fy_pages_add_routes(t);
-    if (err == FERRY_OK)
-        err = listen_all(t);
-    if (err == FERRY_OK)
-        err = keep_bound_urls(t);
-    if (err == FERRY_OK)
-        err = advertise(t);
+    err = prepare(t);
     if (err == FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_RUNNING); /* the net is there: other threads may come, and callbacks */
-        err = start_threads(t);
+        err = start_delivery(t);
     }
+    if (err == FERRY_OK)
+        err = t->owns_node ? fy_service_node_run(t->node) : fy_service_node_mount(t->node, &t->service);
     if (err != FERRY_OK) {
         atomic_store(&t->state, FY_TRANSPORT_STOPPED);
         tear_down(t);
@@ -396,15 +367,22 @@ int ferry_transport_start(struct ferry_transport *t)
 
 void ferry_transport_stop(struct ferry_transport *t)
 {
+    int state;
+
     fy_delivery_close(&t->delivery); /* first, so that no message comes after the first call that is refused */
-    if (atomic_exchange(&t->state, FY_TRANSPORT_STOPPED) != FY_TRANSPORT_RUNNING)
-        return;
-    if (t->has_io_thread) {
-        fy_errands_post(&t->errands, &t->leaving);
-        (void)pthread_join(t->io_thread, NULL); /* fails only for a thread that is not ours to join */
-        t->has_io_thread = false;
-    }
-    tear_down(t);
+    state = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
+    if (state == FY_TRANSPORT_RUNNING || state == FY_TRANSPORT_LEFT)
+        tear_down(t);
+}
+
+/* The last errands of the transport have run: calls beside stop may have posted some, or submitted a job. */
+static void transport_on_free(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    fy_disk_finish(&t->disk);
+    fy_pace_release(&t->raft.snapshot_pace);
+    fy_local_stop(&t->local);
 }
 
 void ferry_transport_free(struct ferry_transport *t)
@@ -417,23 +395,17 @@ void ferry_transport_free(struct ferry_transport *t)
     on_free = t->on_free;
     arg = t->on_free_arg;
     ferry_transport_stop(t);
-    fy_errands_drain(&t->errands); /* a call that ran beside stop may have posted one */
-    fy_disk_stop(&t->disk);        /* or submitted a job */
+    fy_service_node_call(t->node, transport_on_free, t);
     fy_snapshot_server_close(t);
-    fy_pace_release(&t->raft.snapshot_pace);
-    fy_local_stop(&t->local);
     assert(fy_list_is_empty(&t->alive));
     assert(atomic_load(&t->local.send_bytes) == 0);
     assert(t->intake.used == 0);
-    if (t->has_own_net)
-        fy_http_free(t->local.net);
     fy_delivery_release(&t->delivery);
     fy_disk_release(&t->disk);
-    fy_errands_release(&t->errands);
+    if (t->owns_node)
+        fy_service_node_free(t->node);
     fy_routes_release(&t->routes);
     pthread_mutex_destroy(&t->mu);
-    free(t->listeners);
-    free(t->bound_urls);
     fy_peer_table_release(&t->peers);
     fy_peer_table_release(&t->remotes);
     fy_config_release(t);
@@ -449,7 +421,7 @@ const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i
     case FY_TRANSPORT_STARTING: /* they are still being bound */
         return NULL;
     default:
-        return t->bound_urls && i < t->n_listeners ? t->bound_urls[i] : NULL;
+        return t->node->bound_urls && i < t->node->n_listeners ? t->node->bound_urls[i] : NULL;
     }
 }
 
@@ -460,6 +432,8 @@ int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_ht
 {
     if (atomic_load(&t->state) != FY_TRANSPORT_NEW)
         return FERRY_ERR_STATE;
+    if (path && fy_raft_server_owns(path))
+        return FERRY_ERR_INVALID;
     return fy_routes_add(&t->routes, path, fn, ctx);
 }
 
@@ -468,7 +442,8 @@ int ferry_transport_handle(struct ferry_transport *t, const char *path, ferry_ht
 
 static bool is_hosted(const struct ferry_transport *t)
 {
-    return t->has_own_net && t->mode == FERRY_DELIVER_HOST && atomic_load(&t->state) == FY_TRANSPORT_RUNNING;
+    return t->owns_node && !t->node->cfg.net && t->mode == FERRY_DELIVER_HOST &&
+           atomic_load(&t->state) == FY_TRANSPORT_RUNNING;
 }
 
 int ferry_transport_fd(const struct ferry_transport *t)
@@ -485,7 +460,7 @@ int ferry_transport_run(struct ferry_transport *t, int timeout_ms)
 {
     if (!is_hosted(t))
         return FERRY_ERR_STATE;
-    fy_http_run_once(t->local.net, timeout_ms);
+    fy_service_node_turn(t->node, timeout_ms);
     return FERRY_OK;
 }
 

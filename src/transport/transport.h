@@ -15,27 +15,33 @@
 #include "disk/disk.h"
 #include "ferry/ferry.h"
 #include "member/local.h"
-#include "net/errands.h"
+#include "node/intake.h"
+#include "node/node.h"
+#include "node/routes.h"
 #include "peer/raft_local.h"
 #include "peer/snapshot_meter.h"
 #include "transport/delivery.h"
-#include "transport/intake.h"
 #include "transport/peer_table.h"
-#include "transport/routes.h"
 
-struct fy_listener;
 struct fy_net;
 struct fy_peer;
 struct fy_snapshot_dir;
 struct fy_tls;
 
-enum fy_transport_state { FY_TRANSPORT_NEW, FY_TRANSPORT_STARTING, FY_TRANSPORT_RUNNING, FY_TRANSPORT_STOPPED };
+enum fy_transport_state {
+    FY_TRANSPORT_NEW,
+    FY_TRANSPORT_STARTING,
+    FY_TRANSPORT_RUNNING,
+    FY_TRANSPORT_LEFT, /* its node was stopped first: only stop and free are left to do */
+    FY_TRANSPORT_STOPPED
+};
 
 struct ferry_transport {
     /* const after new */
     struct ferry_core core;
     enum ferry_delivery mode;
-    bool has_own_net;           /* false: made by fy_transport_new_on */
+    struct fy_service_node *node;
+    bool owns_node;             /* false: mounted on one that is shared */
     void (*on_free)(void *arg); /* the last word of free, to whoever keeps its net; NULL: nobody.  Set after new */
     void *on_free_arg;
     unsigned n_workers;
@@ -58,25 +64,20 @@ struct ferry_transport {
     /* const from start to stop */
     struct fy_local local;
     struct fy_raft_local raft;
-    struct fy_listener **listeners;
-    size_t n_listeners;
-    char **bound_urls; /* of the listeners, in one block; NULL: none.  Const from start to free */
+    struct fy_service service;
+    struct fy_page pages[2]; /* of service */
     struct fy_routes routes;
-    pthread_t io_thread;
-    bool has_io_thread;
     struct fy_delivery delivery;
     struct fy_intake_budget intake; /* the loop's */
-    struct fy_errands errands;      /* for the loop, from other threads and from itself */
     struct fy_disk disk;
     struct ferry_snapshot_sink sink;      /* open is NULL: snapshots are refused */
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
 
+    struct fy_list arrivals; /* the loop's; snapshots that are being received: the snapshot server's */
     unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
     struct fy_log_fold snapshot_fold;
 
     atomic_int state;                         /* enum fy_transport_state */
-    struct fy_errand leaving;                 /* posted by stop: ends the loop */
-    bool has_stopped_peers;                   /* the loop's: the first half of leaving is done */
     atomic_bool was_fatal;                    /* the cluster has removed this member */
     struct fy_errand silencing;               /* posted when was_fatal is set */
     atomic_uint_fast64_t n_unknown;           /* messages for peers that nobody knew */
@@ -99,6 +100,15 @@ struct ferry_transport {
  * on that loop, and every function of ferry.h belongs to its thread; cfg.delivery is not looked at.
  */
 int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t);
+
+/*
+ * As ferry_transport_new, but mounted on a node, which outlives it and is open when the transport is started.  The node
+ * listens, and has the TLS policy and the thread: listen_urls or tls in cfg are FERRY_ERR_INVALID.  With
+ * FERRY_DELIVER_WORKERS the core has workers of its own, else it is called on the node's loop.  Start, stop and free
+ * belong to the thread that the node's do.
+ */
+int fy_transport_new_on_node(const struct ferry_config *cfg, struct fy_service_node *node,
+                             struct ferry_transport **ret_t);
 
 /* The peer with this id, with a reference of the caller's; NULL: none.  Any thread. */
 struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);

@@ -24,8 +24,9 @@ allowed() # FILE
     src/disk/*) echo base net/net.h net/errands.h disk ;;
     src/member/*) echo base wire/url.h wire/headers.h net/net.h net/timers.h member ;;
     src/peer/*) echo base wire net/net.h net/timers.h net/errands.h disk member peer ;;
-    src/transport/*) echo base wire net disk member peer transport ;;
-    src/sim/*) echo base wire/url.h net transport ;;
+    src/node/*) echo base wire/url.h net disk node ;;
+    src/transport/*) echo base wire net disk member peer node transport ;;
+    src/sim/*) echo base wire/url.h net node transport ;;
     src/mailbox/*) echo base wire net/timers.h mailbox ;;
     src/adapters/libraft/*) echo adapters/libraft base/list.h ;;
     src/kv/*) echo kv adapters/libraft/raft_compat.h tools/flags.h tools/number.h ;;

@@ -184,7 +184,7 @@ result $? "a use of a higher folder is found"
 done >"$work/symbols"
 references <"$work/symbols" >"$work/refs"
 
-for pair in 'transport transport net net' 'peer peer member channel' 'net/http loop net timers'; do
+for pair in 'node node net net' 'peer peer member channel' 'net/http loop net timers'; do
     try "references are seen: $pair" grep -q "^$pair " "$work/refs"
 done
 upward <"$work/refs" >"$work/seen"

@@ -42,6 +42,7 @@ INTEGRATION_TESTS = \
 	it_exchange.test \
 	it_members.test \
 	it_metrics.test \
+	it_node.test \
 	it_remotes.test \
 	it_routes.test \
 	it_sim.test \
@@ -58,6 +59,7 @@ it_exchange_test_SOURCES = tests/integration/it_exchange.c
 it_hostile_test_SOURCES = tests/integration/it_hostile.c
 it_members_test_SOURCES = tests/integration/it_members.c
 it_metrics_test_SOURCES = tests/integration/it_metrics.c
+it_node_test_SOURCES = tests/integration/it_node.c
 it_prometheus_SOURCES = tests/integration/it_prometheus.c
 it_remotes_test_SOURCES = tests/integration/it_remotes.c
 it_netns_test_SOURCES = tests/integration/it_netns.c

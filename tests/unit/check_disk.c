@@ -37,6 +37,14 @@ static void on_wake(void *arg)
     fy_errands_run(&errands);
 }
 
+/* In place of the loop. */
+static void stop_disk(void)
+{
+    fy_disk_join(&disk);
+    fy_errands_drain(&errands);
+    fy_disk_finish(&disk);
+}
+
 /* ---- On workers: a real loop ---------------------------------------------------------------------------------------
  */
 
@@ -51,7 +59,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-    fy_disk_stop(&disk);
+    stop_disk();
     fy_disk_release(&disk);
     fy_errands_release(&errands);
     fy_net_set_on_wake(http_net, NULL, NULL);
@@ -163,7 +171,7 @@ START_TEST(stop_runs_all_that_waits_and_what_that_causes)
     ck_assert_int_eq(fy_disk_start(&disk, &errands, 1), FERRY_OK);
     ck_assert_int_eq(fy_disk_prepare(&disk), FERRY_OK);
     fy_disk_submit(&disk, &first.job);
-    fy_disk_stop(&disk);
+    stop_disk();
     ck_assert(first.is_done && second.is_done && third.is_done);
 }
 END_TEST
@@ -198,7 +206,7 @@ static void begin_without_workers(void)
 
 static void end_without_workers(void)
 {
-    fy_disk_stop(&disk);
+    stop_disk();
     fy_sim_free(sim);
 }
 

@@ -1,7 +1,7 @@
 /*
  * check_intake - request bodies, their limit and their budget.  The test fakes the requests and the net's part.
  */
-#include "transport/intake.h"
+#include "node/intake.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +66,7 @@ static void on_whole(void *arg, struct fy_request *req, const uint8_t *data, siz
 static void setup(void)
 {
     heap_setup();
-    budget = (struct fy_intake_budget){.max = 3 * MAX_LEN};
+    fy_intake_budget_init(&budget, 3 * MAX_LEN);
     for (size_t i = 0; i < sizeof(body); i++)
         body[i] = (uint8_t)(i * 31);
 }

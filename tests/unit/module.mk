@@ -44,6 +44,7 @@ UNIT_TESTS = \
 	check_lock_args.test \
 	check_message.test \
 	check_msgpack.test \
+	check_node.test \
 	check_outgoing.test \
 	check_pace.test \
 	check_peer.test \
@@ -121,6 +122,7 @@ check_link_test_SOURCES = tests/unit/check_link.c
 check_lock_args_test_SOURCES = tests/unit/check_lock_args.c
 check_message_test_SOURCES = tests/unit/check_message.c
 check_msgpack_test_SOURCES = tests/unit/check_msgpack.c
+check_node_test_SOURCES = tests/unit/check_node.c
 check_outgoing_test_SOURCES = tests/unit/check_outgoing.c
 check_pace_test_SOURCES = tests/unit/check_pace.c
 check_peer_test_SOURCES = tests/unit/check_peer.c

@@ -1,21 +1,22 @@
 /*
  * intake - a buffer that grows with what arrives, never by what was announced.
  *
- * Each buffer takes its room from the budget before it grows.  One that may not grow, for whatever reason, is given up
- * at once: what still comes of its body is thrown away, and the answer waits for the body's end, where clients look for
- * it.  So a client holds no more of the budget than it has sent twice over, and nothing once it was refused.
+ * Each buffer takes its room from the budget before it grows.  If it may not grow, its memory is freed at once, the
+ * rest of the body is thrown away, and the answer comes at the body's end, where clients look for it.  So a client
+ * holds at most twice as much of the budget as it has sent, and nothing once it was refused.
  */
-#include "transport/intake.h"
+#include "node/intake.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "ferry/ferry.h"
-#include "transport/answers.h"
+#include "node/answers.h"
 
 #define FIRST_ROOM 1024
 
 struct fy_intake {
+    struct fy_node node; /* in budget->list */
     struct fy_request *req;
     struct fy_intake_budget *budget;
     size_t max_len;
@@ -38,6 +39,7 @@ static void drop_data(struct fy_intake *intake)
 static void intake_free(struct fy_intake *intake)
 {
     drop_data(intake);
+    fy_list_remove(&intake->node);
     free(intake);
 }
 
@@ -73,7 +75,7 @@ static int reserve(struct fy_intake *intake, size_t len)
     return FERRY_OK;
 }
 
-static void on_body(void *arg, const uint8_t *data, size_t len)
+static void intake_on_body(void *arg, const uint8_t *data, size_t len)
 {
     struct fy_intake *intake = arg;
 
@@ -88,7 +90,7 @@ static void on_body(void *arg, const uint8_t *data, size_t len)
     intake->len += len;
 }
 
-static void on_body_end(void *arg)
+static void intake_on_body_end(void *arg)
 {
     struct fy_intake *intake = arg;
 
@@ -103,12 +105,13 @@ static void on_body_end(void *arg)
     intake_free(intake);
 }
 
-static void on_gone(void *arg)
+static void intake_on_gone(void *arg)
 {
     intake_free(arg);
 }
 
-static const struct fy_request_events events = {.on_body = on_body, .on_body_end = on_body_end, .on_gone = on_gone};
+static const struct fy_request_events events = {
+    .on_body = intake_on_body, .on_body_end = intake_on_body_end, .on_gone = intake_on_gone};
 
 void fy_intake_start(struct fy_request *req, struct fy_intake_budget *budget, size_t max_len, fy_intake_fn *fn,
                      void *arg)
@@ -124,5 +127,25 @@ void fy_intake_start(struct fy_request *req, struct fy_intake_budget *budget, si
     intake->max_len = max_len;
     intake->fn = fn;
     intake->arg = arg;
+    fy_list_append(&budget->list, &intake->node);
     fy_request_set_events(req, &events, intake);
+}
+
+void fy_intake_budget_init(struct fy_intake_budget *budget, size_t max)
+{
+    *budget = (struct fy_intake_budget){.max = max};
+    fy_list_init(&budget->list);
+}
+
+void fy_intake_abort_all(struct fy_intake_budget *budget)
+{
+    struct fy_node *node;
+
+    while ((node = fy_list_first(&budget->list))) {
+        struct fy_intake *intake = fy_container(node, struct fy_intake, node);
+        struct fy_request *req = intake->req;
+
+        intake_free(intake);
+        fy_request_abort(req);
+    }
 }

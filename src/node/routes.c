@@ -1,7 +1,7 @@
 /*
  * routes - a list of paths, the longest match wins.
  */
-#include "transport/routes.h"
+#include "node/routes.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,9 +9,8 @@
 #include <strings.h>
 
 #include "net/net.h"
-#include "transport/answers.h"
-#include "transport/intake.h"
-#include "wire/headers.h"
+#include "node/answers.h"
+#include "node/intake.h"
 
 #define MAX_BODY (1u << 20)
 
@@ -20,7 +19,7 @@ struct route {
     ferry_http_fn *fn;
     void *ctx;
     size_t len;
-    char path[]; /* ends in '/': all below it */
+    char path[]; /* if it ends in '/': matches all below it */
 };
 
 void fy_routes_init(struct fy_routes *routes, struct fy_intake_budget *budget)
@@ -35,13 +34,6 @@ void fy_routes_release(struct fy_routes *routes)
 
     while ((node = fy_list_take_first(&routes->list)))
         free(fy_container(node, struct route, node));
-}
-
-static bool is_own(const char *path)
-{
-    size_t len = strlen(FY_PATH_RAFT);
-
-    return strncmp(path, FY_PATH_RAFT, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
 static struct route *find(const struct fy_routes *routes, const char *path, bool exactly)
@@ -64,7 +56,7 @@ int fy_routes_add(struct fy_routes *routes, const char *path, ferry_http_fn *fn,
     struct route *route;
     size_t len;
 
-    if (!path || !fn || path[0] != '/' || strchr(path, '?') || is_own(path))
+    if (!path || !fn || path[0] != '/' || strchr(path, '?'))
         return FERRY_ERR_INVALID;
     if (find(routes, path, true))
         return FERRY_ERR_EXISTS;
@@ -80,7 +72,7 @@ int fy_routes_add(struct fy_routes *routes, const char *path, ferry_http_fn *fn,
     return FERRY_OK;
 }
 
-/* Is it a token, as a header's name has to be? */
+/* Is it a token, as RFC 9110 asks of a header's name? */
 static bool is_name(const char *text)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
@@ -117,7 +109,7 @@ static bool can_be_sent(const struct ferry_http_response *response)
     return response->status >= 200 && response->status <= 599 && (response->body.data || response->body.len == 0);
 }
 
-static void on_request(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
+static void route_on_whole(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
 {
     const struct route *route = arg;
     struct ferry_http_request request = {
@@ -142,12 +134,19 @@ static void on_request(void *arg, struct fy_request *req, const uint8_t *data, s
         response.free_body((void *)(uintptr_t)response.body.data);
 }
 
+size_t fy_routes_match(const struct fy_routes *routes, const char *path)
+{
+    const struct route *route = find(routes, path, false);
+
+    return route ? route->len : 0;
+}
+
 void fy_routes_serve(const struct fy_routes *routes, struct fy_request *req)
 {
     struct route *route = find(routes, fy_request_path(req), false);
 
     if (route)
-        fy_intake_start(req, routes->budget, MAX_BODY, on_request, route);
+        fy_intake_start(req, routes->budget, MAX_BODY, route_on_whole, route);
     else
         fy_answer_not_found(req);
 }

@@ -1,8 +1,8 @@
 /*
  * answers.h - the short answers of the server, worded as etcd words them.
  */
-#ifndef FY_TRANSPORT_ANSWERS_H
-#define FY_TRANSPORT_ANSWERS_H
+#ifndef FY_NODE_ANSWERS_H
+#define FY_NODE_ANSWERS_H
 
 #include "net/net.h"
 

@@ -1,7 +1,7 @@
 /*
  * answers - plain text, as Go's HTTP server writes it.
  */
-#include "transport/answers.h"
+#include "node/answers.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,19 +1,26 @@
 /*
  * intake.h - the body of a request, gathered up to a limit of its own and a budget of all.
  */
-#ifndef FY_TRANSPORT_INTAKE_H
-#define FY_TRANSPORT_INTAKE_H
+#ifndef FY_NODE_INTAKE_H
+#define FY_NODE_INTAKE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/list.h"
 #include "net/net.h"
 
-/* The memory of all bodies that are being gathered.  The loop's. */
+/* The bodies that are being gathered for one service, and their memory.  The loop's. */
 struct fy_intake_budget {
-    size_t max;  /* const after init */
-    size_t used; /* <= max */
+    size_t max;          /* const after init */
+    size_t used;         /* <= max */
+    struct fy_list list; /* struct fy_intake */
 };
+
+void fy_intake_budget_init(struct fy_intake_budget *budget, size_t max);
+
+/* End every request whose body is being gathered, without an answer: the service goes. */
+void fy_intake_abort_all(struct fy_intake_budget *budget);
 
 /*
  * The body is whole: req is handed over, data lives for the call only.  Not called when the body was too large (the
