@@ -216,7 +216,8 @@ enum ferry_snapshot_result {
 
 /*
  * What Ferry asks of the Raft core.  Which thread calls is decided by ferry_config.delivery; no lock of Ferry's is
- * held during a call, and a callback may call any function of this header but ferry_transport_stop, _free and _run.
+ * held during a call, and a callback may call any function of this header but ferry_transport_stop, _free and _run,
+ * which wait for callbacks: called from one they do nothing, log an error and return FERRY_ERR_STATE.
  */
 struct ferry_core {
     void *ctx; /* the first argument of every callback */
@@ -456,12 +457,16 @@ FERRY_API int ferry_transport_start(struct ferry_transport *t);
  * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
  * process per thread at most, however much has arrived, and for a read of a source or a call to a sink that runs.
  * Queued messages are dropped and counted as FERRY_DROP_STOPPED, snapshots under way are ended.  A second call does
- * nothing.  Never from a callback, nor beside ferry_transport_start.
+ * nothing.  Not beside ferry_transport_start.  After 5 s of waiting the log says for what.
+ * Returns FERRY_OK; FERRY_ERR_STATE from a callback: nothing was done.
  */
-FERRY_API void ferry_transport_stop(struct ferry_transport *t);
+FERRY_API int ferry_transport_stop(struct ferry_transport *t);
 
-/* Stop if need be, and free.  Takes NULL.  Messages with references outlive it.  Never from a callback. */
-FERRY_API void ferry_transport_free(struct ferry_transport *t);
+/*
+ * Stop if need be, and free.  Takes NULL.  Messages with references outlive it.
+ * Returns FERRY_OK; FERRY_ERR_STATE from a callback: nothing was done.
+ */
+FERRY_API int ferry_transport_free(struct ferry_transport *t);
 
 /*
  * The URL that listener number i (in the order of listen_urls) is really bound to, with the port that was picked.
@@ -480,7 +485,7 @@ FERRY_API int ferry_transport_timeout_ms(const struct ferry_transport *t);
 
 /*
  * Do what there is to do, waiting at most timeout_ms for it (0: not at all, -1: until there is something).
- * Callbacks run inside.  Never from a callback.  FERRY_ERR_STATE in the other deliveries, before start and after stop.
+ * Callbacks run inside.  FERRY_ERR_STATE from a callback, in the other deliveries, before start and after stop.
  */
 FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
 

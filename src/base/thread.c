@@ -15,8 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "ferry/ferry.h"
 
 #define SLICE_NS 100000 /* the kernel's minimum; its default is some milliseconds */
@@ -53,6 +55,24 @@ int fy_thread_start(pthread_t *ret_thread, const char *name, void *(*fn)(void *a
     (void)pthread_setname_np(thread, name); /* only helps debugging */
     *ret_thread = thread;
     return FERRY_OK;
+}
+
+void fy_thread_log_wait(const struct fy_log *log, const char *what)
+{
+    if (log)
+        fy_log(log, FERRY_LOG_WARN, "stop", 0, "stop has been waiting for %d s for %s", FY_STOP_PATIENCE_S, what);
+}
+
+void fy_thread_join(pthread_t thread, const struct fy_log *log, const char *what)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail with these arguments */
+    until.tv_sec += FY_STOP_PATIENCE_S;
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+        return;
+    fy_thread_log_wait(log, what);
+    (void)pthread_join(thread, NULL); /* fails only for a thread that is not ours to join */
 }
 
 void fy_thread_be_prompt(void)

@@ -139,18 +139,32 @@ void fy_workers_release(struct fy_workers *workers)
 
 int fy_workers_start(struct fy_workers *workers, const char *name, unsigned n, unsigned busy_poll_us)
 {
+    pthread_t *threads = calloc(n, sizeof(*threads));
     int err = FERRY_OK;
 
-    fy_spin_init(&workers->spin, busy_poll_us * UINT64_C(1000));
-    workers->threads = calloc(n, sizeof(*workers->threads));
-    if (!workers->threads)
+    if (!threads)
         return FERRY_ERR_NOMEM;
+    pthread_mutex_lock(&workers->mu);
+    fy_spin_init(&workers->spin, busy_poll_us * UINT64_C(1000));
+    workers->threads = threads;
     while (err == FERRY_OK && workers->n_threads < n) {
-        err = fy_thread_start(&workers->threads[workers->n_threads], name, worker_main, workers);
+        err = fy_thread_start(&threads[workers->n_threads], name, worker_main, workers);
         if (err == FERRY_OK)
             workers->n_threads++;
     }
+    pthread_mutex_unlock(&workers->mu);
     return err;
+}
+
+bool fy_workers_is_worker(struct fy_workers *workers)
+{
+    bool is_worker = false;
+
+    pthread_mutex_lock(&workers->mu);
+    for (size_t i = 0; i < workers->n_threads; i++)
+        is_worker |= pthread_equal(workers->threads[i], pthread_self()) != 0;
+    pthread_mutex_unlock(&workers->mu);
+    return is_worker;
 }
 
 /* Take a queue that waits; NULL: there is none, and from now on none is accepted. */
@@ -175,10 +189,12 @@ void fy_workers_stop(struct fy_workers *workers)
     pthread_cond_broadcast(&workers->has_work);
     pthread_mutex_unlock(&workers->mu);
     for (size_t i = 0; i < workers->n_threads; i++)
-        (void)pthread_join(workers->threads[i], NULL); /* fails only for a thread that is not ours to join */
+        fy_thread_join(workers->threads[i], workers->log, "a worker that is in a callback");
+    pthread_mutex_lock(&workers->mu);
+    workers->n_threads = 0;
+    pthread_mutex_unlock(&workers->mu);
     free(workers->threads);
     workers->threads = NULL;
-    workers->n_threads = 0;
     while ((queue = take_left_queue(workers)))
         queue->leave(queue->arg, queue);
 }

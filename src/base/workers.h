@@ -18,6 +18,8 @@
 #include "base/list.h"
 #include "base/spin.h"
 
+struct fy_log;
+
 struct fy_work_queue {
     struct fy_node node;                                   /* the workers', while it waits for one */
     void (*run)(void *arg, struct fy_work_queue *queue);   /* on a worker; may submit the queue again, or free it */
@@ -26,10 +28,11 @@ struct fy_work_queue {
 };
 
 struct fy_workers {
-    pthread_t *threads;
-    size_t n_threads;
+    const struct fy_log *log; /* of a stop that takes long; NULL: none.  Set after init */
 
     pthread_mutex_t mu; /* leaf lock */
+    pthread_t *threads; /* mu */
+    size_t n_threads;   /* mu */
     pthread_cond_t has_work;
     struct fy_list waiting;  /* mu; struct fy_work_queue, oldest first */
     size_t n_asleep;         /* mu */
@@ -58,5 +61,8 @@ bool fy_workers_submit(struct fy_workers *workers, struct fy_work_queue *queue);
  * included that are submitted meanwhile.
  */
 void fy_workers_stop(struct fy_workers *workers);
+
+/* Is the caller one of the workers?  Any thread. */
+bool fy_workers_is_worker(struct fy_workers *workers);
 
 #endif

@@ -163,7 +163,7 @@ void fy_disk_join(struct fy_disk *disk)
     pthread_cond_broadcast(&disk->has_work);
     pthread_mutex_unlock(&disk->mu);
     for (unsigned i = 0; i < disk->n_threads; i++)
-        (void)pthread_join(disk->threads[i], NULL); /* fails only for a thread that is not ours to join */
+        fy_thread_join(disk->threads[i], disk->log, "the source or the sink of a snapshot");
     pthread_mutex_lock(&disk->mu);
     disk->n_threads = 0;
     pthread_mutex_unlock(&disk->mu);

@@ -16,6 +16,8 @@
 #include "base/list.h"
 #include "net/errands.h"
 
+struct fy_log;
+
 struct fy_disk_job {
     struct fy_errand errand;               /* the disk's */
     void (*run)(struct fy_disk_job *job);  /* on a worker; may block */
@@ -23,6 +25,7 @@ struct fy_disk_job {
 };
 
 struct fy_disk {
+    const struct fy_log *log;   /* of a stop that takes long; NULL: none.  Set after init */
     struct fy_errands *errands; /* const after start; NULL: never started */
     unsigned max_threads;       /* const after start */
     struct fy_errand turn;      /* without workers: runs the oldest job; posted while one waits */

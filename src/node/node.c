@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/thread.h"
 #include "ferry/ferry.h"
@@ -98,6 +99,8 @@ static void node_on_call(struct fy_errand *errand)
 void fy_service_node_call(struct fy_service_node *node, void (*fn)(void *arg), void *arg)
 {
     struct loop_call call = {.errand.run = node_on_call, .node = node, .fn = fn, .arg = arg};
+    struct timespec until;
+    bool is_late = false;
 
     if (!node->has_thread) {
         fy_errands_drain(&node->errands);
@@ -105,7 +108,17 @@ void fy_service_node_call(struct fy_service_node *node, void (*fn)(void *arg), v
         return;
     }
     assert(!fy_service_node_is_inside(node));
+    (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail with these arguments */
+    until.tv_sec += FY_STOP_PATIENCE_S;
     fy_errands_post(&node->errands, &call.errand);
+    pthread_mutex_lock(&node->mu);
+    while (!call.is_done && !is_late)
+        is_late = pthread_cond_timedwait(&node->called, &node->mu, &until) == ETIMEDOUT;
+    is_late = !call.is_done;
+    pthread_mutex_unlock(&node->mu);
+    if (!is_late)
+        return;
+    fy_thread_log_wait(&node->cfg.log, "the I/O thread, which is in a callback");
     pthread_mutex_lock(&node->mu);
     while (!call.is_done)
         pthread_cond_wait(&node->called, &node->mu);
@@ -164,6 +177,7 @@ void fy_service_node_unmount(struct fy_service_node *node, struct fy_service *se
 int fy_service_node_new(const struct fy_service_node_config *cfg, struct fy_service_node **ret_node)
 {
     struct fy_service_node *node = calloc(1, sizeof(*node));
+    pthread_condattr_t attr;
 
     if (!node)
         return FERRY_ERR_NOMEM;
@@ -171,8 +185,11 @@ int fy_service_node_new(const struct fy_service_node_config *cfg, struct fy_serv
     fy_errands_init(&node->errands);
     fy_list_init(&node->services);
     fy_intake_budget_init(&node->intake, PAGE_INTAKE_BYTES);
-    (void)pthread_mutex_init(&node->mu, NULL); /* neither fails with default attributes on Linux */
-    (void)pthread_cond_init(&node->called, NULL);
+    (void)pthread_mutex_init(&node->mu, NULL); /* none of these fails on Linux */
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&node->called, &attr);
+    (void)pthread_condattr_destroy(&attr);
     *ret_node = node;
     return FERRY_OK;
 }
@@ -335,8 +352,8 @@ void fy_service_node_stop(struct fy_service_node *node)
     fy_service_node_call(node, node_on_stop, node);
     if (node->has_thread) {
         fy_service_node_call(node, node_on_close,
-                             node);             /* in a later turn: the first one's rest sends what was ended */
-        (void)pthread_join(node->thread, NULL); /* fails only for a thread that is not ours to join */
+                             node); /* in a later turn: the first one's rest sends what was ended */
+        fy_thread_join(node->thread, &node->cfg.log, "the I/O thread, which is in a callback");
         node->has_thread = false;
         atomic_store(&node->has_loop_thread, false);
     } else {

@@ -147,6 +147,14 @@ int ferry_sim_add_member(struct ferry_sim *sim, uint64_t id, const char *host)
     return FERRY_OK;
 }
 
+/* Does the world run an event that is not a timer of the caller's?  Then a transport is calling. */
+static bool simulation_is_turning(void *arg)
+{
+    const struct ferry_sim *sim = arg;
+
+    return fy_sim_is_running(sim->world) && !sim->runs_timer;
+}
+
 static void on_transport_free(void *arg)
 {
     struct member *member = arg;
@@ -185,6 +193,8 @@ int ferry_sim_transport_new(struct ferry_sim *sim, const struct ferry_config *cf
     if (err != FERRY_OK)
         return err;
     t->on_free = on_transport_free;
+    t->node->is_turning = simulation_is_turning;
+    t->node->is_turning_arg = sim;
     t->on_free_arg = member;
     member->has_transport = true;
     sim->n_transports++;

@@ -115,6 +115,21 @@ void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size
         fy_workers_init(&d->workers[i]);
 }
 
+void fy_delivery_set_log(struct fy_delivery *d, const struct fy_log *log)
+{
+    for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
+        d->workers[i].log = log;
+}
+
+bool fy_delivery_is_worker(struct fy_delivery *d)
+{
+    bool is_worker = false;
+
+    for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
+        is_worker |= fy_workers_is_worker(&d->workers[i]);
+    return is_worker;
+}
+
 void fy_delivery_release(struct fy_delivery *d)
 {
     fy_inbox_release(&d->strangers);

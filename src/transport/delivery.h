@@ -15,6 +15,7 @@
 #include "ferry/ferry.h"
 #include "peer/inbox.h"
 
+struct fy_log;
 struct fy_peer;
 
 struct fy_delivery {
@@ -28,7 +29,8 @@ struct fy_delivery {
 };
 
 void fy_delivery_init(struct fy_delivery *d, const struct ferry_core *core, size_t max_messages, size_t max_bytes);
-void fy_delivery_release(struct fy_delivery *d); /* stopped */
+void fy_delivery_set_log(struct fy_delivery *d, const struct fy_log *log); /* for a stop that takes long */
+void fy_delivery_release(struct fy_delivery *d);                           /* stopped */
 
 /*
  * Start workers; n of 0 and 0: none, deliver on the loop.  One worker of each kind may spin for busy_poll_us before it
@@ -38,6 +40,9 @@ int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_prop
 
 /* From now on the core gets no message, only reports: one that is with the core is the last.  Any thread. */
 void fy_delivery_close(struct fy_delivery *d);
+
+/* Is the caller a worker?  Any thread. */
+bool fy_delivery_is_worker(struct fy_delivery *d);
 
 /* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);

@@ -241,7 +241,9 @@ static int transport_new(const struct ferry_config *cfg, struct fy_service_node 
     fy_pages_init(t);
     fy_list_init(&t->arrivals);
     t->silencing.run = transport_on_silencing;
+    fy_delivery_set_log(&t->delivery, &t->local.log);
     fy_disk_init(&t->disk);
+    t->disk.log = &t->local.log;
     t->raft.disk = &t->disk;
     (void)pthread_mutex_init(&t->mu, NULL); /* cannot fail for a default mutex on Linux */
     fy_list_init(&t->alive);
@@ -365,7 +367,16 @@ int ferry_transport_start(struct ferry_transport *t)
     return err;
 }
 
-void ferry_transport_stop(struct ferry_transport *t)
+/* May the caller wait for the transport's threads?  FERRY_ERR_STATE: it is on one of them, or inside of run. */
+static int check_outside(struct ferry_transport *t, const char *function)
+{
+    if (!fy_service_node_is_inside(t->node) && !fy_delivery_is_worker(&t->delivery) && !fy_disk_is_worker(&t->disk))
+        return FERRY_OK;
+    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s was called from a callback, and does nothing", function);
+    return FERRY_ERR_STATE;
+}
+
+static void stop(struct ferry_transport *t)
 {
     int state;
 
@@ -373,6 +384,15 @@ void ferry_transport_stop(struct ferry_transport *t)
     state = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
     if (state == FY_TRANSPORT_RUNNING || state == FY_TRANSPORT_LEFT)
         tear_down(t);
+}
+
+int ferry_transport_stop(struct ferry_transport *t)
+{
+    int err = check_outside(t, "ferry_transport_stop");
+
+    if (err == FERRY_OK)
+        stop(t);
+    return err;
 }
 
 /* The last errands of the transport have run: calls beside stop may have posted some, or submitted a job. */
@@ -385,16 +405,18 @@ static void transport_on_free(void *arg)
     fy_local_stop(&t->local);
 }
 
-void ferry_transport_free(struct ferry_transport *t)
+int ferry_transport_free(struct ferry_transport *t)
 {
     void (*on_free)(void *arg);
     void *arg;
 
     if (!t)
-        return;
+        return FERRY_OK;
+    if (check_outside(t, "ferry_transport_free") != FERRY_OK)
+        return FERRY_ERR_STATE;
     on_free = t->on_free;
     arg = t->on_free_arg;
-    ferry_transport_stop(t);
+    stop(t);
     fy_service_node_call(t->node, transport_on_free, t);
     fy_snapshot_server_close(t);
     assert(fy_list_is_empty(&t->alive));
@@ -412,6 +434,7 @@ void ferry_transport_free(struct ferry_transport *t)
     free(t);
     if (on_free)
         on_free(arg);
+    return FERRY_OK;
 }
 
 const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i)
@@ -458,7 +481,7 @@ int ferry_transport_timeout_ms(const struct ferry_transport *t)
 
 int ferry_transport_run(struct ferry_transport *t, int timeout_ms)
 {
-    if (!is_hosted(t))
+    if (!is_hosted(t) || check_outside(t, "ferry_transport_run") != FERRY_OK)
         return FERRY_ERR_STATE;
     fy_service_node_turn(t->node, timeout_ms);
     return FERRY_OK;

@@ -574,7 +574,8 @@ static bool is_read(void *arg)
     return status.writer_attached[FERRY_STREAM_MSGAPP] && status.writer_attached[FERRY_STREAM_MESSAGE];
 }
 
-/* Has the third seen that the first reads no more?  Until then what it sends is written to a connection that is over. */
+/* Has the third seen that the first reads no more?  Until then what it sends is written to a connection that is over.
+ */
 static bool third_has_lost_first(void *arg)
 {
     struct ferry_peer_status status = member_status(&members[2], 1);
@@ -733,6 +734,9 @@ static void call_everything(void *arg, const struct ferry_message *msg)
     ck_assert_int_eq(ferry_transport_remove_peer(m->t, 77), FERRY_OK);
     if (msg->commit == 9)
         ck_assert_int_eq(ferry_transport_remove_peer(m->t, msg->from), FERRY_OK);
+    ck_assert_int_eq(ferry_transport_stop(m->t), FERRY_ERR_STATE);
+    ck_assert_int_eq(ferry_transport_free(m->t), FERRY_ERR_STATE);
+    ck_assert_int_eq(ferry_transport_run(m->t, 0), FERRY_ERR_STATE);
     atomic_fetch_add(&n_inside, 1);
 }
 
@@ -761,6 +765,11 @@ static void call_inside(enum ferry_delivery delivery)
     }
     ck_assert_int_eq(ferry_transport_peer_status(members[0].t, 2, &status), FERRY_ERR_NOT_FOUND);
     ck_assert_uint_eq(member_totals(&members[0]).sent, 10);
+    ck_assert_uint_eq(
+        journal_count(&members[0].journal, FERRY_LOG_ERROR, 0, "ferry_transport_stop was called from a callback"), 10);
+    ck_assert_uint_eq(
+        journal_count(&members[0].journal, FERRY_LOG_ERROR, 0, "ferry_transport_free was called from a callback"), 10);
+    journal_clear(&members[0].journal);
     for (size_t i = 0; i < 2; i++)
         member_stop(&members[i]);
 }
@@ -770,6 +779,45 @@ START_TEST(a_callback_may_call_anything_but_stop)
     call_inside(FERRY_DELIVER_WORKERS);
     call_inside(FERRY_DELIVER_INLINE);
     call_inside(FERRY_DELIVER_HOST);
+}
+END_TEST
+
+static int close_results[3]; /* of the calls in stop_on_close */
+
+/* On a disk worker. */
+static void stop_on_close(void *ctx, int err)
+{
+    struct member *m = ctx;
+
+    (void)err;
+    close_results[0] = ferry_transport_stop(m->t);
+    close_results[1] = ferry_transport_free(m->t);
+    close_results[2] = ferry_transport_run(m->t, 0);
+    atomic_fetch_add(&n_inside, 1);
+}
+
+static int64_t read_nothing(void *ctx, void *buf, size_t len)
+{
+    (void)ctx;
+    (void)buf;
+    (void)len;
+    return 0;
+}
+
+START_TEST(the_source_of_a_snapshot_cannot_stop_either)
+{
+    struct ferry_snapshot snapshot = {.index = 1, .term = 1};
+    struct ferry_message msg = {.type = FERRY_MSG_SNAP, .from = 1, .to = 2, .term = 1, .snapshot = &snapshot};
+    struct ferry_snapshot_source source = {
+        .ctx = &members[0], .size = FERRY_SIZE_UNKNOWN, .fd = -1, .read = read_nothing, .close = stop_on_close};
+    int once = 1;
+
+    atomic_store(&n_inside, 0);
+    start_and_connect(2);
+    ck_assert_int_eq(ferry_transport_send_snapshot(members[0].t, &msg, &source), FERRY_OK);
+    ck_assert(members_wait(members, 2, was_inside, &once, patience_ms(5000)));
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(close_results[i], FERRY_ERR_STATE);
 }
 END_TEST
 
@@ -834,6 +882,6 @@ int main(void)
                     a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
                     held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
                     what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped,
-                    a_callback_may_call_anything_but_stop, a_report_may_remove_the_peer_it_is_about,
-                    an_idle_host_is_told_how_long_it_may_sleep, NULL);
+                    a_callback_may_call_anything_but_stop, the_source_of_a_snapshot_cannot_stop_either,
+                    a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);
 }

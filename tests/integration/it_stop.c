@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
 #include "ferry/ferry.h"
 #include "harness/member.h"
@@ -16,6 +17,7 @@
 #define MANY 200
 
 static struct member members[2];
+static atomic_bool is_held;
 
 static void setup(void)
 {
@@ -123,9 +125,58 @@ START_TEST(a_stop_waits_for_one_call_of_a_slow_worker)
 }
 END_TEST
 
+/* The core's call lasts until the log has said that stop waits for it. */
+static void hold_until_told(void *arg, const struct ferry_message *msg)
+{
+    struct member *m = arg;
+
+    (void)msg;
+    atomic_store(&is_held, true);
+    if (!journal_wait(&m->journal, 0, "stop has been waiting for 5 s for ", patience_ms(20000)))
+        abort();
+}
+
+static bool has_begun(void *arg)
+{
+    (void)arg;
+    return atomic_load(&is_held);
+}
+
+static void a_long_stop_is_told(enum ferry_delivery delivery, const char *what)
+{
+    struct ferry_message msg = {.type = FERRY_MSG_HEARTBEAT, .from = 2, .to = 1, .term = 1};
+
+    members[0].config.delivery = delivery;
+    members[0].recorder.on_message = hold_until_told;
+    members[0].recorder.arg = &members[0];
+    member_start(&members[0]);
+    member_start(&members[1]);
+    members_connect(members, 2);
+    members_await_streams(members, 2);
+    member_send(&members[1], &msg);
+    ck_assert(members_wait(members, 2, has_begun, NULL, patience_ms(5000)));
+    ck_assert_int_eq(ferry_transport_stop(members[0].t), FERRY_OK);
+    ck_assert_uint_eq(journal_count(&members[0].journal, FERRY_LOG_WARN, 0, "stop has been waiting"), 1);
+    ck_assert_uint_eq(journal_count(&members[0].journal, FERRY_LOG_WARN, 0, what), 1);
+}
+
+START_TEST(a_stop_that_takes_long_says_that_it_waits_for_a_worker)
+{
+    a_long_stop_is_told(FERRY_DELIVER_WORKERS, "a worker that is in a callback");
+}
+END_TEST
+
+START_TEST(a_stop_that_takes_long_says_that_it_waits_for_the_loop)
+{
+    a_long_stop_is_told(FERRY_DELIVER_INLINE, "the I/O thread, which is in a callback");
+}
+END_TEST
+
 int main(void)
 {
     return rig_main("stop", setup, teardown, a_stop_with_workers_ends_the_streams_cleanly,
                     an_inline_stop_ends_the_streams_cleanly, a_hosted_stop_ends_the_streams_cleanly,
-                    a_stop_waits_for_one_call_of_a_slow_inline_core, a_stop_waits_for_one_call_of_a_slow_worker, NULL);
+                    a_stop_waits_for_one_call_of_a_slow_inline_core, a_stop_waits_for_one_call_of_a_slow_worker,
+                    a_stop_that_takes_long_says_that_it_waits_for_a_worker,
+                    a_stop_that_takes_long_says_that_it_waits_for_the_loop, NULL);
 }
