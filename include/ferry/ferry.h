@@ -342,7 +342,8 @@ struct ferry_config {
     struct ferry_core core;
 
     const char *const *listen_urls;    /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
-    const char *const *advertise_urls; /* NULL-ended, sent as X-PeerURLs; NULL: the listen URLs as bound */
+    const char *const *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
+                                          0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
 
     const char *server_version;      /* X-Server-Version: three dotted numbers; etcd peers require it to be so */
     const char *min_cluster_version; /* X-Min-Cluster-Version */

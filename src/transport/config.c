@@ -69,11 +69,11 @@ static int check_numbers(const struct ferry_config *cfg, const struct ferry_tran
     if (!cfg->core.process)
         return fail(t, FERRY_ERR_INVALID, "core.process is NULL");
     if (cfg->form < FERRY_FORM_3_4 || cfg->form > FERRY_FORM_3_7)
-        return fail(t, FERRY_ERR_INVALID, "form is none of enum ferry_wire_form");
+        return fail(t, FERRY_ERR_INVALID, "invalid form: not an enum ferry_wire_form value");
     if (cfg->delivery < FERRY_DELIVER_WORKERS || cfg->delivery > FERRY_DELIVER_HOST)
-        return fail(t, FERRY_ERR_INVALID, "delivery is none of enum ferry_delivery");
+        return fail(t, FERRY_ERR_INVALID, "invalid delivery: not an enum ferry_delivery value");
     if (cfg->log_level < FERRY_LOG_ERROR || cfg->log_level > FERRY_LOG_DEBUG)
-        return fail(t, FERRY_ERR_INVALID, "log_level is none of enum ferry_log_level");
+        return fail(t, FERRY_ERR_INVALID, "invalid log_level: not an enum ferry_log_level value");
     if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_workers == 0 || cfg->n_workers > MAX_WORKERS))
         return fail(t, FERRY_ERR_INVALID, "n_workers is not within 1 to 256");
     if (cfg->delivery == FERRY_DELIVER_WORKERS && (cfg->n_propose_workers == 0 || cfg->n_propose_workers > MAX_WORKERS))
@@ -119,6 +119,35 @@ static int fail_urls(const struct ferry_transport *t, int err, const char *name,
     return fail(t, err, name);
 }
 
+/* Can other members dial these?  what: for the log, the setting with the URL that they cannot. */
+static int check_dialable(const struct ferry_transport *t, const char *const *urls, const char *what)
+{
+    for (; urls && *urls; urls++) {
+        struct fy_url url;
+
+        if (fy_url_parse(*urls, &url) != FERRY_OK || !fy_url_is_wildcard(&url))
+            continue;
+        fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "%s: \"%s\": other members cannot dial this address%s",
+               what, *urls, t->advertise_urls ? "" : "; set advertise_urls");
+        return FERRY_ERR_INVALID;
+    }
+    return FERRY_OK;
+}
+
+static int check_advertised(const struct ferry_transport *t)
+{
+    if (!t->advertise_urls)
+        return check_dialable(t, (const char *const *)t->listen_urls, "listen_urls");
+    for (size_t i = 0; t->advertise_urls[i]; i++) {
+        if (fy_url_has_port_0(t->advertise_urls[i])) {
+            fy_log(&t->local.log, FERRY_LOG_ERROR, "config", 0, "advertise_urls: \"%s\": nobody can dial port 0",
+                   t->advertise_urls[i]);
+            return FERRY_ERR_INVALID;
+        }
+    }
+    return check_dialable(t, (const char *const *)t->advertise_urls, "advertise_urls");
+}
+
 /* Those to listen on keep their order, by which their bound forms are asked for; those to advertise take etcd's. */
 static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
@@ -130,7 +159,7 @@ static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport 
         return fail_urls(t, err, "listen_urls", cfg->listen_urls);
     if (cfg->advertise_urls && cfg->advertise_urls[0])
         err = fy_urls_copy(cfg->advertise_urls, &t->advertise_urls);
-    return err == FERRY_OK ? FERRY_OK : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
+    return err == FERRY_OK ? check_advertised(t) : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
 }
 
 /* Files are read here, so last, when all else is right. */

@@ -109,6 +109,16 @@ static int copy_peer_urls(const struct ferry_transport *t, const char *const *ur
 
     if (err != FERRY_OK)
         return err;
+    for (size_t i = 0; copy[i] && err == FERRY_OK; i++) {
+        if (fy_url_has_port_0(copy[i])) {
+            fy_log(&t->local.log, FERRY_LOG_ERROR, "peer", 0, "\"%s\": nobody can dial port 0", copy[i]);
+            err = FERRY_ERR_URL;
+        }
+    }
+    if (err != FERRY_OK) {
+        free(copy);
+        return err;
+    }
     if (!t->tls && fy_urls_have_https(copy)) {
         free(copy);
         return FERRY_ERR_TLS_CONFIG;
@@ -369,12 +379,27 @@ static bool make_room(struct ferry_transport *t)
     return true;
 }
 
+static bool can_be_dialed(char *const *urls)
+{
+    for (; *urls; urls++) {
+        struct fy_url url;
+
+        if (fy_url_parse(*urls, &url) != FERRY_OK || url.port == 0 || fy_url_is_wildcard(&url))
+            return false;
+    }
+    return true;
+}
+
 static void learn(struct ferry_transport *t, uint64_t id, const char *text)
 {
     unsigned long long n_held;
     char **urls;
     int err = fy_urls_split(text, &urls);
 
+    if (err == FERRY_OK && !can_be_dialed(urls)) {
+        free(urls);
+        err = FERRY_ERR_URL;
+    }
     if (err == FERRY_OK && !t->tls && fy_urls_have_https(urls)) {
         free(urls);
         err = FERRY_ERR_TLS_CONFIG;

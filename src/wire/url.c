@@ -107,6 +107,22 @@ int fy_url_parse(const char *text, struct fy_url *ret_url)
     return parse_span((struct span){text, strlen(text)}, ret_url);
 }
 
+bool fy_url_is_wildcard(const struct fy_url *url)
+{
+    struct in6_addr address = {.s6_addr = {1}};
+
+    if (url->is_ipv6)
+        return inet_pton(AF_INET6, url->host, &address) == 1 && memcmp(&address, &in6addr_any, sizeof(address)) == 0;
+    return inet_pton(AF_INET, url->host, &address) == 1 && memcmp(&address, &in6addr_any, 4) == 0;
+}
+
+bool fy_url_has_port_0(const char *text)
+{
+    struct fy_url url;
+
+    return fy_url_parse(text, &url) == FERRY_OK && url.port == 0;
+}
+
 bool fy_urls_have_https(char *const *urls)
 {
     struct fy_url url;

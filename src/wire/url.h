@@ -24,6 +24,12 @@ struct fy_url {
  */
 int fy_url_parse(const char *text, struct fy_url *ret_url);
 
+/* Is the host the address that stands for every address of this host, 0.0.0.0 or [::]?  Nobody can dial it. */
+bool fy_url_is_wildcard(const struct fy_url *url);
+
+/* Is it a valid URL whose port is 0, which is for listening? */
+bool fy_url_has_port_0(const char *text);
+
 /* Does a NULL-terminated array of valid URLs (NULL: empty) contain an https URL? */
 bool fy_urls_have_https(char *const *urls);
 

@@ -89,6 +89,8 @@ START_TEST(a_bad_configuration_is_refused_and_explained)
                                               {"http://127.0.0.1:1/path", NULL},
                                               {"", NULL},
                                               {"http://127.0.0.1:70000", NULL}};
+    static const char *const undialable[][2] = {
+        {"http://0.0.0.0:2380", NULL}, {"http://[::]:2380", NULL}, {"http://127.0.0.1:0", NULL}};
     static const char *const bad_versions[] = {"3.4", "v3.4.0", "abc", "", "3.4.0.1"};
     struct ferry_config *config = &members[0].config;
     const struct ferry_config good = *config;
@@ -115,6 +117,16 @@ START_TEST(a_bad_configuration_is_refused_and_explained)
         *config = good;
         config->advertise_urls = bad_urls[i];
         refuse(FERRY_ERR_URL, "advertise_urls");
+    }
+    for (size_t i = 0; i < sizeof(undialable) / sizeof(undialable[0]); i++) {
+        *config = good;
+        config->advertise_urls = undialable[i];
+        refuse(FERRY_ERR_INVALID, undialable[i][0]);
+        if (i < 2) { /* port 0 is for listening */
+            *config = good;
+            config->listen_urls = undialable[i];
+            refuse(FERRY_ERR_INVALID, "set advertise_urls");
+        }
     }
     *config = good;
     config->max_queue_messages = 0;
@@ -359,7 +371,8 @@ START_TEST(peers_that_cannot_be_are_refused)
     static const char *const bad[][3] = {{"http://127.0.0.1:1/raft", NULL},
                                          {"127.0.0.1:1", NULL},
                                          {"", NULL},
-                                         {"http://127.0.0.1:1", "gopher://127.0.0.1:1", NULL}};
+                                         {"http://127.0.0.1:1", "gopher://127.0.0.1:1", NULL},
+                                         {"http://127.0.0.1:1", "http://127.0.0.1:0", NULL}};
     struct ferry_transport *t;
 
     start(1);
@@ -367,7 +380,7 @@ START_TEST(peers_that_cannot_be_are_refused)
     ck_assert_int_eq(ferry_transport_add_peer(t, 0, good), FERRY_ERR_INVALID);
     ck_assert_int_eq(ferry_transport_add_peer(t, 1, good), FERRY_ERR_INVALID);
     ck_assert_int_eq(ferry_transport_add_peer(t, 2, none), FERRY_ERR_URL);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         ck_assert_int_eq(ferry_transport_add_peer(t, 2, bad[i]), FERRY_ERR_URL);
     ck_assert_int_eq(ferry_transport_update_peer(t, 2, good), FERRY_ERR_NOT_FOUND);
     ck_assert_int_eq(ferry_transport_remove_peer(t, 2), FERRY_ERR_NOT_FOUND);
@@ -376,7 +389,7 @@ START_TEST(peers_that_cannot_be_are_refused)
     ck_assert_uint_eq(ferry_transport_active_since_ms(t, 2), 0);
     ck_assert_int_eq(ferry_transport_add_peer(t, 2, good), FERRY_OK);
     ck_assert_int_eq(ferry_transport_add_peer(t, 2, good), FERRY_ERR_EXISTS);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         ck_assert_int_eq(ferry_transport_update_peer(t, 2, bad[i]), FERRY_ERR_URL);
     ck_assert_int_eq(ferry_transport_remove_peer(t, 2), FERRY_OK);
     ck_assert_int_eq(ferry_transport_remove_peer(t, 2), FERRY_ERR_NOT_FOUND);

@@ -104,6 +104,25 @@ static void assert_list(char **urls, const char *const *expected)
     ck_assert_ptr_null(urls[n]);
 }
 
+START_TEST(wildcards_and_port_0_are_recognized)
+{
+    static const char *const wildcards[] = {"http://0.0.0.0:1", "https://[::]:1", "http://[0:0::0]:1"};
+    static const char *const others[] = {"http://0.0.0.1:1", "http://[::1]:1", "http://localhost:1", "http://0-0:1"};
+    struct fy_url url;
+
+    for (size_t i = 0; i < sizeof(wildcards) / sizeof(wildcards[0]); i++) {
+        ck_assert_int_eq(fy_url_parse(wildcards[i], &url), FERRY_OK);
+        ck_assert_msg(fy_url_is_wildcard(&url), "%s", wildcards[i]);
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        ck_assert_int_eq(fy_url_parse(others[i], &url), FERRY_OK);
+        ck_assert_msg(!fy_url_is_wildcard(&url), "%s", others[i]);
+    }
+    ck_assert(fy_url_has_port_0("http://a:0") && fy_url_has_port_0("http://a:00"));
+    ck_assert(!fy_url_has_port_0("http://a:10") && !fy_url_has_port_0("nonsense"));
+}
+END_TEST
+
 START_TEST(lists_are_sorted_and_trimmed)
 {
     static const char *const sorted[] = {"http://10.0.0.1:2380", "http://10.0.0.2:2380", "http://[::1]:1", "http://a:1",
@@ -164,6 +183,6 @@ END_TEST
 int main(void)
 {
     return rig_main("url", heap_setup, heap_teardown, a_url_is_scheme_host_and_port, anything_else_is_no_url,
-                    lists_are_sorted_and_trimmed, one_bad_url_spoils_the_list, a_list_survives_every_failed_allocation,
-                    NULL);
+                    wildcards_and_port_0_are_recognized, lists_are_sorted_and_trimmed, one_bad_url_spoils_the_list,
+                    a_list_survives_every_failed_allocation, NULL);
 }
