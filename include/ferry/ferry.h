@@ -409,6 +409,8 @@ struct ferry_config {
     void *log_ctx;
 
     const struct ferry_tls_config *tls; /* of ferry/tls.h; NULL: no TLS, and no https:// URLs */
+
+    bool allow_foreign_from; /* false: ferry_transport_send refuses messages whose from is not this member */
 };
 
 #define FERRY_CONFIG_INIT                                                                                              \
@@ -544,8 +546,11 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  * Each message ends as exactly one of written (handed whole to the connection; for a POST: answered with 204) or
  * dropped for one reason; both are counted (ferry_transport_peer_status, ferry_transport_totals), and drops are
  * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot; never from inside the call.  What is
- * for an id that is no peer's is counted (FERRY_DROP_UNKNOWN_PEER) and not reported.
- * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start.
+ * for an id that is no peer's is counted (FERRY_DROP_UNKNOWN_PEER), logged (at most once a second), and not reported.
+ * from has to be this member's id, unless allow_foreign_from is set or the type is one that a Raft core forwards as it
+ * came (MsgProp, MsgReadIndex, MsgTransferLeader).
+ * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start;
+ * FERRY_ERR_INVALID for another from, or a type outside of enum ferry_message_type: with those before it queued.
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
 

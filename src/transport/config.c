@@ -187,6 +187,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->max_connections = cfg->max_connections;
     fy_intake_budget_init(&t->intake, cfg->max_receive_bytes);
     t->max_remotes = cfg->max_remotes;
+    t->allows_foreign_from = cfg->allow_foreign_from;
     t->serves_metrics = cfg->serve_metrics;
     t->serves_debug_peers = cfg->serve_debug_peers;
 

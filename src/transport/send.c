@@ -1,8 +1,38 @@
 /*
- * send - what the embedder gives us to carry, to the peers that it names.
+ * send - messages and snapshots from the embedder to the peers that they name.
  */
+#include "base/log.h"
+#include "net/net.h"
 #include "peer/peer.h"
 #include "transport/transport.h"
+
+/* May a core send this type in the name of another member?  etcd's forwards these as they came. */
+static bool is_forwarded(enum ferry_message_type type)
+{
+    return type == FERRY_MSG_PROP || type == FERRY_MSG_READ_INDEX || type == FERRY_MSG_TRANSFER_LEADER;
+}
+
+static bool is_valid(const struct ferry_transport *t, const struct ferry_message *msg)
+{
+    if ((unsigned)msg->type > FERRY_MSG_FORGET_LEADER)
+        return false;
+    return msg->from == t->local.id || t->allows_foreign_from || is_forwarded(msg->type);
+}
+
+static void drop_unknown(struct ferry_transport *t, uint64_t id)
+{
+    unsigned long long n_held = 0;
+    bool is_told;
+
+    fy_count(&t->n_unknown, 1);
+    pthread_mutex_lock(&t->mu);
+    is_told = fy_log_fold_pass(&t->unknown_fold, fy_net_coarse_ns(t->local.net), &n_held);
+    pthread_mutex_unlock(&t->mu);
+    if (is_told)
+        fy_log(&t->local.log, FERRY_LOG_WARN, "send", id,
+               "dropped a message to a member that is neither a peer nor a remote (%llu similar messages suppressed)",
+               n_held);
+}
 
 int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n)
 {
@@ -13,6 +43,10 @@ int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *
     for (size_t i = 0; i < n && err == FERRY_OK; i++) {
         if (msgs[i].to == 0)
             continue;
+        if (!is_valid(t, &msgs[i])) {
+            err = FERRY_ERR_INVALID;
+            break;
+        }
         if (!peer || fy_peer_id(peer) != msgs[i].to) { /* most calls are for one peer */
             if (peer)
                 fy_peer_unref(peer);
@@ -21,7 +55,7 @@ int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *
         if (peer)
             fy_peer_send_one_of(peer, &msgs[i], i + 1 < n ? &msgs[i + 1] : NULL, &packer);
         else
-            fy_count(&t->n_unknown, 1);
+            drop_unknown(t, msgs[i].to);
     }
     if (peer)
         fy_peer_unref(peer);
@@ -35,6 +69,8 @@ int ferry_transport_send_snapshot(struct ferry_transport *t, const struct ferry_
     struct fy_peer *peer = NULL;
     int err = fy_transport_check_running(t);
 
+    if (err == FERRY_OK && !is_valid(t, msg))
+        err = FERRY_ERR_INVALID;
     if (err == FERRY_OK) {
         peer = fy_transport_find_peer(t, msg->to);
         err = peer ? fy_snapshot_lane_put(&peer->snapshots, msg, source) : FERRY_ERR_NOT_FOUND;

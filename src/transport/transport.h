@@ -52,6 +52,7 @@ struct ferry_transport {
     size_t max_connections;
     struct fy_tls *tls; /* NULL: none */
     size_t max_remotes; /* that are learned */
+    bool allows_foreign_from;
     bool serves_metrics;
     bool serves_debug_peers;
     char **listen_urls;    /* NULL-ended, one block; NULL: none */
@@ -88,11 +89,12 @@ struct ferry_transport {
     struct fy_log_fold remote_fold;  /* the loop's; strangers for whom there is no room */
 
     pthread_mutex_t mu;
-    struct fy_peer_table peers;   /* mu; each with a reference */
-    struct fy_peer_table remotes; /* mu; the same.  No id is in both */
-    bool is_paused;               /* mu */
-    struct fy_list alive;         /* mu; peers not freed yet, by ties.life_node */
-    struct ferry_counts retired;  /* mu; of peers that were freed */
+    struct fy_peer_table peers;      /* mu; each with a reference */
+    struct fy_peer_table remotes;    /* mu; the same.  No id is in both */
+    bool is_paused;                  /* mu */
+    struct fy_log_fold unknown_fold; /* mu; messages to ids that are no peers' */
+    struct fy_list alive;            /* mu; peers not freed yet, by ties.life_node */
+    struct ferry_counts retired;     /* mu; of peers that were freed */
 };
 
 /*

@@ -419,6 +419,57 @@ static bool log_says(void *arg)
     return journal_ends_with(&members[0].journal, 2, "peer became", arg);
 }
 
+/* By all addresses of the host, with others' own way to it advertised. */
+START_TEST(a_wildcard_is_listened_on_when_another_url_is_advertised)
+{
+    static const char *const anywhere[] = {"http://0.0.0.0:0", NULL};
+    static const char *const somewhere[] = {"http://127.0.0.1:2380", NULL};
+
+    members[0].config.listen_urls = anywhere;
+    members[0].config.advertise_urls = somewhere;
+    start(1);
+    ck_assert_int_eq(strncmp(member_url(&members[0]), "http://0.0.0.0:", 15), 0);
+}
+END_TEST
+
+START_TEST(messages_that_cannot_be_ours_are_refused)
+{
+    struct ferry_message msgs[] = {heartbeat(1, 2), heartbeat(3, 2), heartbeat(1, 2)};
+    const enum ferry_message_type forwarded[] = {FERRY_MSG_PROP, FERRY_MSG_READ_INDEX, FERRY_MSG_TRANSFER_LEADER};
+
+    start_and_connect(2);
+    ck_assert_int_eq(ferry_transport_send(members[0].t, msgs, 3), FERRY_ERR_INVALID);
+    ck_assert_uint_eq(member_totals(&members[0]).sent, 1); /* the one before it */
+    msgs[0].type = (enum ferry_message_type)99;
+    ck_assert_int_eq(ferry_transport_send(members[0].t, msgs, 1), FERRY_ERR_INVALID);
+    ck_assert_uint_eq(member_totals(&members[0]).sent, 1);
+    for (size_t i = 0; i < 3; i++) { /* a core forwards these as they came */
+        msgs[1].type = forwarded[i];
+        member_send(&members[0], &msgs[1]);
+    }
+    member_stop(&members[0]);
+    members[0].config.allow_foreign_from = true;
+    member_start(&members[0]);
+    member_add(&members[0], 2, member_url(&members[1]));
+    msgs[1] = heartbeat(3, 2);
+    member_send(&members[0], &msgs[1]);
+    ck_assert_uint_eq(member_totals(&members[0]).sent, 1);
+}
+END_TEST
+
+START_TEST(messages_to_nobody_are_told_once_a_second)
+{
+    struct ferry_message msg = heartbeat(1, 9);
+
+    start(1);
+    for (int i = 0; i < 100; i++)
+        member_send(&members[0], &msg);
+    ck_assert_uint_eq(member_totals(&members[0]).dropped[FERRY_DROP_UNKNOWN_PEER], 100);
+    ck_assert_uint_ge(journal_count(&members[0].journal, FERRY_LOG_WARN, 9, "neither a peer nor a remote"), 1);
+    ck_assert_uint_le(journal_count(&members[0].journal, FERRY_LOG_WARN, 9, "neither a peer nor a remote"), 5);
+}
+END_TEST
+
 START_TEST(a_member_restarts_on_another_port)
 {
     char active[] = "became active", inactive[] = "became inactive";
@@ -889,11 +940,13 @@ int main(void)
                     two_listen_urls_both_serve, before_start_and_after_stop_things_are_refused,
                     a_transport_that_never_started_is_freed, a_hundred_transports_leave_nothing_behind,
                     every_failed_allocation_at_birth_is_survived, peers_that_cannot_be_are_refused,
-                    a_member_restarts_on_another_port, of_several_urls_the_one_that_lives_is_found,
-                    a_removed_peer_is_gone_and_can_come_back, all_peers_are_removed_at_once,
-                    a_paused_transport_drops_in_both_directions, a_cut_peer_is_cut_off_alone,
-                    a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
-                    held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
+                    a_wildcard_is_listened_on_when_another_url_is_advertised, messages_that_cannot_be_ours_are_refused,
+                    messages_to_nobody_are_told_once_a_second, a_member_restarts_on_another_port,
+                    of_several_urls_the_one_that_lives_is_found, a_removed_peer_is_gone_and_can_come_back,
+                    all_peers_are_removed_at_once, a_paused_transport_drops_in_both_directions,
+                    a_cut_peer_is_cut_off_alone, a_removed_id_hears_so_and_tells_its_core_once,
+                    a_core_that_holds_proposals_delays_no_other_message, held_proposals_by_post_delay_no_other_message,
+                    a_full_propose_queue_drops_and_counts,
                     what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped,
                     a_callback_may_call_anything_but_stop, the_source_of_a_snapshot_cannot_stop_either,
                     a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);

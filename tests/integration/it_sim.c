@@ -317,9 +317,9 @@ static void send_proposal(struct member *from, size_t to)
 
 static void send_to_a_stranger(struct member *from)
 {
-    struct ferry_message msgs[3] = {{.type = FERRY_MSG_HEARTBEAT, .to = STRANGER},
+    struct ferry_message msgs[3] = {{.type = FERRY_MSG_HEARTBEAT, .from = from->id, .to = STRANGER},
                                     {.type = FERRY_MSG_APP, .to = 0}, /* skipped */
-                                    {.type = FERRY_MSG_SNAP, .to = STRANGER}};
+                                    {.type = FERRY_MSG_SNAP, .from = from->id, .to = STRANGER}};
 
     from->n_sent += 2;
     from->n_unknown += 2;

@@ -675,6 +675,7 @@ START_TEST(a_sender_above_the_limit_is_refused)
         struct ferry_snapshot_source source = body_source(&b);
         int err;
 
+        msg.from = second->id;
         ck_assert_int_eq(ferry_transport_send_snapshot(second->t, &msg, &source), FERRY_OK);
         ck_assert(body_await_close(&b, patience_ms(10000), &err));
         ck_assert_int_eq(err, FERRY_ERR_HTTP_STATUS);

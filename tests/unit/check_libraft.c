@@ -505,7 +505,8 @@ END_TEST
 START_TEST(after_a_report_one_append_entries_is_called_back_as_failed)
 {
     struct raft_message message = heartbeat(3);
-    struct raft_message vote = {.type = RAFT_REQUEST_VOTE, .server_id = 2, .server_address = sides[1].address};
+    struct raft_message vote = {
+        .type = RAFT_REQUEST_VOTE, .request_vote.candidate_id = 1, .server_id = 2, .server_address = sides[1].address};
     struct sent sent;
 
     fy_sim_crash_node(sides[1].node, FERRY_SIM_CRASH_PROCESS);
