@@ -82,6 +82,7 @@ bool member_status_read(const char *client_url, struct member_status *ret_status
         ret_status->leader = number_of(answer.body, "leader");
         ret_status->commit = number_of(answer.body, "commit");
         ret_status->applied = number_of(answer.body, "applied");
+        ret_status->last_index = number_of(answer.body, "last_index");
         ret_status->snapshot_index = number_of(answer.body, "snapshot_index");
         ret_status->keys = number_of(answer.body, "keys");
         ret_status->was_removed = truth_of(answer.body, "removed");

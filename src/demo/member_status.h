@@ -32,6 +32,7 @@ struct member_status {
     uint64_t leader; /* 0: none */
     uint64_t commit;
     uint64_t applied;
+    uint64_t last_index; /* of its log */
     uint64_t snapshot_index;
     uint64_t keys;
     bool was_removed;

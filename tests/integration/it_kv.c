@@ -137,11 +137,16 @@ static struct member_status known_status_of(uint64_t id)
     return status;
 }
 
+/*
+ * Has the member applied all that the leader has in its log?  Not only what the leader has applied: a leader that has
+ * just been elected may not have applied all that was acknowledged before.
+ */
 static bool has_caught_up(uint64_t id)
 {
     uint64_t first = cluster_leader(&cluster);
+    uint64_t last_index = first == 0 ? 0 : status_of(first).last_index;
 
-    return first != 0 && status_of(id).applied >= status_of(first).applied;
+    return last_index != 0 && status_of(id).applied >= last_index;
 }
 
 /* Write all keys below n. */

@@ -16,7 +16,8 @@ renice -n 10 $$ >/dev/null 2>&1 # it computes; others, whose deadlines are real,
 
 sim_objects=tests/integration/it_sim.o
 raft_objects="tests/integration/it_raft_sim_test-it_raft_sim.o tests/harness/it_raft_sim_test-raft_heap.o
-    tests/harness/it_raft_sim_test-raft_safety.o tests/harness/it_raft_sim_test-raft_store.o"
+    tests/harness/it_raft_sim_test-raft_safety.o tests/harness/it_raft_sim_test-raft_store.o
+    tests/harness/it_raft_sim_test-raft_versions.o"
 mail_objects="tests/integration/it_mailbox_sim.o tests/harness/mail_store.o"
 RIG_TIMEOUT=30
 export RIG_TIMEOUT
