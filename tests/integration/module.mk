@@ -7,6 +7,7 @@ BUILD_TESTS = \
 	tests/integration/it_bench.sh \
 	tests/integration/it_demo.sh \
 	tests/integration/it_architecture.sh \
+	tests/integration/it_bootstrap.sh \
 	tests/integration/it_exports.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
@@ -122,3 +123,4 @@ endif
 check-mailbox:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='it_mailbox_sim.test $(MAILBOX_TESTS)'
 .PHONY: check-mailbox
+EXTRA_DIST += tests/newest/root.sh
