@@ -10,6 +10,7 @@ UNIT_TESTS = \
 	check_chunks.test \
 	check_config.test \
 	check_counts.test \
+	check_curl_contract.test \
 	check_decoder.test \
 	check_delivery.test \
 	check_disk.test \
@@ -76,6 +77,7 @@ check_account_test_SOURCES = tests/unit/check_account.c
 check_channel_test_SOURCES = tests/unit/check_channel.c
 check_config_test_SOURCES = tests/unit/check_config.c
 check_counts_test_SOURCES = tests/unit/check_counts.c
+check_curl_contract_test_SOURCES = tests/unit/check_curl_contract.c
 check_decoder_test_SOURCES = tests/unit/check_decoder.c
 check_delivery_test_SOURCES = tests/unit/check_delivery.c
 check_disk_test_SOURCES = tests/unit/check_disk.c

@@ -159,6 +159,19 @@ static void transfers_on_idle(void *arg)
     free_multi(arg);
 }
 
+/* Curl closes its connection, or keeps it. */
+static void leave_multi(struct fy_transfer *transfer)
+{
+    struct fy_transfers *all = transfer->all;
+
+    if (!transfer->is_added)
+        return;
+    all->in_curl = true;
+    check_multi(all, curl_multi_remove_handle(all->multi, transfer->easy));
+    all->in_curl = false;
+    transfer->is_added = false;
+}
+
 /* End all of a multi that failed.  What the owners then do - another call, a cancel - meets no multi, or a new one. */
 static void end_all(struct fy_transfers *all)
 {
@@ -167,10 +180,8 @@ static void end_all(struct fy_transfers *all)
 
     fy_list_init(&ended);
     fy_list_splice(&ended, &all->active);
-    all->in_curl = true;
     for (node = fy_list_first(&ended); node; node = fy_list_next(&ended, node))
-        (void)curl_multi_remove_handle(all->multi, fy_container(node, struct fy_transfer, node)->easy);
-    all->in_curl = false;
+        leave_multi(fy_container(node, struct fy_transfer, node));
     free_multi(all);
     while ((node = fy_list_take_first(&ended))) {
         struct fy_transfer *transfer = fy_container(node, struct fy_transfer, node);
@@ -273,11 +284,7 @@ void fy_transfer_release(struct fy_transfer *transfer)
     assert(!all->in_curl);
     if (fy_node_is_linked(&transfer->node))
         fy_list_remove(&transfer->node);
-    if (all->multi) {
-        all->in_curl = true;
-        check_multi(all, curl_multi_remove_handle(all->multi, transfer->easy)); /* fine for one that is not with it */
-        all->in_curl = false;
-    }
+    leave_multi(transfer);
     curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
     transfer->fd = -1;
@@ -393,6 +400,7 @@ static void add_fresh(struct fy_transfers *all)
 {
     for (struct fy_node *node; (node = fy_list_first(&all->fresh));) {
         struct fy_transfer *transfer = fy_container(node, struct fy_transfer, node);
+        CURLMcode code;
 
         if (all->curl_has_failed)
             return; /* those that are left get a new one */
@@ -403,8 +411,10 @@ static void add_fresh(struct fy_transfers *all)
         }
         fy_list_append(&all->active, &transfer->node);
         all->in_curl = true;
-        check_multi(all, curl_multi_add_handle(all->multi, transfer->easy));
+        code = curl_multi_add_handle(all->multi, transfer->easy);
         all->in_curl = false;
+        transfer->is_added = code == CURLM_OK;
+        check_multi(all, code);
     }
 }
 

@@ -35,6 +35,7 @@ struct fy_transfer {
     struct fy_transfers *all;
     CURL *easy;          /* NULL: released */
     struct fy_node node; /* in fresh, active or buried */
+    bool is_added;       /* to the multi */
     int fd;              /* its connection, as far as curl has had it watched; -1: none */
     bool keeps_fd;       /* that curl stops watching fd says nothing */
     bool is_limited;     /* the kernel gives the connection up after the net's link timeout */
