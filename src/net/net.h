@@ -237,7 +237,7 @@ struct fy_duplex_events {
      * refused, on_data brings the body of its answer, and gather is never called.
      */
     void (*on_head)(void *arg, const struct fy_answer *answer);
-    /* What is to be sent: as gather and sent of struct fy_outflow_source.  Called while the duplex is open. */
+    /* What is to be sent: as gather and sent of struct fy_outflow_source.  Asked when the duplex opens, and after a wake. */
     void (*gather)(void *arg, struct fy_gather *g);
     void (*sent)(void *arg, size_t n);
     void (*on_data)(void *arg, const uint8_t *data, size_t len); /* bytes of the other end's, in order, len > 0 */
@@ -284,7 +284,8 @@ struct fy_duplex *fy_request_upgrade(struct fy_request *req, const struct fy_hea
 void fy_duplex_wake(struct fy_duplex *duplex); /* gather has something; cheap when it is known already */
 
 /*
- * Take no more bytes for now, and go on.  Between the two on_data does not come, and the other end is held back once the
+ * Take no more bytes of an open duplex for now, and go on; called before it is open, they count from then on.  Between
+ * the two on_data does not come, and the other end is held back once the
  * buffers on the way are full; a connection that breaks still gets its on_end.
  * Pausing twice, or resuming what is not paused, does nothing.
  */

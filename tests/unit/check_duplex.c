@@ -9,10 +9,13 @@
 #include <string.h>
 
 #include "ferry/ferry.h"
+#include "harness/certificates.h"
 #include "harness/heap.h"
+#include "harness/http_rig.h"
 #include "harness/rig.h"
 #include "net/net.h"
 #include "net/sim/sim.h"
+#include "net/tls/tls.h"
 
 #define MAX_BYTES ((size_t)4 << 20)
 #define MAX_TURNS 2000000
@@ -87,9 +90,55 @@ static void cut_sim(bool is_cut)
     (is_cut ? fy_sim_cut : fy_sim_heal)(nodes[1], nodes[0]);
 }
 
+/* Real sockets, both ends on one net: without TLS and with it. */
+static struct fy_tls *tls;
+
+static void setup_http(void)
+{
+    http_setup();
+    client_net = server_net = http_net;
+}
+
+static void setup_https(void)
+{
+    struct fy_http_config http_cfg = *http_default_config();
+    struct ferry_tls_config cfg = FERRY_TLS_CONFIG_INIT;
+    struct certificate ca, leaf;
+
+    certificates_setup();
+    ca = certificate_make(&(struct certificate_spec){.common_name = "ca", .is_ca = true}, NULL);
+    leaf = certificate_make(&(struct certificate_spec){.common_name = "leaf", .names = "IP:127.0.0.1"}, &ca);
+    cfg.ca_file = certificate_write("ca.pem", &ca, NULL);
+    cfg.cert_file = certificate_write("leaf.pem", &leaf, NULL);
+    cfg.key_file = certificate_write_key("leaf.key", &leaf);
+    ck_assert_int_eq(fy_tls_new(&cfg, http_cfg.log, &tls), FERRY_OK);
+    certificate_release(&leaf);
+    certificate_release(&ca);
+    http_cfg.tls = tls;
+    http_setup_with(&http_cfg);
+    client_net = server_net = http_net;
+}
+
+static void teardown_http(void)
+{
+    for (int n = 0; n < 5; n++)
+        fy_http_run_once(http_net, 1);
+    http_teardown();
+    fy_tls_free(tls);
+    tls = NULL;
+}
+
+static bool turn_http(void)
+{
+    fy_http_run_once(http_net, 1);
+    return true;
+}
+
 static const struct net_kind kinds[] = {
     {"sim", setup_sim, teardown_sim, turn_sim, "http://b:80", cut_sim},
     {"sim in bad weather", setup_bad_sim, teardown_sim, turn_sim, "http://b:80", cut_sim},
+    {"http", setup_http, teardown_http, turn_http, "http://127.0.0.1:0", NULL},
+    {"https", setup_https, teardown_http, turn_http, "https://127.0.0.1:0", NULL},
 };
 #define N_KINDS ((int)(sizeof(kinds) / sizeof(kinds[0])))
 
@@ -104,7 +153,7 @@ static const struct net_kind *kind;
 
 /* ---- An end ------------------------------------------------------------------------------------------------------ */
 
-enum what_then { NOTHING, ABORT, END };
+enum what_then { NOTHING, ABORT, END, PAUSE };
 
 struct end {
     struct fy_duplex *duplex; /* NULL: over */
@@ -142,6 +191,9 @@ static void do_then(struct end *end, const char *event)
         end->duplex = NULL;
     } else if (then == END) {
         fy_duplex_end(end->duplex);
+    } else if (then == PAUSE) {
+        fy_duplex_pause(end->duplex);
+        end->is_paused = true;
     }
 }
 
@@ -381,16 +433,43 @@ START_TEST(a_pause_holds_the_other_end_back)
 }
 END_TEST
 
+static void give_up(struct end *sender, struct end *receiver)
+{
+    fy_duplex_pause(receiver->duplex);
+    receiver->is_paused = true;
+    send_more(sender, MAX_BYTES);
+    UNTIL(sender->n_ends == 1);
+    ck_assert_int_eq(sender->err, FERRY_ERR_TIMEOUT);
+    UNTIL(receiver->n_ends == 1); /* though it is paused */
+    ck_assert_int_eq(receiver->err, FERRY_ERR_RESET);
+    finish();
+}
+
 START_TEST(an_end_that_takes_nothing_for_long_is_given_up)
 {
     open_both(_i);
-    fy_duplex_pause(client.duplex);
-    client.is_paused = true;
-    send_more(&server, MAX_BYTES);
-    UNTIL(server.n_ends == 1);
-    ck_assert_int_eq(server.err, FERRY_ERR_TIMEOUT);
-    UNTIL(client.n_ends == 1); /* though it is paused */
-    ck_assert_int_eq(client.err, FERRY_ERR_RESET);
+    give_up(&server, &client);
+    open_both(_i);
+    give_up(&client, &server);
+}
+END_TEST
+
+/* Bytes may come together with the answer's head. */
+START_TEST(a_pause_before_it_is_open_counts_from_then)
+{
+    begin(_i);
+    client.then_at = "head";
+    client.then = PAUSE;
+    server.out_len = 1000;
+    ck_assert_int_eq(dial(), FERRY_OK);
+    UNTIL(client.status == 101 && server.n_sent == 1000);
+    for (int n = 0; n < 10; n++)
+        (void)kind->turn();
+    ck_assert_uint_eq(client.in_len, 0);
+    client.is_paused = false;
+    fy_duplex_resume(client.duplex);
+    UNTIL(client.in_len == 1000);
+    ck_assert(has_all_of(&client, &server));
     finish();
 }
 END_TEST
@@ -601,7 +680,7 @@ static void add_tests(TCase *tcase)
     static const TTest **const tests[] = {
         &an_upgrade_opens_both_ends, &bytes_go_both_ways_at_once_and_arrive_whole, &each_wake_is_answered,
         &nothing_is_gathered_without_a_wake, &bytes_are_put_where_the_user_has_room, &a_pause_holds_the_other_end_back,
-        &an_end_that_takes_nothing_for_long_is_given_up, &an_end_flushes_and_then_ends,
+        &an_end_that_takes_nothing_for_long_is_given_up, &a_pause_before_it_is_open_counts_from_then, &an_end_flushes_and_then_ends,
         &an_end_before_it_is_open_is_done_then, &both_may_end_at_once, &an_abort_is_a_reset_at_the_other_end,
         &a_duplex_may_be_aborted_while_it_dials, &a_refusal_brings_status_and_body,
         &a_duplex_may_be_ended_and_aborted_in_its_events, &closing_the_listener_ends_what_came_by_it,

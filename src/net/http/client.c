@@ -1,8 +1,8 @@
 /*
  * client - what net.h offers to those who call.
  *
- * A GET on a connection of its own, which is what streams are, is read here (get.c); all other calls are curl's from
- * beginning to end (post_call.c).
+ * A GET on a connection of its own, which is what streams are, is read here (get.c), and so is one that asks for another
+ * protocol (client_duplex.c); all other calls are curl's from beginning to end (post_call.c).
  */
 #include "net/http/client.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ferry/ferry.h"
+#include "net/http/client_duplex.h"
 
 /* ---- Streams ---- */
 
@@ -70,6 +71,12 @@ int fy_client_call(struct fy_client *client, const struct fy_call_spec *spec, co
     if (spec->own_connection && strcmp(spec->method, "GET") == 0)
         return start_stream(client, spec, events, arg, ret_call);
     return fy_post_call_start(&client->posts, spec, events, arg, ret_call);
+}
+
+int fy_client_duplex(struct fy_client *client, struct fy_duplexes *duplexes, const struct fy_duplex_spec *spec,
+                     const struct fy_duplex_events *events, void *arg, struct fy_duplex **ret_duplex)
+{
+    return fy_client_duplex_start(duplexes, &client->gets, &client->transfers, spec, events, arg, ret_duplex);
 }
 
 /* ---- Its part in the loop ---- */

@@ -96,10 +96,8 @@ void fy_conn_body_moved(struct fy_conn *conn, size_t len)
 
 void fy_conn_break(struct fy_conn *conn, bool is_hard)
 {
-    struct linger reset = {.l_onoff = 1};
-
     if (is_hard)
-        (void)setsockopt(conn->socket.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        fy_vitals_reset(conn->socket.fd);
     (void)shutdown(conn->socket.fd, SHUT_RDWR); /* libmicrohttpd sees it; a client that has left already is as good */
 }
 

@@ -21,6 +21,7 @@
 
 #include "ferry/ferry.h"
 #include "net/http/target.h"
+#include "net/http/vitals.h"
 
 #define TLS_BUFFER_SIZE (16L << 10) /* curl needs none once it is connected: nearly the least that it takes */
 
@@ -92,7 +93,7 @@ int fy_dial_start(struct fy_dial *dial, struct fy_transfers *transfers, const st
     if (!target.is_https && !fy_client_tls_allows_plain(transfers->cfg->tls, spec->member))
         return FERRY_ERR_TLS;
     dial->fd = -1;
-    dial->transfer.is_limited = true;
+    dial->transfer.is_limited = !spec->sends_much;
     dial->transfer.on_done = dial_on_done;
     err = fy_transfer_init(&dial->transfer, transfers, spec->url, spec->connect_timeout_ms);
     if (err)
@@ -126,12 +127,10 @@ void fy_dial_close(struct fy_dial *dial)
     fy_transfer_bury(&dial->transfer, dial_on_released);
 }
 
-void fy_dial_reset_on_close(struct fy_dial *dial)
+void fy_dial_reset(struct fy_dial *dial)
 {
-    const struct linger linger = {.l_onoff = 1, .l_linger = 0};
-
     if (dial->fd >= 0)
-        (void)setsockopt(dial->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)); /* else it is an end */
+        fy_vitals_reset(dial->fd);
 }
 
 /* ---- Bytes ---- */

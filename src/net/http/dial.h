@@ -28,6 +28,7 @@ struct fy_dial_spec {
     const char *url;
     unsigned connect_timeout_ms;
     uint64_t member;
+    bool sends_much; /* the kernel's limit for what is not acknowledged is not for it: see fy_vitals_limit */
 };
 
 /*
@@ -41,7 +42,7 @@ int fy_dial_start(struct fy_dial *dial, struct fy_transfers *transfers, const st
  * once; the memory may go then.
  */
 void fy_dial_close(struct fy_dial *dial);
-void fy_dial_reset_on_close(struct fy_dial *dial); /* fy_dial_close will send a reset */
+void fy_dial_reset(struct fy_dial *dial); /* break the connection, by a reset, before it is closed */
 
 /*
  * Read into to[0], if it has room, and what more there is maybe into to[1].  How many bytes; 0: the other end has ended

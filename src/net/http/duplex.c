@@ -358,6 +358,7 @@ void fy_duplex_open(struct fy_duplex *duplex, const struct fy_duplex_line *line,
     duplex->arg = arg;
     duplex->head = head;
     duplex->head_len = head_len;
+    duplex->is_awake = true;    /* gather is asked at once, as for an outflow */
     duplex->is_readable = true; /* bytes may have come before it was watched */
     fy_timer_init(&duplex->deadline, &duplexes->loop->timers, duplex_on_deadline, duplex);
     make_ready(duplex);
@@ -396,6 +397,8 @@ void fy_http_duplex_end(struct fy_duplex *duplex)
 
 void fy_http_duplex_abort(struct fy_duplex *duplex)
 {
+    if (duplex->state == FY_DUPLEX_OVER)
+        return; /* its on_end runs */
     enter(duplex);
     close_line(duplex, true);
     leave(duplex);

@@ -186,6 +186,13 @@ static void take_body(struct fy_get *get, const uint8_t *data, size_t len)
         finish(get, FERRY_OK, "");
 }
 
+/* The connection is the owner's from here on. */
+static void hand_over(struct fy_get *get, const uint8_t *data, size_t len)
+{
+    fy_watch_end(get->loop, &get->watch);
+    get->on_upgraded(get->arg, data, len);
+}
+
 /* Bytes that came, whatever they are. */
 static void take(struct fy_get *get, const uint8_t *data, size_t len)
 {
@@ -198,7 +205,7 @@ static void take(struct fy_get *get, const uint8_t *data, size_t len)
     if (get->state == IN_BODY)
         take_body(get, data, len);
     else if (get->state == UPGRADED)
-        get->on_upgraded(get->arg, data, len);
+        hand_over(get, data, len);
 }
 
 /*

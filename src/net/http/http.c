@@ -67,6 +67,14 @@ static int net_call(struct fy_net *net, const struct fy_call_spec *spec, const s
     return fy_client_call(&http_of(net)->client, spec, events, arg, ret_call);
 }
 
+static int net_duplex(struct fy_net *net, const struct fy_duplex_spec *spec, const struct fy_duplex_events *events,
+                      void *arg, struct fy_duplex **ret_duplex)
+{
+    struct fy_http *http = http_of(net);
+
+    return fy_client_duplex(&http->client, &http->server.duplexes, spec, events, arg, ret_duplex);
+}
+
 static int net_listen(struct fy_net *net, const char *url, fy_request_fn *fn, void *arg,
                       struct fy_listener **ret_listener, char *ret_detail, size_t detail_size)
 {
@@ -118,6 +126,7 @@ static void net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void
 /* Calls have tables of their own (get.c, post_call.c). */
 static const struct fy_net_ops http_ops = {
     .call = net_call,
+    .duplex = net_duplex,
     .listen = net_listen,
     .listener_url = fy_server_listener_url,
     .listener_close = fy_server_listener_close,

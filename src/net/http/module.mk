@@ -9,6 +9,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/bypass.h \
 	src/net/http/client.c \
 	src/net/http/client.h \
+	src/net/http/client_duplex.c \
+	src/net/http/client_duplex.h \
 	src/net/http/client_tls.c \
 	src/net/http/client_tls.h \
 	src/net/http/conn.c \

@@ -47,6 +47,13 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+void fy_vitals_reset(int fd)
+{
+    const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    (void)connect(fd, &nobody, sizeof(nobody)); /* dissolves the association: connect(2); it may be gone already */
+}
+
 bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals)
 {
     struct tcp_info info = {0};

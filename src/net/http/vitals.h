@@ -17,6 +17,12 @@ void fy_vitals_watch(unsigned link_timeout_ms, int fd);
  */
 void fy_vitals_limit(unsigned link_timeout_ms, int fd);
 
+/*
+ * Break a connection at once: the other end sees a reset, whatever is done with the descriptor after it.  Closing it
+ * with SO_LINGER is not enough when a library writes to it, or shuts it down, before it closes it.
+ */
+void fy_vitals_reset(int fd);
+
 bool fy_vitals_read(int fd, struct fy_vitals *ret_vitals);
 
 #endif
