@@ -278,14 +278,22 @@ static int advertise(struct ferry_transport *t)
     return t->raft.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
+/* What reads the loop's clock, or makes its timers: a shared node's loop turns already. */
+static void transport_on_prepare(void *arg)
+{
+    struct ferry_transport *t = arg;
+
+    fy_local_start(&t->local);
+    fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
+}
+
 /* As many disk workers as there may be snapshots: one that is stuck must not hold up another. */
 static int prepare_snapshots(struct ferry_transport *t)
 {
     unsigned max_threads = t->node->cfg.net ? 0 : t->max_snapshots_in + t->raft.max_snapshots_out;
     int err = fy_disk_start(&t->disk, &t->node->errands, max_threads);
 
-    fy_local_start(&t->local);
-    fy_pace_init(&t->raft.snapshot_pace, t->local.net, t->raft.snapshot_bytes_per_s);
+    fy_service_node_call(t->node, transport_on_prepare, t);
     return err == FERRY_OK ? fy_snapshot_server_open(t) : err;
 }
 
