@@ -34,6 +34,7 @@ UNIT_TESTS = \
 	check_http_loop.test \
 	check_http_crowd.test \
 	check_http_server.test \
+	check_http_smuggling.test \
 	check_http_stream.test \
 	check_http_upgrade.test \
 	check_http_upload.test \
@@ -113,6 +114,7 @@ check_http_client_test_SOURCES = tests/unit/check_http_client.c
 check_http_loop_test_SOURCES = tests/unit/check_http_loop.c
 check_http_crowd_test_SOURCES = tests/unit/check_http_crowd.c
 check_http_server_test_SOURCES = tests/unit/check_http_server.c
+check_http_smuggling_test_SOURCES = tests/unit/check_http_smuggling.c
 check_http_stream_test_SOURCES = tests/unit/check_http_stream.c
 check_http_upgrade_test_SOURCES = tests/unit/check_http_upgrade.c
 check_http_upload_test_SOURCES = tests/unit/check_http_upload.c

@@ -6,6 +6,8 @@
  * end of the body, which is when libmicrohttpd keeps the connection for a next request; if there is none by then, the
  * connection is suspended until there is.
  *
+ * A head that could be read in two ways (request_check.c) is answered with 400 here, and the connection closed.
+ *
  * An answer that comes earlier waits while the rest of the body is swallowed, up to a limit.  If the head already says
  * that the body may be longer, the answer is sent at once, the connection closed, and the close softened by lingering.
  * A body that turns out too long when it is too late for that ends the connection without the answer.
@@ -26,6 +28,7 @@
 #include "net/http/linger.h"
 #include "net/http/outflow.h"
 #include "net/http/raw_answer.h"
+#include "net/http/request_check.h"
 
 #define MAX_LINGERED ((size_t)16 << 20) /* what may be in both kernels' buffers when the client sees the answer */
 
@@ -52,6 +55,20 @@ static bool is_body_too_long(const struct fy_request *req)
     return fy_server_request_body_len(req) > FY_MAX_SWALLOWED;
 }
 
+static struct MHD_Response *new_response(const struct fy_header *headers, size_t n_headers, const void *body,
+                                         size_t len)
+{
+    /* Copied before the call returns, so the const that it does not ask for is kept. */
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
+
+    if (response && !fy_request_add_headers(response, headers, n_headers)) {
+        MHD_destroy_response(response);
+        return NULL;
+    }
+    return response;
+}
+
 static enum MHD_Result queue_answer(struct fy_request *req)
 {
     enum MHD_Result result = MHD_queue_response(req->mhd, req->status, req->response);
@@ -61,15 +78,36 @@ static enum MHD_Result queue_answer(struct fy_request *req)
     return result;
 }
 
-static enum MHD_Result on_head(struct fy_request *req, const char *method, const char *version)
+/* Answer with 400 and close: what follows on the connection may be a part of this request. */
+static enum MHD_Result refuse_head(struct fy_request *req, const char *fault)
+{
+    static const struct fy_header headers[] = {{MHD_HTTP_HEADER_CONNECTION, "close"},
+                                               {MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain"}};
+
+    fy_log(req->conn->listener->cfg->log, FERRY_LOG_DEBUG, "http", 0, "%s: request refused: %.*s", req->conn->remote,
+           (int)strcspn(fault, "\n"), fault);
+    req->response = new_response(headers, 2, fault, strlen(fault));
+    if (!req->response)
+        return MHD_NO;
+    req->status = MHD_HTTP_BAD_REQUEST;
+    req->must_linger = true;
+    fy_request_set_state(req, FY_REQUEST_ANSWERED);
+    return queue_answer(req);
+}
+
+static enum MHD_Result on_head(struct fy_request *req, const char *url, const char *method, const char *version)
 {
     struct fy_listener *listener = req->conn->listener;
+    const char *fault;
 
     if (listener->is_closed)
         return MHD_NO;
     fy_conn_head_came(req->conn);
     req->method = method;
     req->is_http_1_1 = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
+    fault = fy_request_fault(req, url, version);
+    if (fault)
+        return refuse_head(req, fault);
     fy_request_set_state(req, FY_REQUEST_HEADED);
     listener->fn(listener->arg, req);
     if (req->state == FY_REQUEST_BROKEN)
@@ -140,11 +178,10 @@ enum MHD_Result fy_exchange_on_access(void *cls, struct MHD_Connection *mhd, con
 
     (void)cls;
     (void)mhd;
-    (void)url; /* percent-decoded; the request has its own */
     if (!req || req->state == FY_REQUEST_BROKEN)
         return MHD_NO;
     if (req->state == FY_REQUEST_NEW)
-        return on_head(req, method, version);
+        return on_head(req, url, method, version);
     if (must_wait(req)) { /* a next chunk: it is given again after the pause */
         fy_request_suspend(req);
         return MHD_YES;
@@ -203,20 +240,6 @@ void fy_exchange_on_lost(struct fy_request *req)
 }
 
 /* ---- The handler's side ---- */
-
-static struct MHD_Response *new_response(const struct fy_header *headers, size_t n_headers, const void *body,
-                                         size_t len)
-{
-    /* Copied before the call returns, so the const that it does not ask for is kept. */
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-
-    if (response && !fy_request_add_headers(response, headers, n_headers)) {
-        MHD_destroy_response(response);
-        return NULL;
-    }
-    return response;
-}
 
 /* libmicrohttpd takes no answer any more, or not before it has read more of the body than will be swallowed. */
 static bool must_answer_past(const struct fy_request *req)

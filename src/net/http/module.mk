@@ -38,6 +38,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/raw_answer.h \
 	src/net/http/request.c \
 	src/net/http/request.h \
+	src/net/http/request_check.c \
+	src/net/http/request_check.h \
 	src/net/http/server.c \
 	src/net/http/server.h \
 	src/net/http/server_tls.c \

@@ -1,7 +1,8 @@
 /*
  * request - the state of one request, and the end of it.
  *
- * Normal path: new, headed (its handler is called), body, whole, answered.  The table below has all ways.
+ * Normal path: new, headed (its handler is called), body, whole, answered.  The table below has all ways.  A head that
+ * is refused is answered at once, and no handler is called.
  *
  * Two things go beside the state.  A handler may pause the body.  And libmicrohttpd may be suspended, in a pause, while
  * an answer is awaited, and while something else reads or writes the socket; then it does not watch the connection.
@@ -18,7 +19,7 @@
 #define BIT(state) (1u << (state))
 
 static const unsigned successors[FY_N_REQUEST_STATES] = {
-    [FY_REQUEST_NEW] = BIT(FY_REQUEST_HEADED) | BIT(FY_REQUEST_BROKEN),
+    [FY_REQUEST_NEW] = BIT(FY_REQUEST_HEADED) | BIT(FY_REQUEST_ANSWERED) | BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_HEADED] = BIT(FY_REQUEST_BODY) | BIT(FY_REQUEST_SWALLOWING) | BIT(FY_REQUEST_UPGRADED) |
                           BIT(FY_REQUEST_BROKEN),
     [FY_REQUEST_BODY] = BIT(FY_REQUEST_BULK) | BIT(FY_REQUEST_WHOLE) | BIT(FY_REQUEST_SWALLOWING) |
@@ -54,6 +55,7 @@ struct fy_request *fy_request_new(struct fy_conn *conn, struct MHD_Connection *m
     req->object.ops = conn->listener->object.ops;
     req->conn = conn;
     req->mhd = mhd;
+    req->target_len = size - 2;
     memcpy(req->path, target, size - 1);
     mark = strchr(req->path, '?');
     if (mark)

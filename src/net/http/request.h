@@ -50,13 +50,14 @@ struct fy_request {
     struct MHD_Connection *mhd;
     enum fy_request_state state;
     const char *method; /* libmicrohttpd's */
+    size_t target_len;  /* of path and query, with the mark between them, as they were sent */
     const char *query;  /* inside path */
     struct fy_request_events events;
     void *arg;
     bool is_http_1_1;  /* an answer without an end is sent in chunks */
     bool is_paused;    /* the handler wants no more of the body now; or raw_answer.c waits */
     bool is_suspended; /* libmicrohttpd leaves the connection alone until it is resumed */
-    bool must_linger;  /* it was answered before a body that is too long to be swallowed */
+    bool must_linger;  /* after the answer the client may still send: close softly */
     size_t n_swallowed;
     uint64_t n_body;               /* of the body that libmicrohttpd brought */
     uint64_t n_to_come;            /* of a bulk */

@@ -221,6 +221,7 @@ static struct MHD_Daemon *start_daemon(struct fy_listener *listener, const struc
 
     return MHD_start_daemon(flags, 0, NULL, NULL, fy_exchange_on_access, listener,          /* */
                             MHD_OPTION_EXTERNAL_LOGGER, server_on_log, listener,            /* comes first */
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1,                                /* see request_check.c */
                             MHD_OPTION_CONNECTION_LIMIT, UINT32_MAX,                        /* is ours */
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONN_MEMORY,                /* */
                             MHD_OPTION_CONNECTION_TIMEOUT, cfg->idle_timeout_s,             /* */
