@@ -312,6 +312,10 @@ static struct fy_tls *new_tls(void)
     return made;
 }
 
+#define PATIENT_MS 10000 /* a write timeout that a machine standing still does not reach */
+
+static bool is_impatient; /* the test waits for the write timeout */
+
 static void begin(int kind)
 {
     struct fy_http_config cfg = *http_default_config();
@@ -319,6 +323,8 @@ static void begin(int kind)
 
     for (size_t i = 0; i < MAX_BYTES; i++)
         pattern[i] = (uint8_t)(i * 31 + (i >> 8) * 7 + (i >> 16));
+    if (!is_impatient)
+        cfg.write_timeout_ms = PATIENT_MS;
     cfg.tls = tls = kind ? new_tls() : NULL;
     client.in = malloc(MAX_BYTES + 4096);
     server.in = malloc(MAX_BYTES);
@@ -461,6 +467,7 @@ END_TEST
 
 START_TEST(an_end_that_the_client_does_not_answer_is_given_up)
 {
+    is_impatient = true;
     open_both(_i);
     fy_duplex_end(server.duplex);
     HTTP_UNTIL(server.n_ends > 0);
@@ -495,10 +502,46 @@ END_TEST
 
 START_TEST(a_client_that_takes_nothing_is_given_up)
 {
+    is_impatient = true;
     open_both(_i);
     send_more(MAX_BYTES);
     HTTP_UNTIL(server.n_ends > 0);
     ck_assert_int_eq(server.err, FERRY_ERR_TIMEOUT);
+    finish();
+}
+END_TEST
+
+/* How many bytes are on their way when the client takes none: over TLS with the record that the session keeps. */
+static size_t measure_way(void)
+{
+    size_t n = 0;
+
+    for (int n_same = 0; n_same < 10; n_same = server.n_sent == n ? n_same + 1 : 0) {
+        n = server.n_sent;
+        http_turn_for_ms(5);
+    }
+    return n;
+}
+
+/* The last record waits inside the TLS session, so that no write of ours follows when the client takes it. */
+START_TEST(a_client_that_takes_all_late_is_kept)
+{
+    size_t way;
+
+    is_impatient = true;
+    open_both(_i);
+    send_more(MAX_BYTES);
+    way = measure_way();
+    fy_duplex_abort(server.duplex);
+    client_close();
+    server.out_len = server.n_sent = client.in_len = 0;
+    ask();
+    HTTP_UNTIL(has_head());
+    send_more(way);
+    HTTP_UNTIL(server.n_sent == way);
+    HTTP_UNTIL(has_received(way));
+    http_turn_for_ms(http_default_config()->write_timeout_ms * 3 / 2);
+    ck_assert_int_eq(server.n_ends, 0);
     finish();
 }
 END_TEST
@@ -588,6 +631,7 @@ static void add_tests(TCase *tcase)
                                           &the_clients_end_is_an_end,
                                           &an_abort_is_seen_by_the_client,
                                           &a_client_that_takes_nothing_is_given_up,
+                                          &a_client_that_takes_all_late_is_kept,
                                           &closing_the_listener_ends_it};
 
     for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)

@@ -306,6 +306,8 @@ void fy_duplex_on_event(struct fy_duplex *duplex, uint32_t events)
         fy_duplex_finish(duplex, FERRY_ERR_RESET, "connection reset");
         return;
     }
+    if (is_sending(duplex) && !duplex->line->is_blocked(duplex))
+        fy_timer_unset(&duplex->deadline); /* TLS wrote what it had kept: there may be nothing more to write */
     duplex->is_readable = true; /* the read tells */
     go_on(duplex);
 }
