@@ -1073,6 +1073,29 @@ START_TEST(a_call_may_begin_in_on_end)
 }
 END_TEST
 
+static void call_what_cannot_be_called(struct seen_call *call, const char *event)
+{
+    static const struct fy_call_events none = {.on_head = NULL};
+    struct fy_call *never;
+
+    (void)call;
+    (void)event;
+    ck_assert_int_eq(fy_net_call(http_net, &(struct fy_call_spec){.method = "GET", .url = "https://127.0.0.1:1"}, &none,
+                                 NULL, &never),
+                     FERRY_ERR_TLS_CONFIG);
+}
+
+/* Its handle is released while curl is calling back about another. */
+START_TEST(a_call_that_cannot_begin_is_refused_in_every_event)
+{
+    seen.then = call_what_cannot_be_called;
+    begin_get(false);
+    answer("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab");
+    HTTP_UNTIL(seen.n_ends > 0);
+    ck_assert_int_eq(seen.err, FERRY_OK);
+}
+END_TEST
+
 /* ---- Memory ---- */
 
 #define LITTLE ((size_t)1 << 10) /* that curl may keep of a call in general tables */
@@ -1286,12 +1309,12 @@ END_TEST
 int main(void)
 {
     return rig_main(
-        "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn,
-        so_does_one_without_chunks, a_stream_is_read_to_where_its_owner_has_room,
-        a_stream_in_another_coding_is_no_business_of_ours, a_refusal_in_chunks_is_read_to_its_end,
-        a_stream_that_stands_ends_as_it_is_ended, a_stream_that_had_its_share_may_be_cancelled,
-        a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on, a_full_stream_that_is_cut_brings_what_came_before,
-        a_get_carries_its_own_headers_and_no_others, a_post_carries_its_body_and_its_length, a_post_may_be_empty,
+        "http_client", setup, teardown, a_full_stream_leaves_other_sockets_their_turn, so_does_one_without_chunks,
+        a_stream_is_read_to_where_its_owner_has_room, a_stream_in_another_coding_is_no_business_of_ours,
+        a_refusal_in_chunks_is_read_to_its_end, a_stream_that_stands_ends_as_it_is_ended,
+        a_stream_that_had_its_share_may_be_cancelled, a_stream_that_had_its_share_may_be_cancelled_as_it_goes_on,
+        a_full_stream_that_is_cut_brings_what_came_before, a_get_carries_its_own_headers_and_no_others,
+        a_post_carries_its_body_and_its_length, a_post_may_be_empty,
         a_head_may_come_byte_by_byte_after_informational_ones, a_head_is_told_before_any_body_byte,
         a_body_may_end_with_the_connection, redirects_are_not_followed,
         a_server_that_closes_without_an_answer_is_an_end_of_file, a_server_that_resets_without_an_answer_is_a_reset,
@@ -1309,8 +1332,8 @@ int main(void)
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,
-        a_call_may_begin_in_on_end, a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
+        a_call_may_begin_in_on_end, a_call_that_cannot_begin_is_refused_in_every_event,
+        a_call_without_memory_is_refused, a_stream_that_stands_holds_nothing_of_curls,
         curl_is_there_again_when_the_next_call_begins, a_failed_allocation_inside_curl_ends_its_calls_alone,
-        a_call_without_memory_for_curl_is_refused,
-        an_answer_without_memory_ends_the_call_with_that_error, NULL);
+        a_call_without_memory_for_curl_is_refused, an_answer_without_memory_ends_the_call_with_that_error, NULL);
 }

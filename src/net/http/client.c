@@ -35,7 +35,14 @@ static bool stream_vitals(const struct fy_call *call, struct fy_vitals *ret_vita
     return fy_get_vitals(&((const struct stream_call *)(const void *)call)->get, ret_vitals);
 }
 
-static const struct fy_net_ops stream_ops = {.call_cancel = stream_cancel, .call_vitals = stream_vitals};
+/* A stream's request has no body. */
+static void stream_wake(struct fy_call *call)
+{
+    (void)call;
+}
+
+static const struct fy_net_ops stream_ops = {
+    .call_cancel = stream_cancel, .call_wake = stream_wake, .call_vitals = stream_vitals};
 
 static int start_stream(struct fy_client *client, const struct fy_call_spec *spec, const struct fy_call_events *events,
                         void *arg, struct fy_call **ret_call)

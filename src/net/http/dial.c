@@ -23,7 +23,7 @@
 #include "net/http/target.h"
 #include "net/http/vitals.h"
 
-#define TLS_BUFFER_SIZE (16L << 10) /* curl needs none once it is connected: nearly the least that it takes */
+#define TLS_BUFFER_SIZE (16L << 10) /* curl needs none once it is connected */
 
 /* ---- Connecting ---- */
 

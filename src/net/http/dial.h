@@ -17,7 +17,11 @@ struct fy_dial {
     int fd;       /* of the connection; -1: there is none */
     bool is_open; /* on_connected has come */
 
-    /* Once, unless it is closed before: FERRY_OK, or why there is no connection, with the reason for people. */
+    /*
+     * Once, unless it is closed before: FERRY_OK, or why there is no connection, with the reason for people.  With TLS
+     * write or read at once, from inside: until then curl counts the connection as idle and may close it for another
+     * transfer's sake.
+     */
     void (*on_connected)(struct fy_dial *dial, int err, const char *detail);
     /* Later: curl has lost the connection, for want of memory. */
     void (*on_lost)(struct fy_dial *dial, int err, const char *detail);

@@ -123,7 +123,7 @@ static void net_set_on_wake(struct fy_net *net, void (*on_wake)(void *arg), void
     fy_loop_set_on_wake(&http_of(net)->loop, on_wake, arg);
 }
 
-/* Calls have tables of their own (get.c, post_call.c). */
+/* Calls have tables of their own (client.c, post_call.c). */
 static const struct fy_net_ops http_ops = {
     .call = net_call,
     .duplex = net_duplex,

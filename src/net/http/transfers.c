@@ -44,8 +44,7 @@ static void check_multi(struct fy_transfers *all, CURLMcode code)
     if (code <= CURLM_OK || code == CURLM_BAD_SOCKET || all->curl_has_failed)
         return;
     all->curl_has_failed = true;
-    fy_log(all->cfg->log, FERRY_LOG_ERROR, "net", 0, "curl failed, all its calls end: %s",
-           curl_multi_strerror(code));
+    fy_log(all->cfg->log, FERRY_LOG_ERROR, "net", 0, "curl failed, all its calls end: %s", curl_multi_strerror(code));
 }
 
 /* ---- Sockets ---- */
@@ -86,7 +85,10 @@ static void note_socket(CURL *easy, int fd, int what)
         transfer->fd = -1;
 }
 
-/* Curl wants a socket watched, or no more.  An error returned here ends all of the multi's transfers. */
+/*
+ * Curl wants a socket watched, or no longer.  A socket that cannot be watched would leave its transfer waiting for
+ * ever, and curl has no way to fail that one alone: the error ends all transfers of the multi.
+ */
 static int transfers_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
     struct fy_transfers *all = arg;
@@ -233,8 +235,7 @@ static int set_options(struct fy_transfer *transfer, const char *url, unsigned c
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, transfer_on_socket_made);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
-    if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK ||
-        curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
+    if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK || curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)
         return FERRY_ERR_NOMEM;
     return FERRY_OK;
@@ -281,7 +282,7 @@ void fy_transfer_release(struct fy_transfer *transfer)
 
     if (!transfer->easy)
         return;
-    assert(!all->in_curl);
+    assert(!all->in_curl || !transfer->is_added);
     if (fy_node_is_linked(&transfer->node))
         fy_list_remove(&transfer->node);
     leave_multi(transfer);
