@@ -1,10 +1,10 @@
 /*
- * body_reader - a source to slots to the loop.
+ * body_reader - from a source into slots, and from there to the loop.
  *
- * Normal path: a job makes one read into the next slot; its done hands the slot over and submits the next job while a
- * slot is free; the loop empties slots.  The last job also finds that the source ends where it said it would, before
- * its bytes are handed over: so a source that is too long fails before the receiver could take the body for whole.
- * There is one job, so reads and the close come one after the other.
+ * Normal path: a job reads once from the source into the next slot.  Its done makes the slot available to the loop, and
+ * submits the next job while a slot is free.  The last job also checks that the source ends at its declared size,
+ * before its bytes become available: so a source that is too long fails before the receiver has a complete body.  There
+ * is only one job, so reads and the close never overlap.
  */
 #include "disk/body_reader.h"
 
@@ -31,7 +31,7 @@ struct fy_body_reader {
         bool is_end;
         int err;
         int cause;         /* errno of a file that could not be read; else 0 */
-        const char *words; /* what the source did wrong, where err does not say it; else NULL */
+        const char *words; /* the fault of the source, if err alone does not tell; else NULL */
     } step;
 
     /* the loop's */
@@ -90,7 +90,7 @@ static int64_t read_some(struct fy_body_reader *reader, uint8_t *buf, size_t len
         if (answer >= INT_MIN && answer <= (int64_t)len)
             return answer;
         reader->step.words = "its read returned neither a count nor an error";
-        return FERRY_ERR_INVALID; /* it has written beyond the buffer, or says so */
+        return FERRY_ERR_INVALID; /* more than the buffer holds */
     }
     do {
         n = pread(source->fd, buf, len, (off_t)(source->offset + reader->n_read));
@@ -101,7 +101,7 @@ static int64_t read_some(struct fy_body_reader *reader, uint8_t *buf, size_t len
     return FERRY_ERR_SYSTEM;
 }
 
-/* Does the source end here, at the size that it announced?  Of a file only that part is meant. */
+/* Does the source end at its declared size?  A file may go on: only the declared part is the source. */
 static int check_end(struct fy_body_reader *reader)
 {
     uint8_t byte;
@@ -116,7 +116,7 @@ static int check_end(struct fy_body_reader *reader)
     return FERRY_ERR_TOO_LARGE;
 }
 
-/* The source is at its end, or has given as much as it announced. */
+/* The source is at its end, or has yielded its declared size. */
 static int judge_size(struct fy_body_reader *reader)
 {
     if (reader->source.size == FERRY_SIZE_UNKNOWN)
@@ -130,7 +130,7 @@ static int judge_size(struct fy_body_reader *reader)
 static void run_read(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
-    uint64_t left = reader->source.size - reader->n_read; /* in effect without end when the size is unknown */
+    uint64_t left = reader->source.size - reader->n_read; /* huge if the size is unknown */
     size_t cap = left < FY_BODY_READ_SIZE ? (size_t)left : FY_BODY_READ_SIZE;
     int64_t n = cap > 0 ? read_some(reader, fy_body_slot(&reader->slots, reader->step.slot), cap) : 0;
 
@@ -154,7 +154,7 @@ static void run_close(struct fy_disk_job *job)
 /* ---- On the loop --------------------------------------------------------------------------------------------------
  */
 
-static void on_close_done(struct fy_disk_job *job)
+static void reader_on_close_done(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
     void (*on_closed)(void *arg) = reader->on_closed;
@@ -174,22 +174,22 @@ static void submit(struct fy_body_reader *reader, void (*run)(struct fy_disk_job
     fy_disk_submit(reader->disk, &reader->job);
 }
 
-static void on_read_done(struct fy_disk_job *job);
+static void reader_on_read_done(struct fy_disk_job *job);
 
-/* Have the next slot filled, if there is a free one and something to fill it with; or the source closed. */
+/* Submit a job: fill the next slot, if one is free and the source has more; or close the source. */
 static void go_on(struct fy_body_reader *reader)
 {
     if (reader->is_busy)
         return;
     if (reader->is_closing) {
-        submit(reader, run_close, on_close_done);
+        submit(reader, run_close, reader_on_close_done);
     } else if (!reader->is_at_end && reader->err == FERRY_OK && reader->slots.n_full < FY_BODY_N_SLOTS) {
         reader->step.slot = fy_body_slots_next(&reader->slots);
-        submit(reader, run_read, on_read_done);
+        submit(reader, run_read, reader_on_read_done);
     }
 }
 
-static void on_read_done(struct fy_disk_job *job)
+static void reader_on_read_done(struct fy_disk_job *job)
 {
     struct fy_body_reader *reader = fy_container(job, struct fy_body_reader, job);
 

@@ -1,9 +1,9 @@
 /*
  * body_slots - the memory of the slots.
  *
- * Large pages are asked for when a body will use them: for a short one they would be more memory than it has bytes, and
- * without them what is not touched is not there.  They are asked for in a mapping of our own alone: the advice outlives
- * a block of the heap, and whatever small came to lie there next would take two MiB.
+ * Large pages are requested for long bodies only: a short one would use more memory than it has bytes, while small
+ * pages that are never touched cost nothing.  The request (madvise) is made on a mapping of our own: on a block of the
+ * heap it would outlive the block, and later small allocations there would use 2 MiB.
  */
 #include "config.h" /* madvise */
 
@@ -15,10 +15,10 @@
 
 #include "ferry/ferry.h"
 
-/* Of x86 and arm64; where it is another size, this is an alignment like any other. */
+/* The size on x86 and arm64.  Elsewhere this is just an alignment. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
-/* Whose start lies on a large page; what is before it and behind it is never touched, and so not there. */
+/* Aligned to a large page.  The pages before and behind it are never touched, so they use no memory. */
 static int map(struct fy_body_slots *slots, size_t size)
 {
     size_t map_size = size + LARGE_PAGE;
@@ -29,7 +29,7 @@ static int map(struct fy_body_slots *slots, size_t size)
     slots->mapping = begin;
     slots->map_size = map_size;
     slots->memory = (uint8_t *)begin + (LARGE_PAGE - (uintptr_t)begin % LARGE_PAGE) % LARGE_PAGE;
-    (void)madvise(slots->memory, size, MADV_HUGEPAGE); /* small pages do as well, only slower */
+    (void)madvise(slots->memory, size, MADV_HUGEPAGE); /* on failure it works with small pages, only slower */
     return FERRY_OK;
 }
 

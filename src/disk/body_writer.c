@@ -1,10 +1,10 @@
 /*
- * body_writer - the loop to slots to a sink.
+ * body_writer - from the loop into slots, and from there to a sink.
  *
- * Normal path: what is put gathers in a slot; a full one is handed to a job that writes it, and the next when that is
- * done; commit hands over the last one, and when all are written a job commits.  There is one job, so the sink is
- * called by one thread at a time.  A write that fails aborts the body in the same job, before anybody is told: a sender
- * that tries again at once finds the room that it took.  A commit that fails is the sink's own to clean up after.
+ * Normal path: put collects bytes in a slot.  A job writes the oldest full slot, then the next.  commit passes the last
+ * slot on, and when all slots are written a job commits.  There is only one job, so the sink is called by one thread at
+ * a time.  A failed write aborts the body in the same job, before the failure is reported: the disk space is free again
+ * when the sender retries.  After a failed commit the sink cleans up itself.
  */
 #include "disk/body_writer.h"
 
@@ -25,18 +25,18 @@ struct fy_body_writer {
 
     /* the job's while it is busy, else the loop's */
     void *body;
-    bool is_opened; /* and neither committed nor aborted */
+    bool is_opened; /* and not yet committed or aborted */
     int step_err;
 
     /* the loop's */
-    void (*on_change)(void *arg); /* NULL: let go */
+    void (*on_change)(void *arg); /* NULL: after let_go */
     void (*on_freed)(void *arg);
-    void *arg; /* of on_change; once it is let go, of on_freed */
+    void *arg; /* of on_change; after let_go, of on_freed */
     struct fy_body_slots slots;
     size_t n_gathered; /* in the slot after the full ones */
     bool is_busy;
     bool wants_commit;
-    bool was_begun; /* the sink was asked to open */
+    bool was_begun; /* open of the sink was called */
     bool is_stored;
     int err;
 };
@@ -46,7 +46,7 @@ static struct fy_body_writer *writer_of(struct fy_disk_job *job)
     return fy_container(job, struct fy_body_writer, job);
 }
 
-/* One that was let go. */
+/* After let_go, when no job runs. */
 static void writer_free(struct fy_body_writer *writer)
 {
     void (*on_freed)(void *arg) = writer->on_freed;
@@ -81,7 +81,7 @@ static void run_abort(struct fy_disk_job *job)
 static void run_write(struct fy_disk_job *job)
 {
     struct fy_body_writer *writer = writer_of(job);
-    unsigned slot = writer->slots.first; /* the loop leaves it alone meanwhile */
+    unsigned slot = writer->slots.first; /* the loop does not touch it meanwhile */
 
     writer->step_err =
         writer->sink.write(writer->sink.ctx, writer->body, fy_body_slot(&writer->slots, slot), writer->slots.len[slot]);
@@ -107,7 +107,7 @@ static void submit(struct fy_body_writer *writer, void (*run)(struct fy_disk_job
     fy_disk_submit(writer->disk, &writer->job);
 }
 
-/* Have done what comes next.  May free writer. */
+/* Submit the next job: open, write, commit or abort.  May free writer. */
 static void go_on(struct fy_body_writer *writer)
 {
     if (writer->is_busy)
@@ -129,7 +129,7 @@ static void go_on(struct fy_body_writer *writer)
     }
 }
 
-static void on_done(struct fy_disk_job *job)
+static void writer_on_done(struct fy_disk_job *job)
 {
     struct fy_body_writer *writer = writer_of(job);
 
@@ -141,14 +141,14 @@ static void on_done(struct fy_disk_job *job)
     go_on(writer);
 }
 
-/* As on_done, and tell of it; the writer may be gone before. */
-static void on_done_and_tell(struct fy_disk_job *job)
+/* As writer_on_done, and call on_change, unless writer_on_done freed the writer. */
+static void writer_on_done_and_tell(struct fy_disk_job *job)
 {
     struct fy_body_writer *writer = writer_of(job);
     void (*on_change)(void *arg) = writer->on_change;
     void *arg = writer->arg;
 
-    on_done(job);
+    writer_on_done(job);
     if (on_change)
         on_change(arg);
 }
@@ -170,7 +170,7 @@ int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *s
     writer->size = size;
     writer->on_change = on_change;
     writer->arg = arg;
-    writer->job.done = on_done_and_tell;
+    writer->job.done = writer_on_done_and_tell;
     go_on(writer);
     *ret_writer = writer;
     return FERRY_OK;
@@ -204,7 +204,7 @@ void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size
         size_t n = len < room ? len : room;
         uint8_t *at = fy_body_slot(&writer->slots, fy_body_slots_next(&writer->slots)) + writer->n_gathered;
 
-        if (at != data) /* else it was read to there */
+        if (at != data) /* else it is there already */
             memcpy(at, data, n);
         writer->n_gathered += n;
         data += n;

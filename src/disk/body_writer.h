@@ -1,8 +1,8 @@
 /*
- * body_writer.h - the body of an incoming snapshot: given by the loop, stored in its sink by disk workers.
+ * body_writer.h - the body of an incoming snapshot: filled by the loop, passed to its sink by disk workers.
  *
- * The sink is opened at once and sees its body through to exactly one commit or abort, whatever happens here.
- * The loop's, but for the sink's callbacks.
+ * The sink is opened at once; then exactly one commit or abort follows.  All functions belong to the loop; the sink's
+ * callbacks are called on disk workers.
  */
 #ifndef FY_DISK_BODY_WRITER_H
 #define FY_DISK_BODY_WRITER_H
@@ -16,9 +16,9 @@ struct fy_body_writer;
 struct fy_disk;
 
 /*
- * sink is copied; msg gains a reference; size: of the body, FERRY_SIZE_UNKNOWN when it is not known.  disk has been
- * prepared.  on_change comes, never from inside a call, when there is room again, and when the body is stored or cannot
- * be.  FERRY_OK or FERRY_ERR_NOMEM.
+ * sink is copied, and msg referenced.  size: of the body, or FERRY_SIZE_UNKNOWN.  fy_disk_prepare succeeded before.
+ * on_change is called, never during a call, when there is room again, when the body is stored, and on an error.
+ * FERRY_OK or FERRY_ERR_NOMEM.
  */
 int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *sink, const struct ferry_message *msg,
                        uint64_t size, void (*on_change)(void *arg), void *arg, struct fy_body_writer **ret_writer);
@@ -26,20 +26,20 @@ int fy_body_writer_new(struct fy_disk *disk, const struct ferry_snapshot_sink *s
 /* Is there no room for FY_BODY_PIECE_MAX bytes (net.h)?  Then nothing may be put until on_change. */
 bool fy_body_writer_is_full(const struct fy_body_writer *writer);
 
-/* Where the next bytes may lie, so that put need not copy them, and how many; there is room unless it is full. */
+/* Memory for the next bytes, so that put need not copy them; not NULL unless it is full. */
 uint8_t *fy_body_writer_room(struct fy_body_writer *writer, size_t *ret_len);
 
-/* len <= FY_BODY_PIECE_MAX, or data is what fy_body_writer_room gave, and len no more. */
+/* len <= FY_BODY_PIECE_MAX; or data is from fy_body_writer_room, with at most its length. */
 void fy_body_writer_put(struct fy_body_writer *writer, const uint8_t *data, size_t len);
-void fy_body_writer_commit(struct fy_body_writer *writer); /* nothing is put after it */
+void fy_body_writer_commit(struct fy_body_writer *writer); /* no put after it */
 
-/* FERRY_OK, or what the sink said: a FERRY_ERR or an errno.  It has the body no more then. */
+/* FERRY_OK, or the error of the sink: a FERRY_ERR or an errno.  The sink has closed the body then. */
 int fy_body_writer_error(const struct fy_body_writer *writer);
 bool fy_body_writer_is_stored(const struct fy_body_writer *writer);
 
 /*
- * on_change comes no more.  A body that is not committed is aborted.  writer is freed when its last job is done, and
- * on_freed comes then, maybe from inside the call: until then a job that runs may keep a worker, and writer its memory.
+ * No further on_change.  A body that is not committed is aborted.  When the last job is done, writer is freed and
+ * on_freed called, possibly during this call.  Until then a running job may occupy a worker, and the writer its memory.
  */
 void fy_body_writer_let_go(struct fy_body_writer *writer, void (*on_freed)(void *arg), void *arg);
 

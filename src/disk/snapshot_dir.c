@@ -1,14 +1,13 @@
 /*
  * snapshot_dir - temporary file, fsync, rename, fsync of the directory.
  *
- * The body goes from the caller's buffers to the disk itself, past the kernel's cache (O_DIRECT): that spares a copy on
- * pages that were used for something else before, and what the cache held for others stays there.  The disk takes whole
- * blocks from aligned memory alone; anything else, which of a body is its end, goes by the cache, and so does a whole
- * body on a file system that knows no other way.
+ * The body is written by direct I/O (O_DIRECT): that saves a copy into the page cache, and does not evict other files
+ * from it.  Direct I/O needs whole blocks in aligned memory.  The rest, which is the end of a body, is written through
+ * the page cache, and so is the whole body on a file system without direct I/O.
  *
- * Everything goes by the directory's descriptor, so a directory that is renamed meanwhile stays the one.  A rename
- * never replaces: where the file system cannot promise that in one step, a look before it has to do.  A file that has
- * the name already is the snapshot of that index, as in etcd; anything else that has it is in the way.
+ * All calls use the directory's descriptor, so a directory that is renamed meanwhile stays the same one.  The rename
+ * never replaces a file; on a file system that cannot guarantee this, the name is checked before.  An existing file of
+ * the name is the snapshot of that index, as in etcd; anything else of that name is an error.
  */
 #include "config.h" /* _GNU_SOURCE, for renameat2 */
 
@@ -26,10 +25,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of one write to the cache: longer ones were slower here as often as not (doc/performance.md). */
+/* Size of one write to the page cache: longer ones were not faster (doc/performance.md). */
 #define CACHED_WRITE_SIZE ((size_t)64 << 10)
 
-#define BLOCK ((size_t)4 << 10) /* of a disk, or several of them; a disk with a larger one refuses, and is heard */
+#define BLOCK ((size_t)4 << 10) /* of a disk, or a multiple; a disk with larger blocks answers EINVAL */
 
 #define MAX_NAMES_TRIED 100
 
@@ -39,7 +38,7 @@ struct fy_snapshot_dir {
 
 struct stored {
     int fd;
-    bool is_direct;      /* its writes pass the cache by: fd has O_DIRECT */
+    bool is_direct;      /* fd has O_DIRECT */
     uint64_t n_bytes;    /* written */
     char name[32];       /* of the temporary file */
     char final_name[32]; /* and what it becomes */
@@ -50,7 +49,7 @@ struct stored {
 static void discard(const struct fy_snapshot_dir *dir, struct stored *body)
 {
     if (body->fd >= 0)
-        (void)close(body->fd); /* what is in it does not matter any more */
+        (void)close(body->fd); /* its contents are not needed any more */
     (void)unlinkat(dir->fd, body->name, 0);
     free(body);
 }
@@ -72,7 +71,7 @@ static int create(const struct fy_snapshot_dir *dir, struct stored *body)
     return EEXIST;
 }
 
-/* Have writes pass the cache by, or no longer.  Tried on a file that is there: open might leave one behind. */
+/* Set or clear O_DIRECT, on an open file: an open with it that fails could leave the file behind. */
 static void set_direct(struct stored *body, bool is_direct)
 {
     int flags = fcntl(body->fd, F_GETFL);
@@ -101,7 +100,7 @@ static int dir_open(void *ctx, const struct ferry_message *msg, uint64_t size, v
     return 0;
 }
 
-/* How much of it the disk can take at once; 0: it is for the cache. */
+/* How many bytes can be written by direct I/O; 0: none. */
 static size_t direct_len(const struct stored *body, const char *data, size_t len)
 {
     bool is_aligned = body->n_bytes % BLOCK == 0 && (uintptr_t)data % BLOCK == 0;
@@ -109,7 +108,7 @@ static size_t direct_len(const struct stored *body, const char *data, size_t len
     return body->is_direct && is_aligned ? len - len % BLOCK : 0;
 }
 
-/* One write, of some of it.  How many bytes, or -1 with the cause in errno. */
+/* One write of up to len bytes.  Returns how many, or -1 with errno set. */
 static ssize_t write_some(struct stored *body, const char *data, size_t len)
 {
     size_t n_direct = direct_len(body, data, len);
@@ -145,7 +144,7 @@ static int dir_write(void *ctx, void *arg, const void *data, size_t len)
     return 0;
 }
 
-/* fsync again after a failure would lie: the kernel reports a lost write once. */
+/* Do not fsync again after a failure: the kernel reports a lost write only once. */
 static int sync_fd(int fd)
 {
     while (fsync(fd) != 0)
@@ -198,7 +197,7 @@ static int dir_commit(void *ctx, void *arg)
     if (renamed == EEXIST) {
         discard(dir, body);
     } else {
-        if (err) /* whether it would be there after a crash is not known: better surely not */
+        if (err) /* it may or may not survive a crash: remove it */
             (void)unlinkat(dir->fd, body->final_name, 0);
         free(body);
     }
@@ -239,7 +238,7 @@ static int remove_leftovers(const struct fy_snapshot_dir *dir)
     }
     while (!err && (errno = 0, entry = readdir(list)))
         if (is_temporary(entry->d_name) && unlinkat(dir->fd, entry->d_name, 0) != 0 && errno != EISDIR)
-            err = errno; /* a directory is none that we have made */
+            err = errno; /* a directory is not ours */
     if (!err)
         err = errno;      /* readdir's */
     (void)closedir(list); /* it was only read */
@@ -278,6 +277,6 @@ void fy_snapshot_dir_free(struct fy_snapshot_dir *dir)
 {
     if (!dir)
         return;
-    (void)close(dir->fd); /* a directory has nothing to lose */
+    (void)close(dir->fd); /* nothing was written through it */
     free(dir);
 }

@@ -1,5 +1,5 @@
 /*
- * answers - plain text, as Go's HTTP server writes it.
+ * answers - plain text in the format of Go's HTTP server.
  */
 #include "node/answers.h"
 

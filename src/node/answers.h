@@ -1,5 +1,5 @@
 /*
- * answers.h - the short answers of the server, worded as etcd words them.
+ * answers.h - short plain-text answers, in etcd's words.
  */
 #ifndef FY_NODE_ANSWERS_H
 #define FY_NODE_ANSWERS_H

@@ -1,5 +1,5 @@
 /*
- * intake.h - the body of a request, gathered up to a limit of its own and a budget of all.
+ * intake.h - collect the body of a request in memory, up to a limit of its own and a budget of its service.
  */
 #ifndef FY_NODE_INTAKE_H
 #define FY_NODE_INTAKE_H
@@ -23,12 +23,12 @@ void fy_intake_budget_init(struct fy_intake_budget *budget, size_t max);
 void fy_intake_abort_all(struct fy_intake_budget *budget);
 
 /*
- * The body is whole: req is handed over, data lives for the call only.  Not called when the body was too large (the
- * request was answered with 413), when memory ran out or the budget was spent (503), or the client left.
+ * The whole body was received.  Takes req; data is valid during the call.  Not called if the body was too large
+ * (answered with 413), if memory or the budget was used up (503), or if the client left.
  */
 typedef void fy_intake_fn(void *arg, struct fy_request *req, const uint8_t *data, size_t len);
 
-/* Gather the body of req, which is taken, and call fn.  budget outlives the request. */
+/* Collect the body of req, which is taken, and call fn.  budget outlives the request. */
 void fy_intake_start(struct fy_request *req, struct fy_intake_budget *budget, size_t max_len, fy_intake_fn *fn,
                      void *arg);
 

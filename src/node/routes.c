@@ -1,5 +1,5 @@
 /*
- * routes - a list of paths, the longest match wins.
+ * routes - a list of paths; the longest match is used.
  */
 #include "node/routes.h"
 
@@ -84,7 +84,7 @@ static bool is_name(const char *text)
     return len > 0 && strcasecmp(text, "Content-Type") != 0 && strcasecmp(text, "Content-Length") != 0;
 }
 
-/* Put the answer's headers into list, its type first.  Returns how many; -1 when one of them cannot be sent. */
+/* Put the answer's headers into list, Content-Type first.  Returns how many; -1 if one is invalid. */
 static int list_headers(const struct ferry_http_response *response, struct fy_header list[1 + FERRY_MAX_HEADERS])
 {
     const char *const *more = response->headers;
@@ -128,7 +128,7 @@ static void route_on_whole(void *arg, struct fy_request *req, const uint8_t *dat
     if (n_headers >= 0 && can_be_sent(&response)) {
         fy_request_reply(req, response.status, headers, (size_t)n_headers, response.body.data, response.body.len);
     } else {
-        fy_answer_text(req, 500, NULL, 0, "the handler's answer cannot be sent");
+        fy_answer_text(req, 500, NULL, 0, "invalid answer of the handler");
     }
     if (response.free_body)
         response.free_body((void *)(uintptr_t)response.body.data);

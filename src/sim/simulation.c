@@ -1,10 +1,10 @@
 /*
- * simulation - the public face of the simulated world: members by their ids, transports on it, timers of the caller.
+ * simulation - the public interface of the simulated world: members by id, their transports, the caller's timers.
  *
- * The world (net/sim) knows nodes and nets and trusts its user.  Here every id is looked up, every number checked, and
- * what the world must not be asked to do at a moment is refused.  A member is a node with at most one transport, whose
- * last word (on_free) makes room for the next one; the world goes with the simulation or with the last transport,
- * whichever is later.
+ * The world (net/sim) has nodes and nets, and does not check its arguments.  Here every id is looked up, every number
+ * is checked, and calls that are not possible at the moment are refused.  A member is a node of the world with at most
+ * one transport; when that is freed (on_free), another can be made.  The world is freed with the simulation or with its
+ * last transport, whichever is later.
  */
 #include "ferry/sim.h"
 
@@ -22,7 +22,7 @@
 #include "wire/url.h"
 
 #define MAX_HOST_LEN 255
-#define CALLERS_STREAM UINT32_MAX /* of chance: far behind those of the nodes */
+#define CALLERS_STREAM UINT32_MAX /* of random numbers: apart from those of the nodes */
 
 struct member {
     struct ferry_sim *sim;
@@ -39,14 +39,14 @@ struct ferry_sim {
     size_t n_transports;
     struct fy_list timers; /* struct ferry_sim_timer */
     bool runs_timer;       /* the running event is one of these */
-    bool is_freed;         /* by its owner: the last transport takes it along */
+    bool is_freed;         /* ferry_sim_free was called: freed with the last transport */
 };
 
 struct ferry_sim_timer {
     struct fy_node node; /* in its simulation's timers */
     struct fy_timer timer;
     struct ferry_sim *sim;
-    struct member *member; /* NULL: of nobody */
+    struct member *member; /* NULL: of no member */
     ferry_sim_timer_fn *fn;
     void *ctx;
 };
@@ -112,7 +112,7 @@ static struct member *find(const struct ferry_sim *sim, uint64_t id)
     return NULL;
 }
 
-/* Is it a name that a URL can have in it?  Its transport could not listen otherwise, nor be a peer. */
+/* Can the name be the host of a URL?  Otherwise its transport could neither listen nor be a peer. */
 static bool is_host(const char *host)
 {
     char text[sizeof("http://:80") + MAX_HOST_LEN];
@@ -155,7 +155,7 @@ static bool simulation_is_turning(void *arg)
     return fy_sim_is_running(sim->world) && !sim->runs_timer;
 }
 
-static void on_transport_free(void *arg)
+static void simulation_on_transport_free(void *arg)
 {
     struct member *member = arg;
     struct ferry_sim *sim = member->sim;
@@ -166,7 +166,7 @@ static void on_transport_free(void *arg)
         release(sim);
 }
 
-/* A program that was built for an older library may have no such field. */
+/* A program built for an older library has no such field. */
 static bool has_tls(const struct ferry_config *cfg)
 {
     return cfg->size >= offsetof(struct ferry_config, tls) + sizeof(cfg->tls) && cfg->tls;
@@ -192,7 +192,7 @@ int ferry_sim_transport_new(struct ferry_sim *sim, const struct ferry_config *cf
     err = fy_transport_new_on(cfg, fy_sim_node_net(member->node), &t);
     if (err != FERRY_OK)
         return err;
-    t->on_free = on_transport_free;
+    t->on_free = simulation_on_transport_free;
     t->node->is_turning = simulation_is_turning;
     t->node->is_turning_arg = sim;
     t->on_free_arg = member;
@@ -270,7 +270,7 @@ uint64_t ferry_sim_random(struct ferry_sim *sim)
 
 /* ---- The caller's timers ----------------------------------------------------------------------------------------- */
 
-static void on_timer(void *arg)
+static void simulation_on_timer(void *arg)
 {
     struct ferry_sim_timer *timer = arg;
     struct ferry_sim *sim = timer->sim; /* the timer may be freed meanwhile */
@@ -298,7 +298,7 @@ int ferry_sim_timer_new(struct ferry_sim *sim, uint64_t member, ferry_sim_timer_
     timer->fn = fn;
     timer->ctx = ctx;
     fy_timer_init(&timer->timer, owner ? fy_net_timers(fy_sim_node_net(owner->node)) : fy_sim_timers(sim->world),
-                  on_timer, timer);
+                  simulation_on_timer, timer);
     fy_list_append(&sim->timers, &timer->node);
     *ret_timer = timer;
     return FERRY_OK;
@@ -403,7 +403,7 @@ int ferry_sim_reset_connections(struct ferry_sim *sim, uint64_t a, uint64_t b, e
     if (reset != FERRY_SIM_RESET_BOTH && reset != FERRY_SIM_RESET_ONE)
         return FERRY_ERR_INVALID;
     if (err == FERRY_OK)
-        (void)fy_sim_reset_connections(first, second, reset); /* how many there were is no error */
+        (void)fy_sim_reset_connections(first, second, reset); /* returns a number, not an error */
     return err;
 }
 

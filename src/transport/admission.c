@@ -43,7 +43,7 @@ bool fy_admission_check_method(struct fy_request *req, const char *method)
     return false;
 }
 
-/* Is the sender who it says it is, as far as its certificate tells?  One without a name is nobody (0). */
+/* May the certificate speak for the member that the request names?  Without a name that is member 0. */
 static bool is_sender_itself(struct fy_request *req)
 {
     const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
@@ -52,7 +52,7 @@ static bool is_sender_itself(struct fy_request *req)
     return fy_request_is_from(req, from && fy_id_parse(from, &id) == FERRY_OK ? id : 0);
 }
 
-/* A request's header for the log; "" when it is absent. */
+/* A request's header for the log; "" if it is absent. */
 struct header_text {
     char text[24];
 };
@@ -67,7 +67,7 @@ static struct header_text header_text(const struct fy_request *req, const char *
     return ret;
 }
 
-/* A member that is set up wrongly comes again and again: the log says what does not fit, now and then. */
+/* A misconfigured member retries for ever, so the log line is folded. */
 static void tell_refusal(struct ferry_transport *t, const struct fy_request *req, const char *why)
 {
     unsigned long long n_held;
@@ -77,7 +77,7 @@ static void tell_refusal(struct ferry_transport *t, const struct fy_request *req
     fy_log(
         &t->local.log, FERRY_LOG_WARN, "server", 0,
         "refused a request from %s (member \"%s\"): %s: theirs: cluster \"%s\", version \"%s\", minimum \"%s\"; ours: "
-        "\"%s\", \"%s\", \"%s\" (%llu more not logged)",
+        "\"%s\", \"%s\", \"%s\" (%llu similar messages suppressed)",
         fy_request_remote(req), header_text(req, FY_HEADER_SERVER_FROM).text, why,
         header_text(req, FY_HEADER_CLUSTER_ID).text, header_text(req, FY_HEADER_SERVER_VERSION).text,
         header_text(req, FY_HEADER_MIN_CLUSTER_VERSION).text, t->raft.cluster_id_text.text, t->raft.version_text,
@@ -123,7 +123,7 @@ struct fy_peer *fy_admission_find_sender(struct ferry_transport *t, struct fy_re
     return from && fy_id_parse(from, &id) == FERRY_OK ? fy_transport_find(t, id) : NULL;
 }
 
-/* A sender that is of this cluster and says where it can be reached is worth remembering. */
+/* Remember a sender of this cluster that names its URLs. */
 static void learn_sender(struct ferry_transport *t, const struct fy_request *req, uint64_t id)
 {
     const char *urls = fy_request_header(req, FY_HEADER_PEER_URLS);

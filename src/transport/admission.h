@@ -1,5 +1,5 @@
 /*
- * admission.h - who may speak: the checks of a request to /raft, and the answers of those that fail.
+ * admission.h - which requests to /raft are accepted: the checks, and the answers to refused requests.
  *
  * Everything here belongs to the loop.
  */

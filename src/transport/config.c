@@ -1,5 +1,5 @@
 /*
- * config - every field of ferry_config has its check here, and its copy.
+ * config - checks and copies every field of ferry_config.
  */
 #include "transport/config.h"
 
@@ -103,7 +103,7 @@ static int copy_version(const struct ferry_transport *t, const char *name, const
     return *ret_text ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
-/* A list of URLs was not taken: name the one that is none, if that is why. */
+/* Log why a list of URLs was refused, with the invalid URL if that is the cause. */
 static int fail_urls(const struct ferry_transport *t, int err, const char *name, const char *const *urls)
 {
     for (; err == FERRY_ERR_URL && *urls; urls++) {
@@ -119,7 +119,7 @@ static int fail_urls(const struct ferry_transport *t, int err, const char *name,
     return fail(t, err, name);
 }
 
-/* Can other members dial these?  what: for the log, the setting with the URL that they cannot. */
+/* Can other members dial these URLs?  what: the name of the setting, for the log. */
 static int check_dialable(const struct ferry_transport *t, const char *const *urls, const char *what)
 {
     for (; urls && *urls; urls++) {
@@ -148,7 +148,7 @@ static int check_advertised(const struct ferry_transport *t)
     return check_dialable(t, (const char *const *)t->advertise_urls, "advertise_urls");
 }
 
-/* Those to listen on keep their order, by which their bound forms are asked for; those to advertise take etcd's. */
+/* Listen URLs keep their order, as ferry_transport_listen_url counts them; advertised ones are sorted as etcd does. */
 static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
     int err = FERRY_OK;
@@ -162,7 +162,7 @@ static int copy_all_urls(const struct ferry_config *cfg, struct ferry_transport 
     return err == FERRY_OK ? check_advertised(t) : fail_urls(t, err, "advertise_urls", cfg->advertise_urls);
 }
 
-/* Files are read here, so last, when all else is right. */
+/* Last, as it reads files. */
 static int load_tls(const struct ferry_config *cfg, struct ferry_transport *t)
 {
     if (cfg->tls)
@@ -226,8 +226,8 @@ int fy_config_apply(const struct ferry_config *given, struct ferry_transport *t)
     int err;
 
     if (given->size == 0 || given->size > sizeof(cfg))
-        return FERRY_ERR_INVALID;     /* not made by FERRY_CONFIG_INIT, or of a newer library: nothing in it is safe */
-    memcpy(&cfg, given, given->size); /* one of an older program is shorter, and keeps the defaults for the rest */
+        return FERRY_ERR_INVALID; /* not made by FERRY_CONFIG_INIT, or for a newer library: no field can be trusted */
+    memcpy(&cfg, given, given->size); /* an older program's struct is shorter; the rest keeps its defaults */
     local->log = (struct fy_log){.fn = cfg.log, .ctx = cfg.log_ctx, .max_level = cfg.log_level};
 
     err = check_numbers(&cfg, t);

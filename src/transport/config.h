@@ -1,5 +1,5 @@
 /*
- * config.h - a configuration from outside, checked and copied.
+ * config.h - check and copy a ferry_config.
  */
 #ifndef FY_TRANSPORT_CONFIG_H
 #define FY_TRANSPORT_CONFIG_H
@@ -9,7 +9,7 @@
 struct ferry_transport;
 
 /*
- * Fill t's constant part from cfg.  What was wrong is told to cfg's log.
+ * Fill t's constant part from cfg.  What is wrong is logged to cfg's log.
  * FERRY_OK; FERRY_ERR_INVALID, _URL, _VERSION_TEXT, _TLS_CONFIG or _NOMEM: then fy_config_release undoes what was done.
  */
 int fy_config_apply(const struct ferry_config *cfg, struct ferry_transport *t);

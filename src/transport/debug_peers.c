@@ -1,5 +1,5 @@
 /*
- * debug_peers - all that there is to see, for people and for jq.
+ * debug_peers - all figures as JSON, for people and for jq.
  *
  * Ids are text, as in etcd's logs: numbers beyond 2^53 do not survive most readers of JSON.  Durations are integers
  * with their unit in the name.
@@ -29,7 +29,7 @@ static void put_string(struct fy_text *text, const char *string)
 
         if (c == '"' || c == '\\')
             fy_text_print(text, "\\%c", c);
-        else if (c < ' ' || c > '~') /* of ours no text has any; a peer's byte stands for itself */
+        else if (c < ' ' || c > '~') /* only texts from peers have such bytes, each is escaped as one character */
             fy_text_print(text, "\\u%04x", c);
         else
             fy_text_add(text, string, 1);
@@ -37,7 +37,7 @@ static void put_string(struct fy_text *text, const char *string)
     fy_text_put(text, "\"");
 }
 
-/* What stands before a member; key NULL: of an array. */
+/* The comma and the key before a member; key NULL: the member is in an array. */
 static void next_member(struct json *json, const char *key)
 {
     if (!json->is_first)

@@ -1,5 +1,5 @@
 /*
- * debug_peers.h - a survey as JSON: one object with what concerns the transport, and an array of peers.
+ * debug_peers.h - a survey as JSON: one object for the transport, with an array of peers.
  */
 #ifndef FY_TRANSPORT_DEBUG_PEERS_H
 #define FY_TRANSPORT_DEBUG_PEERS_H

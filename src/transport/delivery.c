@@ -1,9 +1,9 @@
 /*
- * delivery - queues to workers to the core.
+ * delivery - pass messages from the inboxes to the core, by workers or on the loop.
  *
- * Normal path: the loop puts a message into the peer's inbox; the first one into an idle queue schedules it, which
- * holds a reference to the peer; a worker takes a batch, calls the core, and schedules the queue again at the end of
- * the line if more has come (base/workers.h).
+ * Normal path with workers: the loop puts a message into the peer's inbox.  The first message in an idle queue
+ * schedules the queue, which then holds a reference to the peer.  A worker takes a batch, calls the core, and schedules
+ * the queue again if more messages have come (base/workers.h).
  */
 #include "transport/delivery.h"
 
@@ -25,7 +25,7 @@ static void report(const struct fy_delivery *d, const struct fy_peer *peer, cons
         core->report_snapshot(core->ctx, fy_peer_id(peer), FERRY_SNAPSHOT_FAILURE);
 }
 
-/* The core does not get item. */
+/* Drop an item that the core will not get. */
 static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int err)
 {
     if (peer)
@@ -35,12 +35,12 @@ static void refuse(struct fy_peer *peer, const struct fy_inbox_item *item, int e
     ferry_message_unref(item->msg);
 }
 
-/* Ask the core to take a message, say what it answered, and let go of the reference. */
+/* Give the message to the core, report its result, and drop the reference. */
 static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy_inbox_item *item)
 {
     int result;
 
-    if (atomic_load(&d->is_closing)) { /* whatever a slow core has before it: stop waits for one call at most */
+    if (atomic_load(&d->is_closing)) { /* so that stop waits for one call of a slow core at most */
         refuse(peer, item, FERRY_ERR_CLOSED);
         return;
     }
@@ -48,7 +48,8 @@ static void process(struct fy_delivery *d, struct fy_peer *peer, const struct fy
     if (result != 0 && peer)
         fy_count(&fy_peer_counts(peer)->refused, 1);
     if (item->done)
-        item->done(item->done_arg, result == 0 ? FERRY_OK : FERRY_ERR_CANCELED); /* the core's numbers are its own */
+        item->done(item->done_arg,
+                   result == 0 ? FERRY_OK : FERRY_ERR_CANCELED); /* the core's own value is not passed on */
     ferry_message_unref(item->msg);
 }
 
@@ -163,7 +164,7 @@ void fy_delivery_stop(struct fy_delivery *d)
     atomic_store(&d->is_closed, true);
     for (int i = 0; i < FY_N_INBOX_CLASSES; i++)
         fy_workers_stop(&d->workers[i]);
-    (void)fy_inbox_close(&d->strangers); /* strangers have no account */
+    (void)fy_inbox_close(&d->strangers); /* strangers' messages are not counted */
 }
 
 void fy_delivery_silence(struct fy_delivery *d)
@@ -224,6 +225,6 @@ void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer)
     (void)fy_inbox_take(queue, NULL, 0, &reports);
     if (!d->is_silent)
         report(d, peer, &reports);
-    if (fy_inbox_settle(queue)) /* the core caused new ones: with the next turn, so that other work comes in between */
+    if (fy_inbox_settle(queue)) /* the core's callback caused new reports: next turn, after other work */
         fy_peer_ask_for_attention(peer);
 }

@@ -21,8 +21,8 @@ struct fy_peer;
 struct fy_delivery {
     const struct ferry_core *core; /* const */
     bool has_workers;              /* const after start */
-    atomic_bool is_closing;        /* no message is brought to the core any more */
-    atomic_bool is_closed;         /* and no report is taken */
+    atomic_bool is_closing;        /* the core gets no further message */
+    atomic_bool is_closed;         /* and no further report is accepted */
     bool is_silent;                /* the loop's: the core is not called any more */
     struct fy_inbox strangers;     /* for POSTs of all who are not peers; remotes share it, so that its bound holds */
     struct fy_workers workers[FY_N_INBOX_CLASSES];
@@ -38,33 +38,33 @@ void fy_delivery_release(struct fy_delivery *d);                           /* st
  */
 int fy_delivery_start(struct fy_delivery *d, unsigned n_workers, unsigned n_propose_workers, unsigned busy_poll_us);
 
-/* From now on the core gets no message, only reports: one that is with the core is the last.  Any thread. */
+/* From now on the core gets reports, but no message besides those in a call that runs.  Any thread. */
 void fy_delivery_close(struct fy_delivery *d);
 
 /* Is the caller a worker?  Any thread. */
 bool fy_delivery_is_worker(struct fy_delivery *d);
 
-/* Bring the core what was reported until now but no more messages, and wait until no call to it runs. */
+/* Pass the reports until now, but no message, to the core, and wait until no call to it runs. */
 void fy_delivery_stop(struct fy_delivery *d);
 
 /*
- * From now on fy_delivery_attend lets go of reports instead of bringing them.  For the time after stop: a caller of
- * send may have looked at the transport before it was stopped, and report only now.  The loop, or when it is over.
+ * From now on fy_delivery_attend drops reports.  After stop: a caller of send that began before the stop may report
+ * only now.  The loop, or its owner when the loop has ended.
  */
 void fy_delivery_silence(struct fy_delivery *d);
 
 /*
- * Bring msg to the core; takes the reference.  peer: whom it came from, NULL for a stranger.  done (may be NULL) is
- * called once, maybe from inside.  The loop.
+ * Pass msg to the core; takes the reference.  peer: the sender; NULL: a stranger.  done (may be NULL) is called once,
+ * possibly during this call.  The loop.
  */
 void fy_delivery_put(struct fy_delivery *d, struct fy_peer *peer, const struct ferry_message *msg,
                      fy_delivered_fn *done, void *done_arg);
 
-/* Tell the core soon, never from inside.  Any thread. */
+/* Report to the core soon, never during this call.  Any thread. */
 void fy_delivery_report_unreachable(struct fy_delivery *d, struct fy_peer *peer);
 void fy_delivery_report_snapshot(struct fy_delivery *d, struct fy_peer *peer, enum ferry_snapshot_result result);
 
-/* Without workers: tell the core what was reported of peer.  The loop. */
+/* Without workers: pass the reports about peer to the core.  The loop. */
 void fy_delivery_attend(struct fy_delivery *d, struct fy_peer *peer);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * faults - pausing and cutting off, for tests.
+ * faults - pause and cut peers, for tests.
  */
 #include "peer/peer.h"
 #include "transport/transport.h"

@@ -1,8 +1,8 @@
 /*
- * members - who is a peer and who a remote: told by the embedder, or learned from a stranger's own request.
+ * members - the peers and the remotes: added by the embedder, or learned from a stranger's request.
  *
- * Adding makes a peer and enters it into a table; removing takes it out.  Whatever else that means for the peer happens
- * on the loop, which attends to it afterwards.
+ * Adding makes a peer and enters it into a table; removing takes it out of the table.  The loop does the rest: it
+ * starts or stops the peer in the errand that the peer then posts.
  */
 #include <stdlib.h>
 
@@ -12,12 +12,13 @@
 #include "transport/transport.h"
 #include "wire/url.h"
 
-#define MIN_SILENCE_NS (30 * UINT64_C(1000000000)) /* of a learned remote that has to make room for another */
+#define MIN_SILENCE_NS                                                                                                 \
+    (30 * UINT64_C(1000000000)) /* a learned remote that was silent for so long may be replaced by another */
 
 /* ---- The tables of peers ------------------------------------------------------------------------------------------
  */
 
-/* A reference to what find gives under mu. */
+/* The peer, or with with_remotes the remote, with a reference for the caller; NULL: none. */
 static struct fy_peer *find_in(struct ferry_transport *t, uint64_t id, bool with_remotes)
 {
     struct fy_peer *peer;
@@ -66,8 +67,8 @@ struct fy_peer *fy_transport_take_any(struct ferry_transport *t)
     return peer;
 }
 
-/* Nobody refers to the peer any more: keep its sums, and free it. */
-static void on_last_unref(void *arg, struct fy_peer *peer)
+/* The last reference is gone: add its counters to those of freed peers, and free it. */
+static void members_on_last_unref(void *arg, struct fy_peer *peer)
 {
     struct ferry_transport *t = arg;
 
@@ -96,7 +97,7 @@ static int enter_peer(struct ferry_transport *t, struct fy_peer *peer)
     if (err == FERRY_OK) {
         atomic_store(&peer->base.is_paused, t->is_paused);
         fy_list_append(&t->alive, &peer->ties.life_node);
-        fy_peer_ref(peer); /* the table keeps the one it was born with; this is for the caller */
+        fy_peer_ref(peer); /* for the caller; the table takes the first one */
     }
     pthread_mutex_unlock(&t->mu);
     return err;
@@ -129,7 +130,7 @@ static int copy_peer_urls(const struct ferry_transport *t, const char *const *ur
 
 enum kind { PEER, REMOTE, LEARNED_REMOTE };
 
-/* Make a peer and enter it.  Takes urls on success; the peer has a copy of them, so that they are whole on failure. */
+/* Make a peer and enter it.  Takes urls on success.  The peer gets a copy, so a failure leaves urls untouched. */
 static int add_new(struct ferry_transport *t, uint64_t id, char **urls, enum kind kind)
 {
     struct fy_peer *peer;
@@ -143,7 +144,7 @@ static int add_new(struct ferry_transport *t, uint64_t id, char **urls, enum kin
         free(copy);
         return err;
     }
-    peer->ties.on_last_unref = on_last_unref;
+    peer->ties.on_last_unref = members_on_last_unref;
     peer->ties.arg = t;
     if (kind != PEER)
         fy_peer_set_remote(peer);
@@ -178,7 +179,7 @@ static int promote_remote(struct ferry_transport *t, uint64_t id, char **urls)
         remote->ties.is_learned = false;
         superseded = remote->ties.new_urls;
         remote->ties.new_urls = urls;
-        fy_peer_promote(remote); /* under mu: a peer always says which table it is in */
+        fy_peer_promote(remote); /* under mu: is_remote tells the table */
         fy_peer_ref(remote);
     }
     pthread_mutex_unlock(&t->mu);
@@ -204,7 +205,7 @@ static int add_peer(struct ferry_transport *t, uint64_t id, char **urls)
 {
     int err;
 
-    do { /* again when it was learned in between */
+    do { /* again if it was learned as a remote meanwhile */
         err = promote_remote(t, id, urls);
         if (err == FERRY_ERR_NOT_FOUND)
             err = add_new(t, id, urls, PEER);
@@ -212,7 +213,7 @@ static int add_peer(struct ferry_transport *t, uint64_t id, char **urls)
     return err;
 }
 
-/* What add_peer and add_remote check, and the copy of urls that they take. */
+/* The checks of add_peer and add_remote, and a copy of urls for them. */
 static int check_new(const struct ferry_transport *t, uint64_t id, const char *const *urls, char ***ret_copy)
 {
     int err = fy_transport_check_running(t);
@@ -278,11 +279,11 @@ int ferry_transport_update_peer(struct ferry_transport *t, uint64_t id, const ch
     return FERRY_OK;
 }
 
-/* Take the peer out of the table; the loop then stops it.  mu is held on entry, and let go. */
+/* Take the peer out of its table; the loop then stops it.  Called with mu locked, which it unlocks. */
 static void expel_and_unlock(struct ferry_transport *t, struct fy_peer *peer)
 {
     fy_peer_table_remove(table_of(t, peer), peer);
-    peer->ties.is_leaving = true; /* the loop lets go of the table's reference */
+    peer->ties.is_leaving = true; /* the loop drops the table's reference */
     fy_peer_ref(peer);
     pthread_mutex_unlock(&t->mu);
     fy_peer_ask_for_attention(peer);
@@ -330,7 +331,7 @@ int ferry_transport_remove_all_peers(struct ferry_transport *t)
 /* ---- Remotes that are learned -------------------------------------------------------------------------------------
  */
 
-/* Is this id known?  A learned remote has been heard again. */
+/* Is this id known?  For a learned remote, note the time of the request. */
 static bool hear(struct ferry_transport *t, uint64_t id)
 {
     struct fy_peer *remote;
@@ -345,7 +346,7 @@ static bool hear(struct ferry_transport *t, uint64_t id)
     return is_known;
 }
 
-/* Of the learned remotes, how many there are, and the one that has been silent for longest.  Under mu. */
+/* The number of learned remotes, and the one that has been silent for longest.  Under mu. */
 static size_t count_learned(const struct ferry_transport *t, struct fy_peer **ret_silent)
 {
     size_t n = 0;
@@ -363,7 +364,7 @@ static size_t count_learned(const struct ferry_transport *t, struct fy_peer **re
     return n;
 }
 
-/* Is there room for one more, maybe in the place of one that has long been silent? */
+/* Is there room for another learned remote?  Removes one that has been silent for long, if need be. */
 static bool make_room(struct ferry_transport *t)
 {
     struct fy_peer *silent;
@@ -409,7 +410,7 @@ static void learn(struct ferry_transport *t, uint64_t id, const char *text)
         fy_count(&t->n_remotes_refused, 1);
         if (fy_log_fold_pass(&t->remote_fold, fy_net_now_ns(t->local.net), &n_held))
             fy_log(&t->local.log, FERRY_LOG_WARN, "remote", id,
-                   "not remembered: there are max_remotes already (%llu more not logged)", n_held);
+                   "not remembered: max_remotes reached (%llu similar messages suppressed)", n_held);
         return;
     }
     if (err == FERRY_OK) {
@@ -418,7 +419,7 @@ static void learn(struct ferry_transport *t, uint64_t id, const char *text)
             free(urls);
     }
     if (err == FERRY_OK)
-        fy_log(&t->local.log, FERRY_LOG_INFO, "remote", id, "learned from its own request");
+        fy_log(&t->local.log, FERRY_LOG_INFO, "remote", id, "remembered as a remote, from its request");
     else
         fy_log(&t->local.log, FERRY_LOG_DEBUG, "remote", id, "not remembered: %s", ferry_strerror(err));
 }
@@ -428,6 +429,6 @@ void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const cha
     if (t->max_remotes == 0 || id == 0 || id == t->local.id || hear(t, id))
         return;
     if (fy_transport_is_removed(t, id))
-        return; /* etcd remembers it; but whoever was removed shall find nobody to answer */
+        return; /* etcd remembers it; here a removed member gets no answers */
     learn(t, id, urls);
 }

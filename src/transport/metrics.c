@@ -20,7 +20,7 @@ struct page {
 /* ---- etcd's families -----------------------------------------------------------------------------------------------
  */
 
-#define UNKNOWN "unknown"                                 /* whoever posted it */
+#define UNKNOWN "unknown"                                 /* the sender of a POST, if not known */
 #define UNKNOWN_SNAPSHOT_SENDER "UNKNOWN_SNAPSHOT_SENDER" /* etcd's word */
 
 typedef void peer_fn(struct page *page, const struct ferry_peer_status *peer, const char *id);
@@ -57,7 +57,7 @@ static void received_bytes(struct page *page, const struct ferry_peer_status *pe
     from_count(page, id, peer->counts.received_bytes);
 }
 
-/* Drops that are the network's or the peer's, not those that somebody asked for. */
+/* Drops caused by the network or the peer, without those that were asked for (removed, paused, cut, stopped). */
 static void sent_failures(struct page *page, const struct ferry_peer_status *peer, const char *id)
 {
     static const enum ferry_drop_reason reasons[] = {
@@ -177,7 +177,7 @@ static void dropped(struct page *page, const struct ferry_peer_status *peer, con
     for (int reason = 0; reason < FERRY_N_DROP_REASONS; reason++) {
         const char *name = ferry_drop_reason_name((enum ferry_drop_reason)reason);
 
-        if (reason == FERRY_DROP_UNKNOWN_PEER) /* those are no peer's */
+        if (reason == FERRY_DROP_UNKNOWN_PEER) /* counted for the transport */
             continue;
         for (int i = 0; i < FERRY_N_CLASSES; i++)
             fy_exposition_count(&page->out,
@@ -403,7 +403,7 @@ static void tls_reloads(struct page *page)
 /* ---- The page ------------------------------------------------------------------------------------------------------
  */
 
-/* of: samples of each peer; with_remotes: and of each remote; too: samples that are no peer's. */
+/* Whose samples a family has. */
 enum of { OF_PEERS, OF_PEERS_AND_REMOTES };
 
 static const struct family {
@@ -415,95 +415,101 @@ static const struct family {
     void (*of_transport)(struct page *page); /* NULL: none */
 } families[] = {
 #define ETCD(name) "etcd_network_" name
-    {ETCD("active_peers"), "gauge", "Whether what was last tried with the member worked.", OF_PEERS_AND_REMOTES,
+    {ETCD("active_peers"), "gauge", "1 if the last operation with the member succeeded.", OF_PEERS_AND_REMOTES,
      active_peers, NULL},
-    {ETCD("disconnected_peers_total"), "counter", "How often the member went from active to inactive.",
+    {ETCD("disconnected_peers_total"), "counter", "Changes of the member from active to inactive.",
      OF_PEERS_AND_REMOTES, disconnected_peers, NULL},
-    /* etcd counts link heartbeats, and a whole message where the frame is a compact one */
-    {ETCD("peer_sent_bytes_total"), "counter", "Bytes of the frames and bodies that were written to the member.",
+    /* etcd also counts link heartbeats, and the full message for a compact frame */
+    {ETCD("peer_sent_bytes_total"), "counter", "Bytes of frames and POST bodies written to the member.",
      OF_PEERS_AND_REMOTES, sent_bytes, NULL},
-    {ETCD("peer_received_bytes_total"), "counter", "Bytes of the frames and bodies that came from the member.",
+    {ETCD("peer_received_bytes_total"), "counter", "Bytes of frames and POST bodies received from the member.",
      OF_PEERS_AND_REMOTES, received_bytes, NULL},
-    /* etcd counts a stream's end once, however many messages it cost */
+    /* etcd counts a broken stream once, however many messages were lost */
     {ETCD("peer_sent_failures_total"), "counter", "Messages and snapshots that did not reach the member.",
      OF_PEERS_AND_REMOTES, sent_failures, NULL},
-    /* etcd's From is the client's address for what cannot be decoded: one series per port */
+    /* for a message that cannot be decoded, etcd's From is the client's address: one series per port */
     {ETCD("peer_received_failures_total"), "counter",
-     "Messages and snapshots of the member that could not be decoded, or were too many for the core.",
-     OF_PEERS_AND_REMOTES, received_failures, stranger_failures},
-    {ETCD("snapshot_send_success"), "counter", "Snapshots that the member took.", OF_PEERS, snapshot_sent, NULL},
-    {ETCD("snapshot_send_failures"), "counter", "Snapshots that the member did not take.", OF_PEERS,
+     "Messages and snapshots from the member that could not be decoded or stored.", OF_PEERS_AND_REMOTES,
+     received_failures, stranger_failures},
+    {ETCD("snapshot_send_success"), "counter", "Snapshots that the member accepted.", OF_PEERS, snapshot_sent, NULL},
+    {ETCD("snapshot_send_failures"), "counter", "Snapshots to the member that failed.", OF_PEERS,
      snapshot_send_failures, NULL},
-    {ETCD("snapshot_send_inflights_total"), "gauge", "Snapshots on their way to the member.", OF_PEERS,
-     snapshot_sending, NULL},
-    {ETCD("snapshot_send_total_duration_seconds"), "histogram", "How long snapshots took to be sent.", OF_PEERS,
+    {ETCD("snapshot_send_inflights_total"), "gauge", "Snapshots being sent to the member.", OF_PEERS, snapshot_sending,
+     NULL},
+    {ETCD("snapshot_send_total_duration_seconds"), "histogram", "Duration of sending a snapshot.", OF_PEERS,
      snapshot_send_seconds, NULL},
-    {ETCD("snapshot_receive_success"), "counter", "Snapshots that came from the member and were stored.",
+    {ETCD("snapshot_receive_success"), "counter", "Snapshots received from the member and stored.",
      OF_PEERS_AND_REMOTES, snapshot_received, stranger_snapshots},
-    {ETCD("snapshot_receive_failures"), "counter", "Snapshots of the member that were refused or broke off.",
+    {ETCD("snapshot_receive_failures"), "counter", "Snapshots from the member that were refused or aborted.",
      OF_PEERS_AND_REMOTES, snapshot_receive_failures, stranger_snapshot_failures},
-    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots that are being received from the member.",
+    {ETCD("snapshot_receive_inflights_total"), "gauge", "Snapshots being received from the member.",
      OF_PEERS_AND_REMOTES, snapshot_receiving, NULL},
-    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "How long snapshots took to be received.",
+    {ETCD("snapshot_receive_total_duration_seconds"), "histogram", "Duration of receiving a snapshot.",
      OF_PEERS_AND_REMOTES, snapshot_receive_seconds, NULL},
-    /* etcd enters the smoothed time, at most every five seconds; this has every probe's own */
-    {ETCD("peer_round_trip_time_seconds"), "histogram", "How long probes of the member took to be answered.", OF_PEERS,
+    /* etcd observes the smoothed time, at most every five seconds; here every probe is observed */
+    {ETCD("peer_round_trip_time_seconds"), "histogram", "Round-trip time of probes of the member.", OF_PEERS,
      round_trips, NULL},
 #define FERRY(name) "ferry_" name
-    {FERRY("build_info"), "gauge", "Always 1; the labels say what this is.", OF_PEERS, NULL, build_info},
-    {FERRY("member_removed"), "gauge", "1 once the cluster has refused this member for good.", OF_PEERS, NULL,
-     member_removed},
-    {FERRY("peer_messages_accepted_total"), "counter", "Messages to the peer that were given to send.",
+    {FERRY("build_info"), "gauge", "Always 1; the labels hold the versions.", OF_PEERS, NULL, build_info},
+    {FERRY("member_removed"), "gauge", "1 if the cluster has removed this member.", OF_PEERS, NULL, member_removed},
+    {FERRY("peer_messages_accepted_total"), "counter", "Messages to the peer accepted by ferry_transport_send.",
      OF_PEERS_AND_REMOTES, accepted, NULL},
-    {FERRY("peer_messages_written_total"), "counter", "Messages to the peer that were written to a connection.",
+    {FERRY("peer_messages_written_total"), "counter", "Messages to the peer written to a connection.",
      OF_PEERS_AND_REMOTES, written, NULL},
-    {FERRY("peer_messages_dropped_total"), "counter", "Messages to the peer that were not written.",
+    {FERRY("peer_messages_dropped_total"), "counter", "Messages to the peer dropped before they were written.",
      OF_PEERS_AND_REMOTES, dropped, NULL},
-    {FERRY("peer_messages_received_total"), "counter", "Messages from the peer.", OF_PEERS_AND_REMOTES, received, NULL},
-    {FERRY("peer_messages_received_dropped_total"), "counter", "Messages from the peer that were kept from the core.",
-     OF_PEERS_AND_REMOTES, received_dropped, NULL},
-    {FERRY("peer_messages_refused_total"), "counter", "Messages from the peer that the core did not take.",
+    {FERRY("peer_messages_received_total"), "counter", "Messages received from the peer.", OF_PEERS_AND_REMOTES,
+     received, NULL},
+    {FERRY("peer_messages_received_dropped_total"), "counter",
+     "Messages from the peer dropped before they reached the core.", OF_PEERS_AND_REMOTES, received_dropped, NULL},
+    {FERRY("peer_messages_refused_total"), "counter", "Messages from the peer that the core refused.",
      OF_PEERS_AND_REMOTES, refused, NULL},
-    {FERRY("peer_queue_messages"), "gauge", "Messages to the peer that wait or are being written.",
+    {FERRY("peer_queue_messages"), "gauge", "Messages to the peer that are queued or being written.",
      OF_PEERS_AND_REMOTES, queue_messages, NULL},
-    {FERRY("peer_queue_bytes"), "gauge", "Their memory.", OF_PEERS_AND_REMOTES, queue_bytes, NULL},
-    {FERRY("peer_queue_oldest_age_seconds"), "gauge", "How long the oldest of them has waited.", OF_PEERS_AND_REMOTES,
-     queue_age, NULL},
+    {FERRY("peer_queue_bytes"), "gauge", "Memory of the messages to the peer that are queued or being written.",
+     OF_PEERS_AND_REMOTES, queue_bytes, NULL},
+    {FERRY("peer_queue_oldest_age_seconds"), "gauge",
+     "Age of the oldest message to the peer that is queued or being written.", OF_PEERS_AND_REMOTES, queue_age, NULL},
     {FERRY("peer_inbox_messages"), "gauge", "Messages from the peer that wait for a worker.", OF_PEERS, inbox_messages,
      NULL},
-    {FERRY("peer_inbox_bytes"), "gauge", "Their memory.", OF_PEERS, inbox_bytes, NULL},
-    {FERRY("stranger_inbox_messages"), "gauge", "Posted messages of those who are no peers that wait for a worker.",
+    {FERRY("peer_inbox_bytes"), "gauge", "Memory of the messages from the peer that wait for a worker.", OF_PEERS,
+     inbox_bytes, NULL},
+    {FERRY("stranger_inbox_messages"), "gauge", "Messages posted by members that are not peers, waiting for a worker.",
      OF_PEERS, NULL, stranger_inbox},
-    {FERRY("stream_attached"), "gauge", "Whether a stream stands, in either direction.", OF_PEERS, attached, NULL},
-    {FERRY("stream_heartbeats_total"), "counter", "Link heartbeats of a stream.", OF_PEERS, heartbeats, NULL},
-    {FERRY("stream_dials_total"), "counter", "Attempts to read a stream from the peer.", OF_PEERS, dials, NULL},
-    {FERRY("peer_active_since_timestamp_seconds"), "gauge", "Since when the peer is active.", OF_PEERS_AND_REMOTES,
-     active_since, NULL},
-    {FERRY("peer_probes_total"), "counter", "Probes of the peer.", OF_PEERS, probes, NULL},
-    {FERRY("peer_probe_healthy"), "gauge", "Whether the last probe was answered well.", OF_PEERS, probe_healthy, NULL},
-    {FERRY("peer_smoothed_round_trip_seconds"), "gauge", "The round-trip time, smoothed.", OF_PEERS,
+    {FERRY("stream_attached"), "gauge", "1 if the stream is connected.", OF_PEERS, attached, NULL},
+    {FERRY("stream_heartbeats_total"), "counter", "Link heartbeats sent or received on the stream.", OF_PEERS,
+     heartbeats, NULL},
+    {FERRY("stream_dials_total"), "counter", "Attempts to dial a stream of the peer.", OF_PEERS, dials, NULL},
+    {FERRY("peer_active_since_timestamp_seconds"), "gauge", "Time at which the peer became active.",
+     OF_PEERS_AND_REMOTES, active_since, NULL},
+    {FERRY("peer_probes_total"), "counter", "Probes of the peer, by result.", OF_PEERS, probes, NULL},
+    {FERRY("peer_probe_healthy"), "gauge", "1 if the last probe of the peer succeeded.", OF_PEERS, probe_healthy, NULL},
+    {FERRY("peer_smoothed_round_trip_seconds"), "gauge", "Smoothed round-trip time of probes.", OF_PEERS,
      smoothed_round_trip, NULL},
-    {FERRY("peer_clock_ahead_seconds"), "gauge", "By how much our clock is ahead of the peer's.", OF_PEERS, clock_ahead,
+    {FERRY("peer_clock_ahead_seconds"), "gauge", "Difference of our clock to the peer's; positive if ours is ahead.",
+     OF_PEERS, clock_ahead, NULL},
+    {FERRY("peer_link_up"), "gauge", "1 if packets pass in this direction.", OF_PEERS, link_up, NULL},
+    {FERRY("peer_snapshots_active"), "gauge", "Snapshots being transferred.", OF_PEERS_AND_REMOTES, snapshots_active,
      NULL},
-    {FERRY("peer_link_up"), "gauge", "Whether the way from the peer, or to it, is open.", OF_PEERS, link_up, NULL},
-    {FERRY("peer_snapshots_active"), "gauge", "Snapshots under way.", OF_PEERS_AND_REMOTES, snapshots_active, NULL},
-    {FERRY("peer_snapshots_waiting"), "gauge", "Snapshots to the peer that wait for the one under way.",
+    {FERRY("peer_snapshots_waiting"), "gauge", "Snapshots to the peer that wait for the present one to end.",
      OF_PEERS_AND_REMOTES, snapshots_waiting, NULL},
-    {FERRY("peer_snapshot_bytes"), "gauge", "How much of the latest snapshot has moved.", OF_PEERS_AND_REMOTES,
+    {FERRY("peer_snapshot_bytes"), "gauge", "Bytes of the latest snapshot transferred so far.", OF_PEERS_AND_REMOTES,
      snapshot_bytes, NULL},
-    {FERRY("peer_snapshot_size_bytes"), "gauge", "The size of the latest snapshot, where it is known.",
-     OF_PEERS_AND_REMOTES, snapshot_totals, NULL},
+    {FERRY("peer_snapshot_size_bytes"), "gauge", "Size of the latest snapshot, if known.", OF_PEERS_AND_REMOTES,
+     snapshot_totals, NULL},
     {FERRY("tls_handshakes_total"), "counter", "TLS handshakes that succeeded.", OF_PEERS, NULL, tls_handshakes},
     {FERRY("tls_refused_total"), "counter", "TLS connections that were refused.", OF_PEERS, NULL, tls_refused},
-    {FERRY("tls_reloads_total"), "counter", "New TLS settings, by what became of them.", OF_PEERS, NULL, tls_reloads},
-    {FERRY("send_budget_used_bytes"), "gauge", "Memory of all messages that wait to be written.", OF_PEERS, NULL,
-     send_budget_used},
-    {FERRY("send_budget_bytes"), "gauge", "The most that may be.", OF_PEERS, NULL, send_budget},
-    {FERRY("unknown_peer_messages_total"), "counter", "Messages to members that nobody knew.", OF_PEERS, NULL,
-     unknown_peer},
-    {FERRY("remotes"), "gauge", "Members that are answered but are no peers.", OF_PEERS, NULL, remotes},
-    {FERRY("remotes_refused_total"), "counter", "Strangers that were not remembered for want of room.", OF_PEERS, NULL,
-     remotes_refused},
+    {FERRY("tls_reloads_total"), "counter", "Reloads of the TLS settings, by result.", OF_PEERS, NULL, tls_reloads},
+    {FERRY("send_budget_used_bytes"), "gauge", "Memory of all outgoing messages that are queued or being written.",
+     OF_PEERS, NULL, send_budget_used},
+    {FERRY("send_budget_bytes"), "gauge", "Limit of the memory of outgoing messages (max_send_bytes).", OF_PEERS, NULL,
+     send_budget},
+    {FERRY("unknown_peer_messages_total"), "counter", "Messages to ids that are neither peers nor remotes.", OF_PEERS,
+     NULL, unknown_peer},
+    {FERRY("remotes"), "gauge", "Remotes: members that are not peers, to which answers can be sent.", OF_PEERS, NULL,
+     remotes},
+    {FERRY("remotes_refused_total"), "counter",
+     "Strangers that did not become remotes because max_remotes was reached.", OF_PEERS, NULL, remotes_refused},
 };
 
 static void print_family(struct page *page, const struct family *family)

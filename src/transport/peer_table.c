@@ -10,7 +10,7 @@
 #include "ferry/ferry.h"
 #include "peer/peer.h"
 
-/* The place of id, or where it would be put. */
+/* The index of id, or where it would be inserted. */
 static size_t place_of(const struct fy_peer_table *table, uint64_t id)
 {
     size_t low = 0, high = table->n;

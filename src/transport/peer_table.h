@@ -1,5 +1,5 @@
 /*
- * peer_table.h - peers by id.  Its owner's lock guards it; the references that it holds are its owner's to count.
+ * peer_table.h - peers by id.  Guarded by its owner's lock.  The owner counts the references that are in it.
  */
 #ifndef FY_TRANSPORT_PEER_TABLE_H
 #define FY_TRANSPORT_PEER_TABLE_H
@@ -15,11 +15,11 @@ struct fy_peer_table {
     size_t n_room;
 };
 
-void fy_peer_table_release(struct fy_peer_table *table); /* zeroed is empty */
+void fy_peer_table_release(struct fy_peer_table *table); /* a zeroed one is empty */
 
 struct fy_peer *fy_peer_table_find(const struct fy_peer_table *table, uint64_t id);
 
-/* The one with the smallest id that is greater; NULL: there is none.  So a walk can let go of the lock between two. */
+/* The peer with the smallest id greater than id; NULL: none.  For walks that unlock between two peers. */
 struct fy_peer *fy_peer_table_after(const struct fy_peer_table *table, uint64_t id);
 
 int fy_peer_table_insert(struct fy_peer_table *table, struct fy_peer *peer); /* FERRY_ERR_EXISTS or _NOMEM */

@@ -48,7 +48,7 @@ static void serve_stream(struct ferry_transport *t, struct fy_request *req)
 /* ---- POST /raft ---------------------------------------------------------------------------------------------------
  */
 
-/* A message came by post from a peer (NULL: a stranger). */
+/* Take a decoded message that was posted by a peer (NULL: a stranger). */
 static void take_post(struct ferry_transport *t, struct fy_request *req, struct fy_peer *peer,
                       const struct ferry_message *msg, size_t len)
 {
@@ -58,7 +58,7 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
         fy_count(&fy_peer_counts(peer)->received[fy_message_class(msg->type)], 1);
         fy_count(&fy_peer_counts(peer)->received_bytes, len);
     }
-    if (peer && !fy_peer_base_is_open(&peer->base)) { /* lost on the way, as far as both cores can tell */
+    if (peer && !fy_peer_base_is_open(&peer->base)) { /* paused or cut: to both cores it looks lost on the network */
         fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
         fy_request_abort(req);
@@ -66,7 +66,7 @@ static void take_post(struct ferry_transport *t, struct fy_request *req, struct 
         if (peer)
             fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
-        fy_admission_refuse(req, 412, &own, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
+        fy_admission_refuse(req, 412, &own, FY_TEXT_TO_MISMATCH); /* not 403, on which etcd considers itself removed */
     } else {
         fy_posts_deliver(t, req, peer, msg, "error processing raft message");
     }
@@ -77,13 +77,13 @@ static void refuse_body(struct ferry_transport *t, struct fy_request *req, struc
 {
     struct fy_own_headers own = fy_admission_headers(t, false);
 
-    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? fy_peer_id(peer) : 0, "a post from %s: %s",
+    fy_log(&t->local.log, FERRY_LOG_DEBUG, "server", peer ? fy_peer_id(peer) : 0, "cannot decode a POST from %s: %s",
            fy_request_remote(req), ferry_strerror(err));
     fy_count(peer ? &fy_peer_counts(peer)->received_failures : &t->n_stranger_failures, 1);
     fy_admission_refuse(req, err == FERRY_ERR_NOMEM ? 503 : 400, &own, "error unmarshalling raft message");
 }
 
-static void on_post(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
+static void server_on_post(void *arg, struct fy_request *req, const uint8_t *data, size_t len)
 {
     struct ferry_transport *t = arg;
     const struct ferry_message *msg;
@@ -109,7 +109,7 @@ static void serve_post(struct ferry_transport *t, struct fy_request *req)
     if (!fy_admission_check_method(req, "POST") || !fy_admission_check_sender(t, req, &own))
         return;
     fy_admission_learn_sender(t, req);
-    fy_intake_start(req, &t->intake, t->raft.max_message_bytes, on_post, t);
+    fy_intake_start(req, &t->intake, t->raft.max_message_bytes, server_on_post, t);
 }
 
 static void serve_snapshot(struct ferry_transport *t, struct fy_request *req)

@@ -1,14 +1,14 @@
 /*
- * snapshot_server - from a request to a stored body to the core.
+ * snapshot_server - receive a snapshot, store its body, and pass its message to the core.
  *
- * Normal path: the message is gathered and judged; the body goes piece by piece to a writer, whose disk workers bring
- * it to the sink, and the request is paused while they lag behind; at its end the sink commits; then the message goes
- * to the core as any other that was posted, and the answer is what the core says.
+ * Normal path: the message is decoded and checked.  The body goes in pieces to a writer, whose disk workers pass it to
+ * the sink; the request is paused while they are behind.  At the end the sink commits, the message goes to the core
+ * like any posted message, and the core's result is the answer.
  *
- * Whatever else happens - a refusal, a client that leaves, one that does not move, a body that is too long, a disk that
- * fails - the arrival ends, its writer aborts the body, and it is counted.  A client that leaves when its body was
- * whole changes nothing: the body is stored and the core is told, as in etcd. Source of order, statuses and texts:
- * etcd's rafthttp; 408, 412, 413, 501 and 503 are for what etcd does not refuse.
+ * On any failure (a refusal, a client that leaves or stalls, a body that is too long, a disk error) the arrival ends,
+ * its writer aborts the body, and the failure is counted.  If the client leaves after the whole body was received, the
+ * body is still stored and the core still gets the message, as in etcd.  Order, statuses and texts are those of etcd's
+ * rafthttp; 408, 412, 413, 501 and 503 are answers to requests that etcd does not refuse.
  */
 #include "transport/snapshot_server.h"
 
@@ -32,24 +32,24 @@
 #include "wire/decoder.h"
 #include "wire/message.h"
 
-static_assert(FY_LEN_UNKNOWN == FERRY_SIZE_UNKNOWN, "a length is handed on as it is");
+static_assert(FY_LEN_UNKNOWN == FERRY_SIZE_UNKNOWN, "lengths are passed on unchanged");
 
-/* A snapshot that is coming in. */
+/* A snapshot that is being received. */
 struct arrival {
     struct fy_node node; /* in t->arrivals */
     struct ferry_transport *t;
-    struct fy_request *req;          /* NULL: the client left when the body was whole */
+    struct fy_request *req;          /* NULL: the client left after the whole body was received */
     struct fy_peer *peer;            /* a reference; NULL: a stranger */
     struct fy_snapshot_meter *meter; /* the peer's, or that of all strangers */
     uint64_t announced;              /* bytes of the request's body; FERRY_SIZE_UNKNOWN */
-    uint64_t n_bytes;                /* of it that came */
+    uint64_t n_bytes;                /* received so far */
 
     struct fy_decoder decoder;       /* of the message */
-    const struct ferry_message *msg; /* a reference; NULL: not whole yet */
+    const struct ferry_message *msg; /* a reference; NULL: not decoded yet */
     size_t frame_len;                /* of msg */
 
-    struct fy_body_writer *writer; /* NULL: not begun */
-    bool is_whole;                 /* the body has ended */
+    struct fy_body_writer *writer; /* NULL: not started */
+    bool is_whole;                 /* the whole body was received */
     struct fy_stall stall;
     struct fy_timer deadline;
 };
@@ -69,7 +69,7 @@ static void answer(struct ferry_transport *t, struct fy_request *req, int status
 /* ---- The end of an arrival ----------------------------------------------------------------------------------------
  */
 
-/* An arrival, and what the disk had of it, is gone: there is room for another. */
+/* An arrival and its disk jobs have ended: there is room for another. */
 static void arrival_on_freed(void *arg)
 {
     struct ferry_transport *t = arg;
@@ -102,11 +102,11 @@ static void note_failure(const struct arrival *arrival, const char *why)
 
     if (fy_log_fold_pass(&t->snapshot_fold, fy_net_now_ns(t->local.net), &n_held))
         fy_log(&t->local.log, FERRY_LOG_WARN, "snapshot", arrival->peer ? fy_peer_id(arrival->peer) : 0,
-               "a snapshot that was coming in failed after %" PRIu64 " bytes: %s (not told of before: %llu)",
+               "receiving a snapshot failed after %" PRIu64 " bytes: %s (%llu similar messages suppressed)",
                arrival->n_bytes, why, n_held);
 }
 
-/* It is over, and counted, before anybody is told. */
+/* Ends and counts the arrival before it answers. */
 static void refuse(struct arrival *arrival, int status, const char *text)
 {
     struct ferry_transport *t = arrival->t;
@@ -123,7 +123,7 @@ static void refuse_removed(struct arrival *arrival)
     struct ferry_transport *t = arrival->t;
     struct fy_request *req = arrival->req;
 
-    note_failure(arrival, "its sender was removed from the cluster");
+    note_failure(arrival, "the sender was removed from the cluster");
     arrival_free(arrival, false);
     fy_admission_refuse_removed(t, req);
 }
@@ -139,7 +139,7 @@ static void refuse_because(struct arrival *arrival, int status, const char *what
 /* ---- The body -----------------------------------------------------------------------------------------------------
  */
 
-/* The body is safely stored. */
+/* The sink has committed the body. */
 static void hand_to_core(struct arrival *arrival)
 {
     struct ferry_transport *t = arrival->t;
@@ -148,7 +148,7 @@ static void hand_to_core(struct arrival *arrival)
     const struct ferry_message *msg = arrival->msg;
 
     fy_log(&t->local.log, FERRY_LOG_INFO, "snapshot", peer ? fy_peer_id(peer) : 0,
-           "snapshot %" PRIu64 " came and is stored, %" PRIu64 " bytes", msg->snapshot->index, arrival->n_bytes);
+           "snapshot %" PRIu64 " received and stored, %" PRIu64 " bytes", msg->snapshot->index, arrival->n_bytes);
     if (peer) {
         fy_count(&fy_peer_counts(peer)->received[FERRY_CLASS_SNAPSHOT], 1);
         fy_count(&fy_peer_counts(peer)->received_bytes, arrival->n_bytes);
@@ -156,7 +156,7 @@ static void hand_to_core(struct arrival *arrival)
     }
     arrival->msg = NULL;
     arrival_free(arrival, true);
-    fy_posts_deliver(t, req, peer, msg, "failed to process raft message (the core did not take it)");
+    fy_posts_deliver(t, req, peer, msg, "failed to process raft message (refused by the core)");
     if (peer)
         fy_peer_unref(peer);
 }
@@ -177,10 +177,10 @@ static void arrival_on_deadline(void *arg)
                       fy_net_now_ns(local->net)))
         set_deadline(arrival);
     else
-        refuse(arrival, 408, "the body does not move");
+        refuse(arrival, 408, "snapshot transfer stalled");
 }
 
-/* The writer has got somewhere. */
+/* The writer has room again, has stored the body, or has failed. */
 static void arrival_on_change(void *arg)
 {
     struct arrival *arrival = arg;
@@ -224,7 +224,7 @@ static const char *decode_reason(int err)
     return err == FERRY_ERR_TOO_LARGE ? "rafthttp: error limit exceeded" : ferry_strerror(err);
 }
 
-/* The message is there: judge it, and open the sink.  False: the arrival is over. */
+/* The message is decoded: check it, and open the sink.  false: the arrival has ended. */
 static bool begin_body(struct arrival *arrival)
 {
     struct ferry_transport *t = arrival->t;
@@ -238,7 +238,7 @@ static bool begin_body(struct arrival *arrival)
     } else if (fy_transport_is_removed(t, msg->from)) {
         refuse_removed(arrival);
     } else if (msg->to != 0 && msg->to != local->id) {
-        refuse(arrival, 412, FY_TEXT_TO_MISMATCH); /* never 403: etcd takes that for its removal */
+        refuse(arrival, 412, FY_TEXT_TO_MISMATCH); /* not 403, on which etcd considers itself removed */
     } else if (body_size(arrival) != FERRY_SIZE_UNKNOWN && body_size(arrival) > t->max_snapshot_bytes) {
         refuse(arrival, 413, "the snapshot is larger than this member's limit");
     } else if (fy_disk_prepare(t->raft.disk) != FERRY_OK ||
@@ -252,7 +252,7 @@ static bool begin_body(struct arrival *arrival)
     return false;
 }
 
-/* Gather the message.  Returns how many bytes were its; SIZE_MAX: the arrival is over. */
+/* Decode the message.  Returns how many bytes it used; SIZE_MAX: the arrival has ended. */
 static size_t take_message(struct arrival *arrival, const uint8_t *data, size_t len)
 {
     size_t n_used;
@@ -293,7 +293,7 @@ static void arrival_on_body(void *arg, const uint8_t *data, size_t len)
         take_bytes(arrival, data, len);
 }
 
-/* Where the body is to go, once the message before it is there. */
+/* Memory for the next bytes of the body, once the message is decoded. */
 static uint8_t *arrival_on_room(void *arg, size_t *ret_len)
 {
     struct arrival *arrival = arg;
@@ -323,7 +323,7 @@ static void arrival_on_gone(void *arg)
     arrival->req = NULL;
     if (arrival->is_whole)
         return;
-    note_failure(arrival, "the sender left");
+    note_failure(arrival, "the sender closed the connection");
     arrival_free(arrival, false);
 }
 
@@ -380,12 +380,13 @@ void fy_snapshot_server_serve(struct ferry_transport *t, struct fy_request *req)
     struct fy_peer *peer = fy_admission_find_sender(t, req);
 
     if (!t->sink.open) {
-        answer(t, req, 501, "this member stores no snapshots");
-    } else if (peer && !fy_peer_base_is_open(&peer->base)) { /* lost on the way, as far as both cores can tell */
+        answer(t, req, 501, "this member does not store snapshots");
+    } else if (peer &&
+               !fy_peer_base_is_open(&peer->base)) { /* paused or cut: to both cores it looks lost on the network */
         fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         fy_request_abort(req);
     } else if (t->n_snapshots_in == t->max_snapshots_in) {
-        answer(t, req, 503, "too many snapshots are coming in");
+        answer(t, req, 503, "too many incoming snapshots");
     } else {
         receive(t, req, peer);
     }

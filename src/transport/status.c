@@ -1,5 +1,5 @@
 /*
- * status - the figures of one peer, and the sums of all, as structs.
+ * status - the figures of one peer, and the sums over all peers, as structs.
  */
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "peer/peer.h"
 #include "transport/transport.h"
 
-/* Reading takes mu, which is not part of what a reader may see as changed. */
+/* Reading takes mu, so the object is not const in the sense of C. */
 static struct ferry_transport *mutable_transport(const struct ferry_transport *t)
 {
     return (struct ferry_transport *)(uintptr_t)t;

@@ -1,8 +1,8 @@
 /*
- * survey - look at one peer after the other, without holding the lock in between.
+ * survey - read one peer after the other, without holding the lock in between.
  *
- * The figures of one peer are of one moment as far as its counters can be; peers that come or go meanwhile may be seen
- * or not.  The pages are written on whatever thread asks: those that are served, on the loop.
+ * Peers that are added or removed meanwhile may or may not be included.  A page is printed on the caller's thread; the
+ * pages of the peer port on the loop.
  */
 #include "transport/survey.h"
 
@@ -12,7 +12,7 @@
 #include "peer/peer.h"
 #include "transport/transport.h"
 
-/* Looking takes locks, which are not part of what a reader may see as changed. */
+/* Reading takes locks, so the object is not const in the sense of C. */
 static struct ferry_transport *mutable_transport(const struct ferry_transport *t)
 {
     return (struct ferry_transport *)(uintptr_t)t;

@@ -1,5 +1,5 @@
 /*
- * survey.h - what there is to see of a transport at one moment: what metrics and the debug page are written from.
+ * survey.h - all figures of a transport at one moment: the input of both pages.
  */
 #ifndef FY_TRANSPORT_SURVEY_H
 #define FY_TRANSPORT_SURVEY_H

@@ -22,7 +22,7 @@
 #include "transport/snapshot_server.h"
 #include "wire/headers.h"
 
-/* ---- What the peer code calls up ----------------------------------------------------------------------------------
+/* ---- Calls from the peer code ----------------------------------------------------------------------------------
  */
 
 static void up_deliver(void *ctx, struct fy_peer *peer, const struct ferry_message *msg)
@@ -31,7 +31,7 @@ static void up_deliver(void *ctx, struct fy_peer *peer, const struct ferry_messa
 
     if (msg->to == 0 || msg->to == t->local.id) {
         fy_delivery_put(&t->delivery, peer, msg, NULL, NULL);
-    } else { /* a member that took over an old address must not get its messages */
+    } else { /* for the member that had this address before */
         fy_count(&fy_peer_counts(peer)->received_dropped, 1);
         ferry_message_unref(msg);
     }
@@ -68,7 +68,8 @@ static void up_fatal(void *ctx, int err)
 
     if (atomic_exchange(&t->was_fatal, true))
         return;
-    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: nobody is dialled any more", ferry_strerror(err));
+    fy_log(&t->local.log, FERRY_LOG_ERROR, "transport", 0, "%s: stopping all outgoing connections",
+           ferry_strerror(err));
     fy_errands_post(&t->node->errands, &t->silencing); /* an errand, since a peer is calling */
     if (t->core.report_fatal)
         t->core.report_fatal(t->core.ctx, err);
@@ -82,7 +83,7 @@ static void transport_on_request(void *arg, struct fy_request *req)
     fy_raft_server_serve(arg, req);
 }
 
-/* The peer goes: nothing passes in either direction from now on. */
+/* Stop the peer: from now on no message passes in either direction. */
 static void stop_peer(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
     fy_peer_stop(peer, reason);
@@ -95,7 +96,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     char **new_urls;
     bool is_leaving;
 
-    atomic_store(&peer->needs_attention, false); /* before looking: what comes from now on asks again */
+    atomic_store(&peer->needs_attention, false); /* before reading the notes: a later one posts the errand again */
     pthread_mutex_lock(&t->mu);
     new_urls = peer->ties.new_urls;
     peer->ties.new_urls = NULL;
@@ -137,7 +138,7 @@ static void transport_on_silencing(struct fy_errand *errand)
             pthread_mutex_lock(&t->mu);
             peer = fy_peer_table_after(i == 0 ? &t->peers : &t->remotes, id);
             pthread_mutex_unlock(&t->mu);
-            if (!peer) /* the loop alone lets go of the tables' references, so that this one outlives the lock */
+            if (!peer) /* only the loop drops the tables' references, so this one outlives the lock */
                 break;
             fy_peer_silence(peer);
         }
@@ -271,14 +272,14 @@ int fy_transport_new_on_node(const struct ferry_config *cfg, struct fy_service_n
     return transport_new(cfg, node, NULL, ret_t);
 }
 
-/* What X-PeerURLs says: the URLs to advertise, or those that we listen on, as bound. */
+/* X-PeerURLs: the URLs to advertise, or the listen URLs as bound. */
 static int advertise(struct ferry_transport *t)
 {
     t->raft.peer_urls = fy_config_join_urls(t->advertise_urls ? t->advertise_urls : t->node->bound_urls);
     return t->raft.peer_urls ? FERRY_OK : FERRY_ERR_NOMEM;
 }
 
-/* What reads the loop's clock, or makes its timers: a shared node's loop turns already. */
+/* Reads the clock and makes timers, which belong to the loop: a shared node is already running. */
 static void transport_on_prepare(void *arg)
 {
     struct ferry_transport *t = arg;
@@ -363,7 +364,7 @@ int ferry_transport_start(struct ferry_transport *t)
         return FERRY_ERR_STATE;
     err = prepare(t);
     if (err == FERRY_OK) {
-        atomic_store(&t->state, FY_TRANSPORT_RUNNING); /* the net is there: other threads may come, and callbacks */
+        atomic_store(&t->state, FY_TRANSPORT_RUNNING); /* other threads and callbacks may use the net now */
         err = start_delivery(t);
     }
     if (err == FERRY_OK)
@@ -388,7 +389,7 @@ static void stop(struct ferry_transport *t)
 {
     int state;
 
-    fy_delivery_close(&t->delivery); /* first, so that no message comes after the first call that is refused */
+    fy_delivery_close(&t->delivery); /* first, so that the core gets no message after a call was refused */
     state = atomic_exchange(&t->state, FY_TRANSPORT_STOPPED);
     if (state == FY_TRANSPORT_RUNNING || state == FY_TRANSPORT_LEFT)
         tear_down(t);

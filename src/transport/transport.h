@@ -1,5 +1,5 @@
 /*
- * transport.h - what the files of the transport share, and how the simulation gets one on a net of its own.
+ * transport.h - the struct that the files of the transport share, and its internal constructors.
  *
  * Lock order: none.  mu and every lock below it (channels, inboxes, pools, statuses) are leaves: no code holds two.
  */
@@ -42,7 +42,7 @@ struct ferry_transport {
     enum ferry_delivery mode;
     struct fy_service_node *node;
     bool owns_node;             /* false: mounted on one that is shared */
-    void (*on_free)(void *arg); /* the last word of free, to whoever keeps its net; NULL: nobody.  Set after new */
+    void (*on_free)(void *arg); /* called last in free, for the owner of the net; NULL: not wanted.  Set after new */
     void *on_free_arg;
     unsigned n_workers;
     unsigned n_propose_workers;
@@ -75,18 +75,18 @@ struct ferry_transport {
     struct fy_snapshot_dir *snapshot_dir; /* behind sink; NULL: it is the embedder's */
 
     struct fy_list arrivals; /* the loop's; snapshots that are being received: the snapshot server's */
-    unsigned n_snapshots_in; /* the loop's; that are being received, or that the disk has not let go of */
+    unsigned n_snapshots_in; /* the loop's; being received, or with disk jobs that have not ended */
     struct fy_log_fold snapshot_fold;
 
     atomic_int state;                         /* enum fy_transport_state */
     atomic_bool was_fatal;                    /* the cluster has removed this member */
     struct fy_errand silencing;               /* posted when was_fatal is set */
-    atomic_uint_fast64_t n_unknown;           /* messages for peers that nobody knew */
-    atomic_uint_fast64_t n_remotes_refused;   /* strangers for whom there was no room */
-    atomic_uint_fast64_t n_stranger_failures; /* what strangers posted and could not be decoded */
+    atomic_uint_fast64_t n_unknown;           /* messages to ids that are neither peers nor remotes */
+    atomic_uint_fast64_t n_remotes_refused;   /* strangers that found max_remotes reached */
+    atomic_uint_fast64_t n_stranger_failures; /* messages posted by strangers that could not be decoded */
     struct fy_snapshot_meter stranger_snapshots;
     struct fy_log_fold refusal_fold; /* the loop's; requests that are answered with 412 */
-    struct fy_log_fold remote_fold;  /* the loop's; strangers for whom there is no room */
+    struct fy_log_fold remote_fold;  /* the loop's; strangers that find max_remotes reached */
 
     pthread_mutex_t mu;
     struct fy_peer_table peers;      /* mu; each with a reference */
@@ -99,7 +99,7 @@ struct ferry_transport {
 
 /*
  * As ferry_transport_new, but on net, which outlives the transport and whose loop the caller turns.  The core is called
- * on that loop, and every function of ferry.h belongs to its thread; cfg.delivery is not looked at.
+ * on that loop, and every function of ferry.h belongs to its thread; cfg.delivery is ignored.
  */
 int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, struct ferry_transport **ret_t);
 
@@ -112,7 +112,7 @@ int fy_transport_new_on(const struct ferry_config *cfg, struct fy_net *net, stru
 int fy_transport_new_on_node(const struct ferry_config *cfg, struct fy_service_node *node,
                              struct ferry_transport **ret_t);
 
-/* The peer with this id, with a reference of the caller's; NULL: none.  Any thread. */
+/* The peer with this id, with a reference for the caller; NULL: none.  Any thread. */
 struct fy_peer *fy_transport_find_peer(struct ferry_transport *t, uint64_t id);
 
 /* The same, or the remote with this id. */
@@ -121,10 +121,10 @@ struct fy_peer *fy_transport_find(struct ferry_transport *t, uint64_t id);
 /* Was the member with this id removed from the cluster, as far as the core knows?  The loop. */
 bool fy_transport_is_removed(const struct ferry_transport *t, uint64_t id);
 
-/* Take a peer or a remote out of its table, and that one's reference with it; NULL: none is left.  The loop. */
+/* Take any peer or remote out of its table, with the table's reference; NULL: none is left.  The loop. */
 struct fy_peer *fy_transport_take_any(struct ferry_transport *t);
 
-/* FERRY_OK while running, else why not.  Any thread. */
+/* FERRY_OK while running, else the error for the caller.  Any thread. */
 static inline int fy_transport_check_running(const struct ferry_transport *t)
 {
     switch (atomic_load(&t->state)) {
@@ -139,8 +139,8 @@ static inline int fy_transport_check_running(const struct ferry_transport *t)
 }
 
 /*
- * A stranger named itself and its URLs (X-PeerURLs) in a request that is of this cluster: remember it as a remote. Does
- * nothing for one that is known, was removed or has no good URLs, and when there is no room.  The loop.
+ * Remember a stranger as a remote: a request of this cluster named its id and URLs (X-PeerURLs).  Does nothing if the
+ * id is known or was removed, if a URL is invalid or cannot be dialled, or if max_remotes is reached.  The loop.
  */
 void fy_transport_learn_remote(struct ferry_transport *t, uint64_t id, const char *urls);
 
