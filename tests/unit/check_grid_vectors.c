@@ -97,14 +97,16 @@ static void assert_hex(const uint8_t *data, size_t len, const char *hex)
     uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
 
     ck_assert_uint_eq(from_hex(hex, bytes), len);
-    ck_assert_mem_eq(data, bytes, len);
+    if (len > 0) /* an absent run of bytes has no address */
+        ck_assert_mem_eq(data, bytes, len);
     free(bytes);
 }
 
 static void assert_text(struct ferry_bytes got, const char *text)
 {
     ck_assert_uint_eq(got.len, strlen(text));
-    ck_assert_mem_eq(got.data, text, got.len);
+    if (got.len > 0)
+        ck_assert_mem_eq(got.data, text, got.len);
 }
 
 /* ---- Through a WebSocket ---- */
