@@ -23,7 +23,8 @@
 #include "net/http/target.h"
 #include "net/http/vitals.h"
 
-#define TLS_BUFFER_SIZE (16L << 10) /* curl needs none once it is connected */
+#define TLS_BUFFER_SIZE (16L << 10) /* curl_easy_recv reads at most this much at a time: one TLS record */
+#define PLAIN_BUFFER_SIZE 1024L     /* curl reads nothing itself: the smallest that it accepts */
 
 /* ---- Connecting ---- */
 
@@ -99,7 +100,8 @@ int fy_dial_start(struct fy_dial *dial, struct fy_transfers *transfers, const st
     if (err)
         return err;
     (void)curl_easy_setopt(dial->transfer.easy, CURLOPT_CONNECT_ONLY, 1L);
-    (void)curl_easy_setopt(dial->transfer.easy, CURLOPT_BUFFERSIZE, TLS_BUFFER_SIZE);
+    (void)curl_easy_setopt(dial->transfer.easy, CURLOPT_BUFFERSIZE,
+                           target.is_https ? TLS_BUFFER_SIZE : PLAIN_BUFFER_SIZE);
     if (target.is_https)
         err = fy_client_tls_init(&dial->tls, transfers->cfg->tls, dial->transfer.easy, target.host, spec->member);
     if (err)

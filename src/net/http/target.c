@@ -87,6 +87,7 @@ int fy_target_format_get(const char *url_text, const struct fy_header *headers, 
                          size_t *ret_len)
 {
     struct fy_text text;
+    char *shrunk;
     CURLU *url;
     int err = open_url(url_text, &url);
 
@@ -113,7 +114,8 @@ int fy_target_format_get(const char *url_text, const struct fy_header *headers, 
         fy_text_release(&text);
         return err;
     }
-    *ret_text = text.data;
+    shrunk = realloc(text.data, text.len); /* hundreds may wait for their connections at once */
+    *ret_text = shrunk ? shrunk : text.data;
     *ret_len = text.len;
     return FERRY_OK;
 }
