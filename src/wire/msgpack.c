@@ -382,8 +382,8 @@ int ferry_msgpack_read_time(struct ferry_msgpack_reader *reader, int64_t *ret_se
 {
     struct ferry_msgpack_reader at = *reader;
     struct ferry_bytes bytes;
-    int64_t seconds;
-    uint32_t ns;
+    int64_t seconds = 0; /* for a compiler that does not see that an error leaves them unused */
+    uint32_t ns = 0;
     int8_t type;
     int err = ferry_msgpack_read_ext(&at, &type, &bytes);
 
