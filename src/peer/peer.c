@@ -128,9 +128,20 @@ void fy_peer_silence(struct fy_peer *peer)
     fy_snapshot_lane_stop(&peer->snapshots, FERRY_DROP_MEMBER_REMOVED);
 }
 
+/* Has a message ever been given to it? */
+static bool was_used(const struct fy_peer *peer)
+{
+    for (int i = 0; i < FY_N_ITEM_CLASSES; i++)
+        if (atomic_load_explicit(&peer->base.account.counts.sent[i], memory_order_relaxed) > 0)
+            return true;
+    return false;
+}
+
 void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
 {
-    fy_local_watch_cache(peer->base.member.local); /* the lanes drop what is queued */
+    /* The lanes drop what is queued.  One that could not be added has nothing, and stops on the thread that tried. */
+    if (was_used(peer))
+        fy_local_watch_cache(peer->base.member.local);
     close_lanes(peer, reason);
     peer->is_stopped = true;
     stop_dialing(peer);
