@@ -17,7 +17,7 @@ if WITH_LIBRAFT
 noinst_PROGRAMS += ferry-demo
 ferry_demo_CPPFLAGS = $(FERRY_CPPFLAGS)
 ferry_demo_LDADD = $(CURL_LIBS)
-ferry_demo_LDFLAGS = $(FERRY_LDFLAGS)
+ferry_demo_LDFLAGS = $(FERRY_LDFLAGS) $(FERRY_PROGRAM_LDFLAGS)
 ferry_demo_SOURCES = src/demo/demo.c $(DEMO_HANDS)
 endif
 endif

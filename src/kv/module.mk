@@ -5,7 +5,7 @@ if WITH_LIBRAFT
 bin_PROGRAMS += ferry-kv
 ferry_kv_CPPFLAGS = $(FERRY_CPPFLAGS) $(RAFT_CFLAGS)
 ferry_kv_LDADD = libferry-libraft.la libferry.la $(MHD_LIBS) $(RAFT_LIBS)
-ferry_kv_LDFLAGS = $(FERRY_LDFLAGS) -static
+ferry_kv_LDFLAGS = $(FERRY_LDFLAGS) $(FERRY_PROGRAM_LDFLAGS) -static
 ferry_kv_SOURCES = \
 	src/kv/client_api.c \
 	src/kv/client_api.h \

@@ -371,7 +371,8 @@ struct kv_store *kv_store_new(void)
         free(store);
         return NULL;
     }
-    (void)getrandom(&store->seed, sizeof(store->seed), 0); /* without it, the seed is 0: slower against bad keys */
+    if (getrandom(&store->seed, sizeof(store->seed), 0) != (ssize_t)sizeof(store->seed))
+        store->seed = 0; /* lookups still work, but chosen keys can make them slow */
     return store;
 }
 

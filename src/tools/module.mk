@@ -5,7 +5,7 @@ if ENABLE_TOOLS
 bin_PROGRAMS += ferry-bench
 ferry_bench_CPPFLAGS = $(FERRY_CPPFLAGS)
 ferry_bench_LDADD = libferry-core.la $(OPENSSL_LIBS)
-ferry_bench_LDFLAGS = $(FERRY_LDFLAGS)
+ferry_bench_LDFLAGS = $(FERRY_LDFLAGS) $(FERRY_PROGRAM_LDFLAGS)
 ferry_bench_SOURCES = \
 	src/tools/allocations.c \
 	src/tools/allocations.h \

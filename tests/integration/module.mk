@@ -9,6 +9,7 @@ BUILD_TESTS = \
 	tests/integration/it_architecture.sh \
 	tests/integration/it_bootstrap.sh \
 	tests/integration/it_exports.sh \
+	tests/integration/it_hardening.sh \
 	tests/integration/it_headers.sh \
 	tests/integration/it_install.sh \
 	tests/integration/it_instructions.sh \
