@@ -8,19 +8,19 @@
  *
  * The order of use: FERRY_CONFIG_INIT, ferry_transport_new, _start, _add_peer, _send ..., _stop, _free.
  *
- * Threads: unless a function says otherwise it may be called from any thread between new and free, callbacks
- * included.  With FERRY_DELIVER_HOST the library has no threads and every call belongs to the host's one, but
- * for those that read and store the bodies of snapshots, from the first snapshot on, and a short-lived one of libcurl's
- * for each host name that is looked up, which may outlast a transport that is freed meanwhile.  Pointers are never NULL
- * unless a function says so. The library writes to no file descriptor but its own, never exits and keeps no global
- * state of its own. Signals: no function may be called from a signal handler.  Ferry's threads block all signals but
- * those of their own faults, and raise no SIGPIPE. fork: a child that does not exec leaves the transport alone, _free
- * included; one that execs inherits no connection.
+ * Threads: unless a function says otherwise, it may be called from any thread between new and free, also from
+ * callbacks. With FERRY_DELIVER_HOST every call belongs to the host's thread, and the library starts only two kinds of
+ * threads: those that read and store the bodies of snapshots, from the first snapshot on, and a short-lived one of
+ * libcurl for each name lookup, which may still run when the transport has been freed.  Pointers are never NULL unless
+ * a function says so.  The library writes only to its own file descriptors, never exits, and has no global state of its
+ * own. Signals: no function may be called from a signal handler.  Ferry's threads block all signals except those of
+ * their own faults, and cause no SIGPIPE.  fork: a child that does not exec must not use the transport, nor free it;
+ * one that execs inherits no connection.
  *
- * Growth, as long as the soname stays: enums are appended to.  ferry_config grows at its end, and its size says how
- * much of it the program knows; so does each struct whose size is told to the function that fills it.  What Ferry alone
- * makes (ferry_http_request, ferry_http_response) may grow at its end, too.  All other structs lie in arrays or inside
- * another struct of the program's and keep their layout: a new callback, say, will be a field of ferry_config.
+ * Compatibility, as long as the soname stays: new enum values are appended.  ferry_config grows at its end, and its
+ * size field says which part the program knows; likewise each struct that is passed with its size.  Structs that only
+ * Ferry makes (ferry_http_request, ferry_http_response) may also grow at their end.  All other structs keep their
+ * layout, as programs have them in arrays or in structs of their own: a new callback will be a field of ferry_config.
  */
 #ifndef FERRY_FERRY_H
 #define FERRY_FERRY_H
@@ -194,9 +194,9 @@ FERRY_API void ferry_message_unref(const struct ferry_message *msg);
 /* "MsgApp" and so on, as etcd writes them; "MsgUnknown" outside the list.  Threads: any, at any time. */
 FERRY_API const char *ferry_message_type_name(enum ferry_message_type type);
 
-/* What messages are told apart by when they are counted. */
+/* The classes by which messages are counted. */
 enum ferry_message_class {
-    FERRY_CLASS_CONTROL,  /* heartbeats, votes, reads, and all that is none of the others */
+    FERRY_CLASS_CONTROL,  /* heartbeats, votes, reads, and every type that is in no other class */
     FERRY_CLASS_APPEND,   /* MsgApp, MsgAppResp */
     FERRY_CLASS_PROPOSAL, /* MsgProp */
     FERRY_CLASS_SNAPSHOT, /* MsgSnap */
@@ -207,7 +207,8 @@ enum ferry_message_class {
 FERRY_API enum ferry_message_class ferry_message_type_class(enum ferry_message_type type);
 FERRY_API const char *ferry_message_class_name(enum ferry_message_class message_class);
 
-/* ---- The Raft core under which Ferry is put --------------------------------------------------------------------- */
+/* ---- The Raft core ------------------------------------------------------------------------------------------------
+ */
 
 enum ferry_snapshot_result {
     FERRY_SNAPSHOT_FINISH = 1, /* etcd's SnapshotFinish */
@@ -215,19 +216,19 @@ enum ferry_snapshot_result {
 };
 
 /*
- * What Ferry asks of the Raft core.  Which thread calls is decided by ferry_config.delivery; no lock of Ferry's is
- * held during a call, and a callback may call any function of this header but ferry_transport_stop, _free and _run,
+ * The callbacks of the Raft core.  ferry_config.delivery decides which thread calls them.  No lock of Ferry's is held
+ * during a call, and a callback may call any function of this header but ferry_transport_stop, _free and _run,
  * which wait for callbacks: called from one they do nothing, log an error and return FERRY_ERR_STATE.
  */
 struct ferry_core {
     void *ctx; /* the first argument of every callback */
 
     /*
-     * A message arrived.  msg is borrowed for the call; ferry_message_ref keeps it.  Messages of one stream come in
+     * A message arrived.  msg is valid during the call; ferry_message_ref keeps it.  Messages of one stream come in
      * the order in which they were sent; between streams there is no order.  Required.
-     * from is who it says it is from, not who sent it: any client that knows the cluster id may POST a message.
-     * Returns 0, or anything else to say that the core did not take it: for a message that came by POST the sender
-     * is then answered with status 500, otherwise it is only counted.
+     * from is what the message says, not a verified sender: any client that knows the cluster id may POST a message.
+     * Returns 0; anything else means that the core refused the message: the answer to a POST is then status 500, and
+     * the message is counted as refused.
      */
     int (*process)(void *ctx, const struct ferry_message *msg);
 
@@ -235,23 +236,23 @@ struct ferry_core {
     bool (*is_id_removed)(void *ctx, uint64_t id);
 
     /*
-     * Messages to id were dropped, for whatever reason but FERRY_DROP_PAUSED and _CUT, which only play it.  NULL: not
-     * wanted.  Bursts are folded into one call.
+     * Messages to id were dropped, for any reason except FERRY_DROP_PAUSED and _CUT, which simulate a lossy network.
+     * NULL: not wanted.  Bursts are folded into one call.
      */
     void (*report_unreachable)(void *ctx, uint64_t id);
 
     /*
-     * The fate of one MsgSnap to id: exactly one call for each that was sent to a peer (ferry_transport_send,
-     * _send_snapshot), whatever became of it, but for one that was sent while ferry_transport_stop ran.  NULL: not
+     * The result of one MsgSnap to id.  Exactly one call for each MsgSnap that was sent to a peer
+     * (ferry_transport_send, _send_snapshot), except one that was sent while ferry_transport_stop ran.  NULL: not
      * wanted.
      */
     void (*report_snapshot)(void *ctx, uint64_t id, enum ferry_snapshot_result result);
 
     /*
-     * The cluster refuses this member for good (FERRY_ERR_MEMBER_REMOVED): a peer answered a stream with 410 or a POST
-     * with 403.  Called once, on the I/O thread; must not block.  NULL: not wanted.  From then on the transport dials
-     * and posts to nobody (FERRY_DROP_MEMBER_REMOVED); streams that stand go on until the peers end them.  It waits to
-     * be stopped, and only a new one can join again.
+     * The cluster has removed this member (FERRY_ERR_MEMBER_REMOVED): a peer answered a stream with 410 or a POST
+     * with 403.  Called once, on the I/O thread; must not block.  NULL: not wanted.  From then on the transport opens
+     * no connection and sends no POST (FERRY_DROP_MEMBER_REMOVED); open streams go on until the peers end them.  The
+     * transport cannot join again: stop it, and make a new one.
      */
     void (*report_fatal)(void *ctx, int err);
 };
@@ -261,47 +262,48 @@ struct ferry_core {
 #define FERRY_SIZE_UNKNOWN UINT64_MAX
 
 /*
- * Where the body of an outgoing snapshot comes from: a part of a file, or a function.  It is read by threads of the
+ * The source of the body of an outgoing snapshot: a part of a file, or a function.  It is read by threads of the
  * library that may block, one call at a time.
  */
 struct ferry_snapshot_source {
     void *ctx;       /* the first argument of read and close */
-    uint64_t size;   /* of the body in bytes, at most 2^62; FERRY_SIZE_UNKNOWN, with read alone: until it returns 0 */
+    uint64_t size;   /* of the body in bytes, at most 2^62; with read also FERRY_SIZE_UNKNOWN: until it returns 0 */
     uint64_t offset; /* of the body in fd */
-    int fd;          /* when read is NULL: a file, read by pread, so that its position does not matter.  Never closed
-                        here, and open until close is called */
+    int fd;          /* if read is NULL: a file.  Read by pread, so its position does not matter.  Ferry does not close
+                        it; it has to stay open until close is called */
 
     /*
      * Put up to len bytes into buf.  Returns how many; 0 at the end; a negative FERRY_ERR to fail.  A body of known
-     * size has to end there: a shorter one fails (FERRY_ERR_TRUNCATED), and so does a longer one (FERRY_ERR_TOO_LARGE),
-     * before the receiver can take it for complete.
+     * size must have exactly that size: a shorter one fails with FERRY_ERR_TRUNCATED, a longer one with
+     * FERRY_ERR_TOO_LARGE, before the receiver has a complete body.
      */
     int64_t (*read)(void *ctx, void *buf, size_t len);
 
     /*
-     * No more will be read.  err: FERRY_OK when the receiver has stored and taken the snapshot, else why not.  Exactly
+     * Reading has ended.  err: FERRY_OK if the receiver has stored and accepted the snapshot, else the error.  Exactly
      * one call for each ferry_transport_send_snapshot, whatever that returns.  NULL: not wanted.
      */
     void (*close)(void *ctx, int err);
 };
 
 /*
- * Where the bodies of incoming snapshots go.  All functions are called by threads of the library that may block; those
- * of one body one at a time, those of different bodies also at the same time.  Each returns 0, a FERRY_ERR, or a
- * (positive) errno, whose text is told to the sender.
+ * The destination of the bodies of incoming snapshots.  All functions are called by threads of the library that may
+ * block: one call at a time for one body, calls for different bodies also concurrently.  Each returns 0, a FERRY_ERR,
+ * or a (positive) errno, whose text is sent to the sender.
  */
 struct ferry_snapshot_sink {
     void *ctx; /* the first argument of each */
 
     /*
-     * A snapshot begins to arrive.  msg is the MsgSnap, lent for the call; size is that of its body, or
+     * A snapshot begins to arrive.  msg is the MsgSnap, valid during the call; size is that of its body, or
      * FERRY_SIZE_UNKNOWN.  After success exactly one of commit and abort follows, after a failure none.
      */
     int (*open)(void *ctx, const struct ferry_message *msg, uint64_t size, void **ret_body);
     int (*write)(void *ctx, void *body, const void *data, size_t len);
-    /* The body is whole.  Once this has returned 0 it must survive a crash: the core is told of it.  The last call. */
+    /* The body is complete.  After a return of 0 it must survive a crash, since the core then gets the message.  The
+     * last call. */
     int (*commit)(void *ctx, void *body);
-    /* The body will not be completed, or a write failed: forget it.  The last call. */
+    /* The body will not be completed, or a write failed: discard it.  The last call. */
     void (*abort)(void *ctx, void *body);
 };
 
@@ -310,12 +312,12 @@ struct ferry_snapshot_sink {
 enum ferry_delivery {
     FERRY_DELIVER_WORKERS, /* worker threads call the core; a peer's messages stay in order, and proposals have
                               workers of their own, so that one that blocks delays nothing else */
-    FERRY_DELIVER_INLINE,  /* the I/O thread calls the core: the shortest way, for a core that only enqueues */
+    FERRY_DELIVER_INLINE,  /* the I/O thread calls the core: the least latency, for a core that only enqueues */
     FERRY_DELIVER_HOST     /* Ferry has no loop of its own: the host polls ferry_transport_fd and calls
                               ferry_transport_run */
 };
 
-/* How messages are encoded.  Every etcd decodes all three; 3.4 is the form that all of them have always met. */
+/* How messages are encoded.  Every version of etcd decodes all three; 3.4 is the most widely used form. */
 enum ferry_wire_form {
     FERRY_FORM_3_4, /* etcd 3.4 and 3.5: zero scalars and an empty snapshot are written */
     FERRY_FORM_3_6, /* etcd 3.6: zero scalars are written, a snapshot only when there is one */
@@ -326,14 +328,14 @@ enum ferry_log_level { FERRY_LOG_ERROR, FERRY_LOG_WARN, FERRY_LOG_INFO, FERRY_LO
 
 /*
  * A line for the log, without a newline.  id: a stable word for the kind of line ("stream", "pipeline", ...);
- * peer: the member it is about, 0 for none.  text lives for the call only.  Called from any of Ferry's threads, with
+ * peer: the member it is about, 0 for none.  text is valid during the call.  Called from any of Ferry's threads, with
  * no lock held; must not call back into the transport.
  */
 typedef void ferry_log_fn(void *ctx, enum ferry_log_level level, const char *id, uint64_t peer, const char *text);
 
 struct ferry_tls_config;
 
-/* Everything about a transport that is fixed at its birth.  Begin with FERRY_CONFIG_INIT or ferry_config_init. */
+/* The settings of a transport, fixed when it is made.  Begin with FERRY_CONFIG_INIT or ferry_config_init. */
 struct ferry_config {
     size_t size; /* of this struct: set by FERRY_CONFIG_INIT, so that it can grow */
 
@@ -341,9 +343,10 @@ struct ferry_config {
     uint64_t cluster_id; /* compared as text with every peer's */
     struct ferry_core core;
 
-    const char *const *listen_urls;    /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
-    const char *const *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
-                                          0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
+    const char *const *listen_urls; /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
+    const char *const
+        *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
+                            0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
 
     const char *server_version;      /* X-Server-Version: three dotted numbers; etcd peers require it to be so */
     const char *min_cluster_version; /* X-Min-Cluster-Version */
@@ -355,52 +358,52 @@ struct ferry_config {
     unsigned busy_poll_us;      /* how long the I/O thread, and one worker, may spin before sleep; adaptive; 0: never */
 
     /* None of these is 0. */
-    unsigned dial_timeout_ms;  /* name lookup and connect */
-    unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
-    unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
-    unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
+    unsigned dial_timeout_ms; /* name lookup and connect */
+    unsigned
+        read_timeout_ms; /* a stream without data for so long is redialled; heartbeats are sent every third of it */
+    unsigned write_timeout_ms; /* a stream whose peer accepts no byte for so long is closed */
+    unsigned post_timeout_ms;  /* a POST that is not answered in so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
     /* Nor of these. */
     size_t max_queue_messages;    /* of each outgoing stream queue, and of each receive and propose queue */
     size_t max_queue_bytes;       /* the same queues, in bytes of memory; an empty one takes any one message */
     size_t max_pipeline_messages; /* of each peer that wait to be posted, besides the four in flight */
-    size_t max_send_bytes;        /* all outgoing queues of the transport together, hence also any one message; of what
-                                     is freed again, at most 16 MiB are kept for the next messages */
+    size_t max_send_bytes;        /* all outgoing queues of the transport together, so also any one message; of freed
+                                     messages at most 16 MiB are cached for the next ones */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
-    size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
-                                     that carries no request is closed, the oldest first */
+    size_t max_receive_bytes;     /* all request bodies that are being received, together; beyond it: 503 */
+    size_t max_connections; /* accepted at one time on each listener, 128 KiB each at most.  To accept another, the
+                               oldest one without a request is closed */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
-       DIR/%016x.snap.db by their index; a file that is there already stays, and counts.  The directory is made if it
-       is missing, is this transport's alone (what it finds of another's that is half written, it removes), and has to
-       stay: one that is made anew in its place is not seen.  Bodies pass the system's cache by where its file system
-       lets them.  Without either they are refused. */
+       DIR/%016x.snap.db by their index; an existing file is kept, and the snapshot counts as stored.  The directory is
+       created if it is missing.  It must not be shared with another transport, whose unfinished files would be removed,
+       and must not be replaced while the transport exists.  Bodies bypass the page cache if the file system supports
+       that.  Without a sink and a directory snapshots are refused. */
     struct ferry_snapshot_sink snapshot_sink;
     const char *snapshot_dir;
-    uint64_t max_snapshot_bytes;   /* of one body that comes */
-    unsigned max_snapshots_in;     /* received at one time, at most 256, in 4 MiB of memory each; a sink's call that
-                                      runs keeps the place of its body */
-    unsigned max_snapshots_out;    /* accepted at one time, at most 256, all peers together, until their sources are
-                                      closed; one that is being sent takes 2.5 MiB */
+    uint64_t max_snapshot_bytes; /* of one incoming body */
+    unsigned max_snapshots_in;   /* received at one time, at most 256, in 4 MiB of memory each; one whose sink is
+                                    still in a call counts */
+    unsigned max_snapshots_out;  /* sending or waiting at one time, at most 256, all peers together, until their sources
+                                    are closed; each that is being sent uses 2.5 MiB */
     uint64_t snapshot_bytes_per_s; /* all outgoing ones together; 0: no limit, else at least 1024 */
-    unsigned snapshot_stall_ms;    /* one that moves less than 16 KiB in so long, by the other end's fault, has failed;
-                                      seen within twice that */
-    unsigned snapshot_answer_ms;   /* and so has one that was sent whole and is not answered: the receiver stores it
-                                      before it does */
+    unsigned snapshot_stall_ms;    /* a transfer in which the other end moves less than 16 KiB in so long fails, within
+                                      twice that */
+    unsigned snapshot_answer_ms;   /* the time to answer after the whole body was sent: the receiver stores it first */
 
-    unsigned probe_interval_ms; /* between two probes of a peer, eight times as long while all its streams stand and it
-                                   answers; 0: none */
+    unsigned probe_interval_ms; /* between two probes of a peer; eight times as long while all its streams are connected
+                                   and it answers; 0: no probes */
     unsigned clock_alarm_ms;    /* warn when a peer's clock differs from ours by more; 0: never */
-    size_t max_remotes;         /* members learned from their requests alone, at one time; 0: none is learned */
-    bool serve_metrics;         /* GET /metrics: ferry_metrics_write; a route of the embedder's comes first */
+    size_t max_remotes;         /* remotes that are learned from their requests, at one time; 0: none */
+    bool serve_metrics;         /* GET /metrics: ferry_metrics_write; an own route for the path has precedence */
     bool serve_debug_peers;     /* GET /debug/peers: all of ferry_peer_status, as JSON; likewise */
     /*
-     * Packets of a peer's that do not come for so long, or do not get there, mean that the link is lost: its streams
-     * are given up and dialled anew.  Judged by TCP's acknowledgements, so the peer's program has no part in it.  A
-     * link that stands still for longer than three quarters of this while nothing is wrong with it needs more; 0: off,
-     * and silence is found by read_timeout_ms alone.  At least 500.
+     * If no packet arrives from a peer, or none of ours is acknowledged, for so long, the link is considered lost: its
+     * streams are closed and dialled again.  Judged by TCP's acknowledgements, so a busy peer does not matter.  Set it
+     * higher for a network that may stall for longer than three quarters of it.  At least 500; 0: off, and only
+     * read_timeout_ms detects silence.
      */
     unsigned link_timeout_ms;
 
@@ -457,10 +460,10 @@ FERRY_API int ferry_transport_new(const struct ferry_config *cfg, struct ferry_t
 FERRY_API int ferry_transport_start(struct ferry_transport *t);
 
 /*
- * Refuse new work at once, close every connection, and wait until no callback runs and none will: for one call of
- * process per thread at most, however much has arrived, and for a read of a source or a call to a sink that runs.
- * Queued messages are dropped and counted as FERRY_DROP_STOPPED, snapshots under way are ended.  A second call does
- * nothing.  Not beside ferry_transport_start.  After 5 s of waiting the log says for what.
+ * Refuse new work at once, close every connection, and wait until no callback runs; none is called later.  It waits for
+ * at most one call of process per thread, however many messages wait, and for a running call of a source or a sink.
+ * Queued messages are dropped and counted as FERRY_DROP_STOPPED, and transfers of snapshots are aborted.  A second call
+ * does nothing.  Not at the same time as ferry_transport_start.  After 5 s of waiting the log says for what.
  * Returns FERRY_OK; FERRY_ERR_STATE from a callback: nothing was done.
  */
 FERRY_API int ferry_transport_stop(struct ferry_transport *t);
@@ -472,22 +475,23 @@ FERRY_API int ferry_transport_stop(struct ferry_transport *t);
 FERRY_API int ferry_transport_free(struct ferry_transport *t);
 
 /*
- * The URL that listener number i (in the order of listen_urls) is really bound to, with the port that was picked.
- * NULL before start or beyond the last.  The text lives until free.
+ * The URL that listener i (in the order of listen_urls) is bound to, with the port that was chosen.
+ * NULL before start or beyond the last.  Valid until free.
  */
 FERRY_API const char *ferry_transport_listen_url(const struct ferry_transport *t, size_t i);
 
 /* ---- FERRY_DELIVER_HOST ------------------------------------------------------------------------------------------ */
 
 /*
- * A descriptor that polls readable when ferry_transport_run has work, and the milliseconds after which it has some in
- * any case (-1: no limit).  Valid from start to stop; the transport owns it.  fd is -1 in the other deliveries.
+ * A descriptor that polls readable when ferry_transport_run has work, and the milliseconds after which to call it in
+ * any case (-1: no limit).  Valid from start to stop; the transport owns the descriptor.  fd is -1 in the other
+ * deliveries.
  */
 FERRY_API int ferry_transport_fd(const struct ferry_transport *t);
 FERRY_API int ferry_transport_timeout_ms(const struct ferry_transport *t);
 
 /*
- * Do what there is to do, waiting at most timeout_ms for it (0: not at all, -1: until there is something).
+ * Handle pending events, waiting at most timeout_ms for one (0: do not wait, -1: without limit).
  * Callbacks run inside.  FERRY_ERR_STATE from a callback, in the other deliveries, before start and after stop.
  */
 FERRY_API int ferry_transport_run(struct ferry_transport *t, int timeout_ms);
@@ -545,12 +549,12 @@ FERRY_API int ferry_transport_remove_all_peers(struct ferry_transport *t);
  * and then by POST, as in etcd.  Order is kept per peer and stream.
  * Each message ends as exactly one of written (handed whole to the connection; for a POST: answered with 204) or
  * dropped for one reason; both are counted (ferry_transport_peer_status, ferry_transport_totals), and drops are
- * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot; never from inside the call.  What is
- * for an id that is no peer's is counted (FERRY_DROP_UNKNOWN_PEER), logged (at most once a second), and not reported.
- * from has to be this member's id, unless allow_foreign_from is set or the type is one that a Raft core forwards as it
- * came (MsgProp, MsgReadIndex, MsgTransferLeader).
- * Returns FERRY_OK, also when some were dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start;
- * FERRY_ERR_INVALID for another from, or a type outside of enum ferry_message_type: with those before it queued.
+ * reported through core.report_unreachable and, for MsgSnap, core.report_snapshot; never from inside the call.  A
+ * message to an id that is neither a peer nor a remote is counted (FERRY_DROP_UNKNOWN_PEER), logged (at most once a
+ * second), and not reported. from has to be this member's id, unless allow_foreign_from is set or the type is one that
+ * a Raft core forwards as it came (MsgProp, MsgReadIndex, MsgTransferLeader). Returns FERRY_OK, also when some were
+ * dropped; FERRY_ERR_CLOSED after stop; FERRY_ERR_STATE before start; FERRY_ERR_INVALID for another from, or a type
+ * outside of enum ferry_message_type: with those before it queued.
  */
 FERRY_API int ferry_transport_send(struct ferry_transport *t, const struct ferry_message *msgs, size_t n);
 

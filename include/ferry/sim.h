@@ -1,23 +1,22 @@
 /*
  * sim.h - the members of a cluster on a network in memory, with a virtual clock, from one seed.
  *
- * For testing a Raft core: the transports are the real ones of ferry.h, and nothing in them knows that what they stand
- * on is simulated.  There is no thread, no descriptor, no real time and no real chance: the same seed with the same
- * calls gives the same events in the same order, on every machine, for as long as the library is the same.  A partition
- * that broke a core once breaks it again.
+ * For testing a Raft core: the transports are the real ones of ferry.h, only the network below them is simulated. There
+ * are no threads, no descriptors, no real time and no real random numbers: the same seed with the same calls gives the
+ * same events in the same order, on every machine, with the same version of the library.  So a failure of a core can be
+ * repeated.
  *
  * The order of use: ferry_sim_new, _add_member for each, _transport_new in place of ferry_transport_new, then all of
- * ferry.h as usual; _step or _run_until moves the time, and callbacks come inside.  doc/simulation.md shows it.
+ * ferry.h as usual; _step or _run_until advances the clock, and calls the callbacks.  doc/simulation.md shows it.
  *
- * What the network is like: each member is a host of its own, and a call of one to another has a connection of its own,
- * opened by one round trip.  Within one direction of a connection nothing is lost or overtaken; connections overtake
- * each other freely.  A connection holds at most window_bytes in each direction between the writer and the reader's
- * acknowledgement, as TCP's buffers do.  A cut link loses nothing: what was sent waits, and arrives after the link has
- * healed, unless somebody loses patience before.  An end that is gone answers bytes that still come to it with a reset,
- * unless its host is down: then they wait as on a cut link.  What is lost is lost as on real networks: with its
- * connection.  There is no TLS.
+ * The network: each member is a host of its own, and each call to another member has a connection of its own, opened by
+ * one round trip.  Bytes of one direction of a connection are neither lost nor reordered; between connections there is
+ * no order.  A connection holds at most window_bytes in each direction that are not acknowledged yet, like TCP's
+ * buffers. A cut link loses nothing: bytes wait, and arrive after the link is mended, unless a timeout ends the
+ * connection before. A closed end answers further bytes with a reset, unless its host is down: then they wait as on a
+ * cut link.  As on real networks, bytes are only lost together with their connection.  There is no TLS.
  *
- * Threads: everything here, and everything of ferry.h on its transports, belongs to one.
+ * Threads: all functions here, and those of ferry.h for the simulated transports, belong to one thread.
  * Callbacks: no function of this header makes events happen but _step and _run_until; all others may be called from
  * inside a callback, unless they say otherwise.
  * Times are in nanoseconds of the virtual clock, which starts at 0.
@@ -56,7 +55,7 @@ struct ferry_sim_weather {
     unsigned resets_ppm;   /* after a delivery of bytes both ends lose the connection, mid-run or between runs */
 };
 
-/* A line for an event, without a newline, that lives for the call only.  Must not call back into the simulation. */
+/* A line for an event, without a newline, valid during the call.  Must not call back into the simulation. */
 typedef void ferry_sim_trace_fn(void *ctx, const char *line);
 
 /* Begin with FERRY_SIM_CONFIG_INIT or ferry_sim_config_init. */
@@ -89,14 +88,14 @@ static inline void ferry_sim_config_init(struct ferry_sim_config *cfg)
 
 /*
  * Make a simulation.  cfg is copied; NULL: FERRY_SIM_CONFIG_INIT.
- * Returns FERRY_OK; FERRY_ERR_INVALID (a size that is not this struct's, a weather that cannot be, no window) or _NOMEM
+ * Returns FERRY_OK; FERRY_ERR_INVALID (wrong size, invalid weather, window_bytes of 0) or _NOMEM
  * with *ret_sim untouched.
  */
 FERRY_API int ferry_sim_new(uint64_t seed, const struct ferry_sim_config *cfg, struct ferry_sim **ret_sim);
 
 /*
- * Free the simulation and its timers.  Takes NULL.  Never from a callback.  What its transports stand on stays until
- * the last of them is freed, too: the order does not matter.  No event happens any more.
+ * Free the simulation and its timers.  Takes NULL.  Never from a callback.  No event happens afterwards.  Transports
+ * may be freed before or after it: the simulated network stays until the last one is freed.
  */
 FERRY_API void ferry_sim_free(struct ferry_sim *sim);
 
@@ -112,26 +111,25 @@ FERRY_API int ferry_sim_add_member(struct ferry_sim *sim, uint64_t id, const cha
 
 /*
  * As ferry_transport_new, for the member cfg->id, on the simulated network.  It serves on the member's own URLs and
- * calls the core inside _step and _run_until; cfg->delivery is not looked at, ferry_transport_fd, _timeout_ms and _run
- * have no part in it.  Freed by ferry_transport_free.  A member has one transport at a time.
- * Sources and sinks of snapshots are called inside _step and _run_until, too.
- * Returns what ferry_transport_new does, and FERRY_ERR_NOT_FOUND (no member has this id), _EXISTS (its last transport
- * is not freed), _STATE (it is down), _TLS_CONFIG (cfg->tls is not NULL).
+ * calls the core inside _step and _run_until.  cfg->delivery is ignored, and ferry_transport_fd, _timeout_ms and _run
+ * are of no use.  Freed by ferry_transport_free.  A member has one transport at a time. Sources and sinks of snapshots
+ * are called inside _step and _run_until, too. Returns what ferry_transport_new does, and FERRY_ERR_NOT_FOUND (no
+ * member has this id), _EXISTS (its last transport is not freed), _STATE (it is down), _TLS_CONFIG (cfg->tls is not
+ * NULL).
  */
 FERRY_API int ferry_sim_transport_new(struct ferry_sim *sim, const struct ferry_config *cfg,
                                       struct ferry_transport **ret_t);
 
 enum ferry_sim_crash {
-    FERRY_SIM_CRASH_PROCESS, /* the host lives on: it resets the process's connections and refuses new ones */
-    FERRY_SIM_CRASH_HOST     /* nobody is told: other ends wait, and dials time out */
+    FERRY_SIM_CRASH_PROCESS, /* the host stays up: it resets the process's connections and refuses new ones */
+    FERRY_SIM_CRASH_HOST     /* the host is down: other ends get no reset, and dials time out */
 };
 
 /*
- * Stop a member in the middle of what it does: nothing comes to it any more, nothing that it does from now on reaches
- * the network, and its timers are unset.  The caller then frees its transport (whose accounts and last reports are as
- * ever: the core that hears them is dead) and whatever else died with the process, and restarts it.
- * Returns FERRY_OK; FERRY_ERR_NOT_FOUND; FERRY_ERR_STATE when it is down, and from inside a callback of a transport;
- * FERRY_ERR_INVALID for no such crash.
+ * Crash a member: it receives nothing any more, nothing that it sends reaches the network, and its timers are unset.
+ * The caller then frees its transport (which still counts and reports as usual) and all else that the process had in
+ * memory, and restarts the member. Returns FERRY_OK; FERRY_ERR_NOT_FOUND; FERRY_ERR_STATE when it is down, and from
+ * inside a callback of a transport; FERRY_ERR_INVALID for an invalid crash.
  */
 FERRY_API int ferry_sim_crash(struct ferry_sim *sim, uint64_t id, enum ferry_sim_crash crash);
 
@@ -141,17 +139,17 @@ FERRY_API int ferry_sim_crash(struct ferry_sim *sim, uint64_t id, enum ferry_sim
  */
 FERRY_API int ferry_sim_restart(struct ferry_sim *sim, uint64_t id);
 
-/* Is there such a member, and up? */
+/* Does the member exist, and is it up? */
 FERRY_API bool ferry_sim_is_up(const struct ferry_sim *sim, uint64_t id);
 
 /* ---- Time -------------------------------------------------------------------------------------------------------- */
 
-/* What the clock of every member says, too.  Their wall clocks begin with 1600000000 s. */
+/* The virtual clock, which all members share.  Their wall clocks start at 1600000000 s. */
 FERRY_API uint64_t ferry_sim_now_ns(const struct ferry_sim *sim);
 
 /*
- * Move the clock to the next event and run it.  False: there is none, or the call came from inside a callback.
- * Events of one instant keep the order in which they were made, as far as they belong to one member or to the network.
+ * Advance the clock to the next event and run it.  false: there is none, or the call came from a callback.
+ * Events of one member (or of the network) at the same time run in the order in which they were created.
  */
 FERRY_API bool ferry_sim_step(struct ferry_sim *sim);
 
@@ -161,7 +159,7 @@ FERRY_API bool ferry_sim_step(struct ferry_sim *sim);
  */
 FERRY_API int ferry_sim_run_until(struct ferry_sim *sim, uint64_t until_ns);
 
-/* The next number of a stream that comes from the seed and belongs to the caller: no transport draws from it. */
+/* The next of the caller's own random numbers, made from the seed.  The transports use others. */
 FERRY_API uint64_t ferry_sim_random(struct ferry_sim *sim);
 
 /* ---- The caller's own events ------------------------------------------------------------------------------------- */

@@ -1,13 +1,13 @@
 /*
  * tls.h - TLS between members, under one policy for both directions.
  *
- * A transport is given its policy at birth (ferry_config.tls) and may be given another at any time, without a restart.
- * It is needed for https:// URLs, to listen on or of peers; http:// ones stay plain.
+ * A transport gets its policy when it is made (ferry_config.tls), and a new one at any time, without a restart.  The
+ * policy is required for https:// URLs, of listeners and of peers; http:// URLs stay plain.
  *
- * Certificates are judged by the same code whether we dialled or were dialled: a chain to the CA file, the right
- * purpose, the period of validity, the revocation lists, the allowed names.  The member that is dialled must besides be
- * valid for the host in its URL (or server_name); one that dials us is held to the addresses in its certificate.
- * Files are read by the caller of _new and _reload_tls alone, never while connections are made.
+ * The same code verifies certificates in both directions: a chain to the CA file, the purpose, the period of validity,
+ * the revocation lists, the allowed names.  In addition, the certificate of a member that we dial must be valid for the
+ * host in its URL (or server_name), and that of a client for its address (see skip_client_san_check).
+ * Files are read during calls of ferry_transport_new and _reload_tls only, never while connections are made.
  */
 #ifndef FERRY_TLS_H
 #define FERRY_TLS_H
@@ -24,7 +24,7 @@ extern "C" {
 
 enum ferry_tls_version { FERRY_TLS_1_2, FERRY_TLS_1_3 };
 
-/* What a certificate says of its owner.  Names with a NUL in them are left out.  It lives for a callback only. */
+/* The names in a certificate, without those that contain a NUL.  Valid during the callback. */
 struct ferry_certificate {
     const char *common_name;      /* of the subject; "" for none */
     const char *const *dns_names; /* subject alternative names, NULL-ended; maybe none */
@@ -35,8 +35,8 @@ struct ferry_certificate {
 
 /*
  * Does this certificate belong to member id?  Called on the I/O thread, when the member is dialled and for each request
- * that comes in its name; must not block.  Without a certificate (certificate == NULL) a request came in plain, or from
- * a client that showed none.
+ * that names it as the sender; must not block.  certificate is NULL if the request came without TLS, or from a client
+ * without a certificate.
  */
 typedef bool ferry_verify_member_fn(void *ctx, uint64_t id, const struct ferry_certificate *certificate);
 
@@ -48,20 +48,20 @@ struct ferry_tls_config {
     const char *key_file;         /* its key, without a passphrase; required */
     const char *client_cert_file; /* for dialling; NULL: the above.  Both or neither */
     const char *client_key_file;
-    const char *ca_file;  /* whom to trust, in both directions; required */
+    const char *ca_file;  /* the trusted CAs, in both directions; required */
     const char *crl_file; /* revoked certificates are refused in both directions; NULL: none.  A list counts for its
                              own issuer only, and also when it is out of date */
 
-    bool client_cert_auth; /* a client without a certificate is refused: the default.  One that is shown is always
-                              verified */
+    bool client_cert_auth; /* refuse clients without a certificate: the default.  A certificate is verified in any
+                              case */
     const char *const *allowed_cns;       /* NULL-ended; the other side's common name is one of these.  NULL: any */
     const char *const *allowed_hostnames; /* NULL-ended; its certificate is valid for one of these (or IP addresses).
                                              NULL: any.  Not together with allowed_cns */
     enum ferry_tls_version min_version;
-    const char *server_name;       /* what a member that is dialled must be valid for; NULL: the host in its URL */
-    bool skip_client_san_check;    /* false: a client's certificate with IP addresses and no DNS names must name the one
-                                      that it comes from.  DNS names are not looked up */
-    unsigned handshake_timeout_ms; /* an accepted connection that has not finished its handshake by then is cut */
+    const char *server_name;    /* the name that dialled members' certificates must have; NULL: the host in the URL */
+    bool skip_client_san_check; /* false: a client's certificate with IP addresses and no DNS names must name the one
+                                   that it comes from.  DNS names are not looked up */
+    unsigned handshake_timeout_ms; /* an accepted connection whose handshake takes longer is closed */
 
     ferry_verify_member_fn *verify_member; /* binds members to certificates; NULL: any certificate that passes */
     void *verify_member_ctx;
