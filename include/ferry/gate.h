@@ -84,7 +84,7 @@ struct ferry_core_view {
 
     /*
      * Is id in this member's configuration, committed or not?  NULL: every sender is admitted.  Not asked while
-     * has_configuration is false: a member that is only joining is told of the others by its first append or snapshot.
+     * has_configuration is false: a joining member learns of the others by its first append or snapshot.
      */
     bool (*is_member)(void *ctx, uint64_t id);
     bool has_configuration;

@@ -2,8 +2,8 @@
  * workers - one list of queues, several threads.
  *
  * Waking a thread costs both sides a system call, and delays the item by tens of microseconds.  So when waits have been
- * short of late, one worker spins for a moment before it sleeps, and nobody is woken as long as it does.  It yields its
- * processor at each look, so that it keeps it from nobody who has something to do.
+ * short of late, one worker spins for a moment before it sleeps, and nobody is woken as long as it does.  Between two
+ * looks it yields its processor to any thread that is ready to run.
  */
 #include "base/workers.h"
 
@@ -29,7 +29,7 @@ static uint64_t now_ns(void)
 
 /* ---- Waiting for work -------------------------------------------------------------------------------------------- */
 
-/* Spin until there is work or the budget is spent.  Under mu, which is let go of meanwhile. */
+/* Spin until there is work or the budget is spent.  The caller holds mu, which is unlocked while spinning. */
 static void watch(struct fy_workers *workers)
 {
     uint64_t until_ns = now_ns() + workers->spin.budget_ns;
@@ -47,7 +47,7 @@ static void watch(struct fy_workers *workers)
         fy_spin_caught(&workers->spin);
 }
 
-/* Wait until there is work or the workers stop.  Under mu, which is let go of meanwhile. */
+/* Wait until there is work or the workers stop.  The caller holds mu, which is unlocked while waiting. */
 static void await_work(struct fy_workers *workers)
 {
     bool may_spin = workers->spin.max_ns > 0;

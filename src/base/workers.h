@@ -41,7 +41,7 @@ struct fy_workers {
     struct fy_spin spin;     /* mu; of one worker at a time */
     uint64_t empty_since_ns; /* mu: when waiting was last found empty */
     bool is_stopping;        /* mu: no worker begins anything new */
-    bool is_stopped;         /* mu: no queue is accepted any more */
+    bool is_stopped;         /* mu: new queues are refused */
 };
 
 void fy_workers_init(struct fy_workers *workers);

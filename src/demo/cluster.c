@@ -39,8 +39,8 @@ static struct cluster_member *member_of(struct cluster *cluster, uint64_t id)
 
 /*
  * Reserve a port: a socket bound to it; -1: failed.  The socket never listens, so a member that sets SO_REUSEADDR can
- * still listen on that port number.  The system gives the port to nobody who asks for any port, even while the member
- * is down.
+ * still listen on that port number.  While the member is down, the system does not give the port to a program that asks
+ * for any free one.
  */
 static int take_port(unsigned *ret_port)
 {

@@ -162,7 +162,7 @@ static bool has_caught_up(struct story *story)
            outsider.applied + 4 * IN_FLIGHT >= leader.applied;
 }
 
-/* Has the outsider noticed that it is not the leader any more? */
+/* Has the outsider noticed that it has lost its leadership? */
 static bool has_stepped_down(struct story *story)
 {
     struct member_status status;

@@ -49,7 +49,7 @@ struct stored {
 static void discard(const struct fy_snapshot_dir *dir, struct stored *body)
 {
     if (body->fd >= 0)
-        (void)close(body->fd); /* its contents are not needed any more */
+        (void)close(body->fd); /* an error does not matter: its contents are dropped */
     (void)unlinkat(dir->fd, body->name, 0);
     free(body);
 }

@@ -433,7 +433,7 @@ static void on_peer_failed(void *ctx, uint64_t id, const char *address, int err)
     say(node, "member %" PRIu64 " at %s cannot be reached: %s", id, address, ferry_strerror(err));
 }
 
-/* Somebody who sends what no correct member sends can do so as fast as he likes: one line a second. */
+/* An attacker can send such messages at any rate, so at most one line a second is written. */
 #define REFUSAL_LINE_MS 1000
 
 static void on_refused(void *ctx, const struct ferry_message *msg, enum ferry_verdict verdict)

@@ -9,7 +9,7 @@
 /* Does this end make a dead letter? */
 bool fy_dead_takes(const struct fy_outbox *box, enum fy_mail_end end);
 
-/* Keep a message that has ended, or let go of it.  The oldest makes room. */
+/* Keep a message that has ended, or free it.  When there is no room, the oldest kept one is freed. */
 void fy_dead_bury(struct fy_outbox *box, struct fy_mail *mail);
 
 struct fy_mail *fy_dead_find(const struct fy_outbox *box, uint64_t sequence); /* NULL: there is none */
