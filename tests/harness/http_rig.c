@@ -9,7 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "ferry/tls.h"
+#include "harness/certificates.h"
 #include "harness/heap.h"
+#include "net/tls/tls.h"
 
 struct fy_net *http_net;
 
@@ -43,6 +46,26 @@ const struct fy_http_config *http_default_config(void)
     if (getenv("RIG_LOG"))
         rig_log = (struct fy_log){.fn = on_log, .max_level = FERRY_LOG_DEBUG};
     return &cfg;
+}
+
+struct fy_tls *http_tls_new(struct ferry_tls_config *ret_cfg)
+{
+    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
+    const struct certificate_spec spec = {.common_name = "both", .names = "IP:127.0.0.1"};
+    struct certificate ca, both;
+    struct fy_tls *tls;
+
+    certificates_setup();
+    ca = certificate_make(&ca_spec, NULL);
+    both = certificate_make(&spec, &ca);
+    *ret_cfg = (struct ferry_tls_config)FERRY_TLS_CONFIG_INIT;
+    ret_cfg->ca_file = certificate_write("ca.pem", &ca, NULL);
+    ret_cfg->cert_file = certificate_write("both.pem", &both, NULL);
+    ret_cfg->key_file = certificate_write_key("both.key", &both);
+    certificate_release(&ca);
+    certificate_release(&both);
+    ck_assert_int_eq(fy_tls_new(ret_cfg, http_default_config()->log, &tls), FERRY_OK);
+    return tls;
 }
 
 void http_setup_with(const struct fy_http_config *cfg)

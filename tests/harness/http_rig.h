@@ -11,6 +11,9 @@
 
 #include "net/http/http.h"
 
+struct ferry_tls_config;
+struct fy_tls;
+
 /* Bytes received. */
 struct seen_bytes {
     uint8_t *data;
@@ -48,6 +51,12 @@ void http_setup(void); /* heap_setup, and a net with short timeouts that does no
 void http_setup_with(const struct fy_http_config *cfg);
 void http_teardown(void); /* checks that no memory and no descriptors leaked */
 const struct fy_http_config *http_default_config(void);
+
+/*
+ * A policy for both ends of a connection on 127.0.0.1, by one certificate of a CA made for it.  *ret_cfg names its files,
+ * which live as long as those of certificates_setup, called here.
+ */
+struct fy_tls *http_tls_new(struct ferry_tls_config *ret_cfg);
 
 uint64_t http_clock_ns(void);
 

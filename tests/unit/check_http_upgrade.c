@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "ferry/ferry.h"
-#include "harness/certificates.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/raw_socket.h"
@@ -291,21 +290,9 @@ static bool sees_end(void)
 
 static struct fy_tls *new_tls(void)
 {
-    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
-    const struct certificate_spec spec = {.common_name = "both", .names = "IP:127.0.0.1"};
-    struct ferry_tls_config cfg = FERRY_TLS_CONFIG_INIT;
-    struct certificate ca, both;
-    struct fy_tls *made;
+    struct ferry_tls_config cfg;
+    struct fy_tls *made = http_tls_new(&cfg);
 
-    certificates_setup();
-    ca = certificate_make(&ca_spec, NULL);
-    both = certificate_make(&spec, &ca);
-    cfg.ca_file = certificate_write("ca.pem", &ca, NULL);
-    cfg.cert_file = certificate_write("both.pem", &both, NULL);
-    cfg.key_file = certificate_write_key("both.key", &both);
-    certificate_release(&ca);
-    certificate_release(&both);
-    ck_assert_int_eq(fy_tls_new(&cfg, http_default_config()->log, &made), FERRY_OK);
     client.ctx = SSL_CTX_new(TLS_client_method());
     ck_assert_int_eq(SSL_CTX_use_certificate_file(client.ctx, cfg.cert_file, SSL_FILETYPE_PEM), 1);
     ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(client.ctx, cfg.key_file, SSL_FILETYPE_PEM), 1);

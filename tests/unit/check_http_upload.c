@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "harness/certificates.h"
 #include "harness/heap.h"
 #include "harness/http_rig.h"
 #include "harness/raw_socket.h"
@@ -622,35 +621,16 @@ START_TEST(and_longer_than_a_socket_takes_at_once)
 }
 END_TEST
 
-static struct fy_tls *new_tls(void)
-{
-    const struct certificate_spec ca_spec = {.common_name = "ca", .is_ca = true};
-    const struct certificate_spec spec = {.common_name = "both", .names = "IP:127.0.0.1"};
-    struct ferry_tls_config cfg = FERRY_TLS_CONFIG_INIT;
-    struct certificate ca, both;
-    struct fy_tls *tls;
-
-    certificates_setup();
-    ca = certificate_make(&ca_spec, NULL);
-    both = certificate_make(&spec, &ca);
-    cfg.ca_file = certificate_write("ca.pem", &ca, NULL);
-    cfg.cert_file = certificate_write("both.pem", &both, NULL);
-    cfg.key_file = certificate_write_key("both.key", &both);
-    certificate_release(&ca);
-    certificate_release(&both);
-    ck_assert_int_eq(fy_tls_new(&cfg, http_default_config()->log, &tls), FERRY_OK);
-    return tls;
-}
-
 /* A record at a time, and the session may have to wait in the middle of one. */
 START_TEST(and_all_of_that_in_tls)
 {
     struct fy_http_config cfg = *http_default_config();
+    struct ferry_tls_config files;
     char detail[128];
 
     fy_listener_close(listener);
     http_teardown();
-    cfg.tls = new_tls();
+    cfg.tls = http_tls_new(&files);
     http_setup_with(&cfg);
     ck_assert_int_eq(
         fy_net_listen(http_net, "https://127.0.0.1:0", on_request, NULL, &listener, detail, sizeof(detail)), FERRY_OK);
