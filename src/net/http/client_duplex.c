@@ -143,9 +143,10 @@ static void line_watch(struct fy_duplex *handle, uint32_t events)
     fy_watch_change(duplex->all->loop, &duplex->watch, events);
 }
 
-static void line_end(struct fy_duplex *handle)
+static bool line_end(struct fy_duplex *handle)
 {
     (void)shutdown(of(handle)->get.dial.fd, SHUT_WR); /* it fails when the connection broke, which the read tells */
+    return true;
 }
 
 static void close_all(struct client_duplex *duplex, bool is_hard)

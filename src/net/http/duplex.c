@@ -139,8 +139,7 @@ static void note_written(struct fy_duplex *duplex, size_t n)
 static bool write_head(struct fy_duplex *duplex)
 {
     while (duplex->head) {
-        struct iovec rest = {.iov_base = duplex->head + duplex->head_at,
-                             .iov_len = duplex->head_len - duplex->head_at};
+        struct iovec rest = {.iov_base = duplex->head + duplex->head_at, .iov_len = duplex->head_len - duplex->head_at};
         ssize_t n = duplex->line->write(duplex, &rest, 1);
 
         if (n < 0 && errno != EAGAIN) {
@@ -161,8 +160,10 @@ static bool write_head(struct fy_duplex *duplex)
 
 static void end_direction(struct fy_duplex *duplex)
 {
-    set_state(duplex, FY_DUPLEX_ENDED);
-    duplex->line->end(duplex);
+    if (duplex->line->end(duplex))
+        set_state(duplex, FY_DUPLEX_ENDED);
+    else
+        duplex->is_awake = true; /* the end is still to be sent */
     set_deadline(duplex);
 }
 
@@ -170,8 +171,7 @@ static void end_direction(struct fy_duplex *duplex)
 static size_t write_some(struct fy_duplex *duplex, size_t max_len)
 {
     struct iovec runs[MAX_RUNS];
-    struct fy_gather g =
-        fy_gather_runs(runs, MAX_RUNS, duplex->duplexes->loop->scratch, FY_LOOP_SCRATCH, max_len);
+    struct fy_gather g = fy_gather_runs(runs, MAX_RUNS, duplex->duplexes->loop->scratch, FY_LOOP_SCRATCH, max_len);
     ssize_t n;
 
     duplex->is_awake = false; /* first: it may be woken from inside */
@@ -230,8 +230,7 @@ static void finish_read(struct fy_duplex *duplex, ssize_t n)
 /* Read once, into the user's memory first, and hand it on.  How many bytes; *ret_is_empty: no more for now. */
 static size_t read_some(struct fy_duplex *duplex, bool *ret_is_empty)
 {
-    struct iovec to[2] = {{.iov_len = 0},
-                          {.iov_base = duplex->duplexes->loop->scratch, .iov_len = FY_LOOP_SCRATCH}};
+    struct iovec to[2] = {{.iov_len = 0}, {.iov_base = duplex->duplexes->loop->scratch, .iov_len = FY_LOOP_SCRATCH}};
     size_t cap = 0, n_first;
     uint8_t *room = duplex->events.room ? duplex->events.room(duplex->arg, &cap) : NULL;
     ssize_t n;
@@ -308,7 +307,7 @@ void fy_duplex_on_event(struct fy_duplex *duplex, uint32_t events)
     }
     if (is_sending(duplex) && !duplex->line->is_blocked(duplex))
         fy_timer_unset(&duplex->deadline); /* TLS wrote what it had kept: there may be nothing more to write */
-    duplex->is_readable = true; /* the read tells */
+    duplex->is_readable = true;            /* the read tells */
     go_on(duplex);
 }
 

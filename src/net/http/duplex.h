@@ -38,7 +38,8 @@ struct fy_duplex_line {
     ssize_t (*write)(struct fy_duplex *duplex, const struct iovec *runs, size_t n_runs);
     bool (*is_blocked)(const struct fy_duplex *duplex); /* the last write was not taken whole, or is not sent yet */
     void (*watch)(struct fy_duplex *duplex, uint32_t events); /* of epoll, for fy_duplex_on_event */
-    void (*end)(struct fy_duplex *duplex);                    /* our direction */
+    /* End our direction.  false: the line is blocked, and it has to be called again when that is over. */
+    bool (*end)(struct fy_duplex *duplex);
     /* Have done with it.  Hard: what was sent is lost as well, and the other end sees a reset. */
     void (*close)(struct fy_duplex *duplex, bool is_hard);
     /* Around all that may call the user.  A duplex that is over when it is left is to be freed. */
@@ -65,10 +66,10 @@ struct fy_duplex {
     size_t head_len;
     size_t head_at;
     bool is_paused;
-    bool is_awake;      /* gather may add something */
-    bool is_readable;   /* the share of a turn was read, and there may be more */
-    uint32_t watched;   /* the events that line->watch was told last */
-    unsigned n_inside;  /* functions that look at it again when they have called the user */
+    bool is_awake;            /* gather may add something */
+    bool is_readable;         /* the share of a turn was read, and there may be more */
+    uint32_t watched;         /* the events that line->watch was told last */
+    unsigned n_inside;        /* functions that look at it again when they have called the user */
     struct fy_timer deadline; /* set while bytes do not go, or the other end's end is awaited */
     struct fy_node ready_node;
     struct fy_share n_read, n_written;

@@ -126,6 +126,16 @@ int fy_socket_unblock(struct fy_socket *socket)
     return 0;
 }
 
+bool fy_socket_end(struct fy_socket *socket)
+{
+    int err = socket->session ? gnutls_bye(socket->session, GNUTLS_SHUT_WR) : 0;
+
+    socket->is_blocked = err == GNUTLS_E_AGAIN || err == GNUTLS_E_INTERRUPTED;
+    if (!socket->is_blocked)
+        (void)shutdown(socket->fd, SHUT_WR); /* it fails when the connection broke, which the read tells */
+    return !socket->is_blocked;
+}
+
 int fy_socket_error(int os_errno)
 {
     return os_errno == ETIMEDOUT ? FERRY_ERR_TIMEOUT : FERRY_ERR_RESET;

@@ -57,6 +57,12 @@ ssize_t fy_socket_write(struct fy_socket *socket, const struct iovec *iov, size_
 /* There is room to write again: is_blocked is cleared, once the session's record has gone.  0, or -1 with errno. */
 int fy_socket_unblock(struct fy_socket *socket);
 
+/*
+ * End our direction: over TLS with the notice without which the other end would take the end for an attack that cut
+ * the connection, then with a FIN.  false: the notice does not fit yet; is_blocked is set, call again when it is not.
+ */
+bool fy_socket_end(struct fy_socket *socket);
+
 /* What net.h calls an error of errno that one of the two left. */
 int fy_socket_error(int os_errno);
 

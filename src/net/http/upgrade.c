@@ -87,13 +87,9 @@ static void line_watch(struct fy_duplex *duplex, uint32_t events)
     fy_watch_change(socket->loop, &socket->watch, events);
 }
 
-static void line_end(struct fy_duplex *duplex)
+static bool line_end(struct fy_duplex *duplex)
 {
-    struct fy_socket *socket = socket_of(duplex);
-
-    if (socket->session)
-        (void)gnutls_bye(socket->session, GNUTLS_SHUT_WR); /* a courtesy: the FIN says it as well */
-    (void)shutdown(socket->fd, SHUT_WR);
+    return fy_socket_end(socket_of(duplex));
 }
 
 static void line_close(struct fy_duplex *duplex, bool is_hard)
