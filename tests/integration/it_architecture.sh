@@ -13,6 +13,9 @@ while read -r file; do
 done <"$work/files" >"$work/seen"
 nothing "every source file is named in doc/architecture.md"
 
+grep '^#' "$map" | sort | uniq -d >"$work/seen"
+nothing "every heading of doc/architecture.md stands there once"
+
 # Each folder and those that its files may include from, besides ferry.h.
 allowed() # FILE
 {
