@@ -42,6 +42,9 @@ struct fy_peer_ties {
     void *arg;
 };
 
+/* The inbox is locked for each message by two threads, which slows down whoever uses the same lines of the cache. */
+#define CACHE_LINE 64
+
 struct fy_peer {
     struct fy_peer_base base;
     atomic_uint n_refs;
@@ -51,7 +54,9 @@ struct fy_peer {
     bool is_silent;              /* the loop's; see fy_peer_silence */
     bool is_stopped;             /* the loop's */
 
+    char apart_before[CACHE_LINE];
     struct fy_inbox inbox; /* what arrived from it, on the way to the core */
+    char apart_behind[CACHE_LINE];
 
     struct fy_stream_writer writers[FERRY_N_STREAMS];
     struct fy_stream_reader readers[FERRY_N_STREAMS];
