@@ -32,6 +32,30 @@ pages_are_installed()
 
 try "the manual pages are installed" pages_are_installed
 
+every_function_has_a_page()
+{
+    man_dir=$(dirname "$(find "$root" -name ferry.3)")
+    find "$root" -path '*/include/ferry/*.h' -exec cat {} + | sed 's/^ .*//; /^typedef/d' |
+        grep -o 'ferry_[a-z0-9_]*(' | tr -d '(' | sort -u >"$work/functions"
+    [ -s "$work/functions" ] || return
+    while read -r function; do
+        page=$man_dir/$function.3
+        target=$(sed -n 's/^\.so man3\///p' "$page") && [ -f "$man_dir/${target:-$function.3}" ] || return
+    done <"$work/functions"
+}
+
+try "every public function has a page of its name" every_function_has_a_page
+if command -v mandb >/dev/null && command -v man >/dev/null; then
+    man_root=$(dirname "$(dirname "$(find "$root" -name ferry.3)")")
+    mandb -c -u -q "$man_root" >/dev/null 2>&1
+    try "man finds the page of a function" sh -c "man -M '$man_root' -w ferry_transport_send"
+    try "man -k finds Ferry and its functions" \
+        sh -c "man -M '$man_root' -k '^ferry' | grep ^ferry_transport_send"
+    find "$man_root" \( -name 'index.*' -o -name 'cat*' -o -name CACHEDIR.TAG \) -exec rm -rf {} +
+else
+    skip "man finds the page of a function" "there is no man-db"
+fi
+
 PKG_CONFIG_PATH=$(dirname "$pc")
 PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_PATH PKG_CONFIG_SYSROOT_DIR
