@@ -48,6 +48,7 @@ START_TEST(what_is_not_said_has_its_default)
     ck_assert_str_eq(options.admin_host, "");
     ck_assert_uint_eq(options.election_ms, 1000);
     ck_assert_uint_eq(options.campaign_after_ms, 2500);
+    ck_assert_uint_eq(options.max_learners, 1);
     ck_assert(!options.is_existing);
     ck_assert(!options.can_lead);
 }
@@ -64,6 +65,8 @@ START_TEST(values_are_read)
     ck_assert_uint_eq(options.campaign_after_ms, 500);
     ck_assert_int_eq(parse("--election", "10"), FLAGS_OK);
     ck_assert_uint_eq(options.campaign_after_ms, 25);
+    ck_assert_int_eq(parse("--max-learners", "5"), FLAGS_OK);
+    ck_assert_uint_eq(options.max_learners, 5);
     ck_assert_int_eq(parse("--can-lead", "--name=theirs"), FLAGS_OK);
     ck_assert(options.can_lead);
     ck_assert_str_eq(options.name, "theirs");
@@ -81,6 +84,7 @@ START_TEST(what_makes_no_sense_is_refused)
     assert_refused("--admin", "h:65536", "--admin takes HOST:PORT, not 'h:65536'");
     assert_refused("--admin", "h:", "--admin takes HOST:PORT, not 'h:'");
     assert_refused("--state", "old", "--state takes new or existing, not 'old'");
+    assert_refused("--max-learners", "0", "--max-learners takes a number from 1 to 10000, not '0'");
     assert_refused("--election", "9", "--election takes a number of milliseconds from 10 to 600000, not '9'");
     assert_refused("--campaign-after", "0.0001", /* would be no milliseconds, and so not said */
                    "--campaign-after takes a number of seconds from 0.001 to 86400, not '0.0001'");

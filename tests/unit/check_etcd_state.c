@@ -36,7 +36,7 @@ static uint64_t n_applied;
 
 static void setup(void)
 {
-    cluster_init(&cluster);
+    cluster_init(&cluster, 1);
     state_machine_init(&machine, &cluster);
     n_applied = 0;
 }
@@ -50,7 +50,7 @@ static void teardown(void)
 /* ---- Entries
  * ---------------------------------------------------------------------------------------------------------- */
 
-static struct conf_effect apply_bytes(enum ferry_entry_type type, const void *data, size_t len)
+static struct effect apply_bytes(enum ferry_entry_type type, const void *data, size_t len)
 {
     const struct ferry_entry entry = {.index = ++n_applied, .term = 1, .type = type, .data = {data, len}};
 
@@ -293,7 +293,7 @@ START_TEST(garbage_changes_nothing)
     uint8_t garbage[64];
 
     for (unsigned seed = 0; seed < 5000; seed++) {
-        struct conf_effect effect;
+        struct effect effect;
 
         for (size_t i = 0; i < sizeof(garbage); i++)
             garbage[i] = (uint8_t)((seed * 2654435761u) >> (i % 4 * 8)) ^ (uint8_t)(seed * (i + 1));
@@ -312,7 +312,7 @@ END_TEST
 static bool change(Raftpb__ConfChangeType type, uint64_t id, const char *context)
 {
     Raftpb__ConfChange conf = RAFTPB__CONF_CHANGE__INIT;
-    struct conf_effect effect;
+    struct effect effect;
     uint8_t data[1024];
     bool is_one;
 
@@ -367,15 +367,16 @@ END_TEST
 START_TEST(changes_that_etcd_refuses_are_void)
 {
     static const char learner[] = "{\"peerURLs\":[\"http://l:1\"],\"isLearner\":true}";
+    static const char other_learner[] = "{\"peerURLs\":[\"http://m:1\"],\"isLearner\":true}";
     static const char promotion[] = "{\"peerURLs\":null,\"isPromote\":true}";
 
     ck_assert(add(1, "http://a:1"));
     ck_assert(!add(1, "http://b:1")); /* known */
     ck_assert(!add(2, "http://a:1")); /* its URL is taken */
     ck_assert(change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddLearnerNode, 3, learner));
-    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddLearnerNode, 4, "{\"peerURLs\":[\"http://m:1\"]}"));
-    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, 1, promotion)); /* a voter */
-    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, 9, promotion)); /* unknown */
+    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddLearnerNode, 4, other_learner)); /* one is the limit */
+    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, 1, promotion));            /* a voter */
+    ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, 9, promotion));            /* unknown */
     ck_assert(change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, 3, promotion));
     ck_assert(!cluster_members_find(&cluster.applied, 3)->is_learner);
     ck_assert(!change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeUpdateNode, 9, "{\"peerURLs\":[\"http://n:1\"]}"));
@@ -386,6 +387,22 @@ START_TEST(changes_that_etcd_refuses_are_void)
     ck_assert(change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeRemoveNode, 1, ""));
     ck_assert(cluster_is_removed(&cluster, 1));
     ck_assert(!add(1, "http://z:1")); /* never again */
+}
+END_TEST
+
+START_TEST(as_many_learners_join_and_are_promoted_as_the_limit_allows)
+{
+    char context[128];
+
+    cluster.max_learners = 5;
+    ck_assert(add(1, "http://a:1"));
+    for (uint64_t id = 2; id <= 7; id++) {
+        snprintf(context, sizeof(context), "{\"peerURLs\":[\"http://l:%u\"],\"isLearner\":true}", (unsigned)id);
+        ck_assert_int_eq(change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddLearnerNode, id, context), id <= 6);
+    }
+    for (uint64_t id = 2; id <= 6; id++)
+        ck_assert(change(RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode, id, "{\"peerURLs\":null,\"isPromote\":true}"));
+    ck_assert_uint_eq(cluster.applied.n, 6);
 }
 END_TEST
 
@@ -596,7 +613,8 @@ int main(void)
                     a_transaction_takes_the_branch_that_etcd_takes,
                     all_comparisons_of_a_transaction_see_the_keys_before_it, our_own_proposals_are_requests,
                     garbage_changes_nothing, members_are_served_as_etcd_writes_them, changes_that_etcd_refuses_are_void,
-                    a_snapshots_data_names_the_members, ids_are_those_that_etcd_computes,
-                    numbers_in_json_keep_all_their_digits, a_databases_last_changes_are_its_keys,
-                    a_database_that_ends_early_is_none, a_damaged_database_does_no_harm, NULL);
+                    as_many_learners_join_and_are_promoted_as_the_limit_allows, a_snapshots_data_names_the_members,
+                    ids_are_those_that_etcd_computes, numbers_in_json_keep_all_their_digits,
+                    a_databases_last_changes_are_its_keys, a_database_that_ends_early_is_none,
+                    a_damaged_database_does_no_harm, NULL);
 }

@@ -80,6 +80,8 @@ static struct answer on_status(struct member *member, struct MHD_Connection *con
     json_object_set_new(object, "clusterVer", json_string(status.cluster_version));
     set_number(object, "active", status.n_active);
     set_number(object, "members", status.n_members);
+    set_number(object, "voters", status.n_voters);
+    set_number(object, "learners", status.n_learners);
     text = json_dumps(object, JSON_COMPACT);
     answer = text ? answer_with(200, mem_print("%s\n", text)) : answer_with(500, mem_print("out of memory\n"));
     free(text);

@@ -88,9 +88,9 @@ static void members_remove(struct cluster_members *members, uint64_t id)
 /* ---- Life ---------------------------------------------------------------------------------------------------------
  */
 
-void cluster_init(struct cluster *cluster)
+void cluster_init(struct cluster *cluster, unsigned max_learners)
 {
-    *cluster = (struct cluster){0};
+    *cluster = (struct cluster){.max_learners = max_learners};
     pthread_mutex_init(&cluster->mu, NULL);
 }
 
@@ -114,12 +114,13 @@ static bool uses_any(const struct cluster_members *members, uint64_t but, char *
     return false;
 }
 
-static bool has_learner(const struct cluster_members *members)
+static size_t count_learners(const struct cluster_members *members)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < members->n; i++)
-        if (members->list[i].is_learner)
-            return true;
-    return false;
+        n += members->list[i].is_learner;
+    return n;
 }
 
 /* NULL, or why the change is none. */
@@ -138,8 +139,8 @@ static const char *judge(const struct cluster *cluster, const struct cluster_cha
             return "it is a member already";
         if (uses_any(applied, 0, change->member.peer_urls))
             return "a member has that peer URL";
-        if (change->member.is_learner && has_learner(applied))
-            return "there is a learner already";
+        if (change->member.is_learner && count_learners(applied) >= cluster->max_learners)
+            return "there are as many learners as there may be";
         return NULL;
     case CLUSTER_PROMOTE:
         return present->is_learner ? NULL : "it is no learner";

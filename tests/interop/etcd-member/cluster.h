@@ -27,6 +27,7 @@ struct cluster_members {
 };
 
 struct cluster {
+    unsigned max_learners;             /* as each etcd is told it, too: more are refused when they are applied */
     struct cluster_members configured; /* const once the transport runs */
 
     pthread_mutex_t mu;
@@ -42,7 +43,7 @@ struct cluster_change {
     struct cluster_member member; /* id; ADD: all; UPDATE: peer_urls */
 };
 
-void cluster_init(struct cluster *cluster);
+void cluster_init(struct cluster *cluster, unsigned max_learners);
 void cluster_release(struct cluster *cluster);
 
 /* Put a copy of member into a list, or in the place of the one with its id. */

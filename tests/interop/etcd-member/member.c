@@ -26,6 +26,7 @@
 #include "etcd-member/peer_routes.h"
 #include "etcd-member/peers.h"
 #include "etcd-member/proposals.h"
+#include "etcd-member/publisher.h"
 #include "etcd-member/raft.h"
 #include "etcd-member/say.h"
 #include "etcd-member/state_machine.h"
@@ -50,12 +51,12 @@ struct member {
     struct ferry_transport *transport;
     struct peers peers;
     struct proposals proposals;
+    struct publisher publisher;
     struct inbox inbox;
     pthread_t thread;
 
     struct timespec next_tick;
     unsigned tick_ms;
-    unsigned ticks_to_publish;
     unsigned ticks_to_leave; /* having been removed: until we talk to nobody; 0: we take part, or have left */
     unsigned ticks_to_end;   /* having been told to stop as leader: for somebody to take over */
     bool is_stopping;
@@ -112,9 +113,10 @@ static void be_removed(struct member *m, const char *how)
 
 static void apply(struct member *m, const struct ferry_entry *entry)
 {
-    struct conf_effect effect = state_machine_apply(&m->machine, entry);
+    struct effect effect = state_machine_apply(&m->machine, entry);
 
     raft_applied(&m->raft, entry->index);
+    publisher_hear(&m->publisher, &effect.publication);
     if (!effect.is_conf_change)
         return;
     raft_change_conf(&m->raft, effect.changes, effect.n_changes, effect.transition);
@@ -263,20 +265,20 @@ static void on_log(void *ctx, enum ferry_log_level level, const char *id, uint64
 /* ---- Time
  * --------------------------------------------------------------------------------------------------------------- */
 
-/* Tell the cluster our name, as etcd does when it has started, until the log says it. */
+/* Tell the cluster our name if that is due, in the form that the oldest of its servers reads. */
 static void publish(struct member *m)
 {
-    const struct cluster_member *own = cluster_members_find(&m->cluster.applied, m->id);
     struct ferry_entry entry = {.type = FERRY_ENTRY_NORMAL};
+    const char *version = m->options->server_version;
+    char cluster_version[32];
 
-    if (!own || (own->name && strcmp(own->name, m->options->name) == 0) || m->is_removed || m->raft.leader == 0)
+    cluster_get_version(&m->cluster, cluster_version, sizeof(cluster_version));
+    if (!cluster_members_find(&m->cluster.applied, m->id) || m->is_removed || m->raft.leader == 0 ||
+        !publisher_is_due(&m->publisher, cluster_version))
         return;
-    if (m->ticks_to_publish > 0) {
-        m->ticks_to_publish--;
-        return;
-    }
-    m->ticks_to_publish = TICKS_PER_ELECTION;
-    entry.data = proposals_name(&m->proposals, m->options->name, m->options->server_version);
+    if (version_is_lower(cluster_version, version))
+        version = cluster_version;
+    entry.data = proposals_name(&m->proposals, m->options->name, version);
     (void)raft_propose(&m->raft, &entry, 1); /* again, unless it is heard of */
     proposals_free(entry.data);
 }
@@ -479,13 +481,14 @@ struct member *member_start(const struct options *options)
     m->options = options;
     m->tick_ms = options->election_ms / TICKS_PER_ELECTION;
     inbox_init(&m->inbox);
-    cluster_init(&m->cluster);
+    cluster_init(&m->cluster, options->max_learners);
     state_machine_init(&m->machine, &m->cluster);
     open_storage(m, &stored);
     find_out_who_we_are(m, &stored);
     init_raft(m);
-    recover(m, &stored);
     proposals_init(&m->proposals, m->id);
+    publisher_init(&m->publisher, m->id, m->proposals.next_id, TICKS_PER_ELECTION);
+    recover(m, &stored);
     m->routes = (struct peer_routes){.cluster = &m->cluster, .server_version = options->server_version};
     start_transport(m);
     m->peers.own_id = m->id;
@@ -548,7 +551,9 @@ static void get_status(struct member *m, void *arg)
                                      .role = raft_role_name(r),
                                      .is_removed = m->is_removed,
                                      .n_active = ferry_transport_active_peers(m->transport),
-                                     .n_members = m->cluster.applied.n};
+                                     .n_members = m->cluster.applied.n,
+                                     .n_voters = r->conf.voters.n,
+                                     .n_learners = r->conf.learners.n};
     cluster_get_version(&m->cluster, status->cluster_version, sizeof(status->cluster_version));
 }
 

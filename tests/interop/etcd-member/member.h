@@ -29,6 +29,8 @@ struct member_status {
     char cluster_version[32];
     size_t n_active; /* peers */
     size_t n_members;
+    size_t n_voters; /* as Raft counts them */
+    size_t n_learners;
 };
 
 /* Recover, join if need be, and take part.  options outlive the member.  Ends the process when that is not possible. */

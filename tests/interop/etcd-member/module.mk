@@ -49,6 +49,8 @@ libetcd_member_la_SOURCES = \
 	tests/interop/etcd-member/progress.h \
 	tests/interop/etcd-member/proposals.c \
 	tests/interop/etcd-member/proposals.h \
+	tests/interop/etcd-member/publisher.c \
+	tests/interop/etcd-member/publisher.h \
 	tests/interop/etcd-member/raft.c \
 	tests/interop/etcd-member/raft.h \
 	tests/interop/etcd-member/raft_follower.c \

@@ -25,6 +25,7 @@ enum option_id {
     OPT_KEY,
     OPT_CA,
     OPT_CLIENT_CERT_AUTH,
+    OPT_MAX_LEARNERS,
     OPT_CAN_LEAD,
     OPT_CAMPAIGN_AFTER,
     OPT_HANDOVER,
@@ -45,6 +46,7 @@ static const struct flag table[] = {
     {"key", "FILE", "its key", OPT_KEY},
     {"ca", "FILE", "whom to trust", OPT_CA},
     {"client-cert-auth", NULL, "demand a certificate of those who dial", OPT_CLIENT_CERT_AUTH},
+    {"max-learners", "N", "the cluster's limit, as its etcds are told it (1)", OPT_MAX_LEARNERS},
     {"can-lead", NULL, "stand for elections", OPT_CAN_LEAD},
     {"campaign-after", "SECONDS", "without a leader; may have a fraction (2.5 election timeouts)", OPT_CAMPAIGN_AFTER},
     {"handover", NULL, "as leader hand over as soon as another member is level", OPT_HANDOVER},
@@ -137,6 +139,11 @@ static const char *take(int id, const char *text, void *ctx)
     case OPT_CLIENT_CERT_AUTH:
         options->client_cert_auth = true;
         break;
+    case OPT_MAX_LEARNERS:
+        if (!number_parse(text, 1, 10000, &number))
+            return "a number from 1 to 10000";
+        options->max_learners = (unsigned)number;
+        break;
     case OPT_CAN_LEAD:
         options->can_lead = true;
         break;
@@ -172,7 +179,8 @@ static enum flags_outcome check(const struct options *options, struct flags_faul
 
 enum flags_outcome options_parse(int argc, char **argv, struct options *ret_options, struct flags_fault *ret_fault)
 {
-    struct options options = {.token = "etcd-cluster", .server_version = "3.4.0", .election_ms = 1000};
+    struct options options = {
+        .token = "etcd-cluster", .server_version = "3.4.0", .election_ms = 1000, .max_learners = 1};
     enum flags_outcome outcome = flags_parse(&flags, argc, argv, &options, ret_fault);
 
     if (outcome == FLAGS_OK)

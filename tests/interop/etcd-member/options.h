@@ -27,6 +27,7 @@ struct options {
     const char *key;
     const char *ca;
     bool client_cert_auth;
+    unsigned max_learners;
     bool can_lead;
     unsigned campaign_after_ms;
     bool handover;

@@ -33,35 +33,53 @@ void state_machine_release(struct state_machine *machine)
 /* ---- Requests
  * --------------------------------------------------------------------------------------------------------- */
 
-static void set_attributes(struct state_machine *machine, uint64_t id, const char *val)
+static void set_attributes(struct state_machine *machine, const char *val, struct publication *publication)
 {
     json_t *attributes = json_read(val, strlen(val));
     const char *name = json_string_value(json_object_get(attributes, "name"));
     char **client_urls = json_texts(json_object_get(attributes, "clientURLs"));
 
-    cluster_set_attributes(machine->cluster, id, name ? name : "", client_urls);
+    cluster_set_attributes(machine->cluster, publication->member, name ? name : "", client_urls);
+    publication->has_client_urls = client_urls != NULL;
     texts_free(client_urls);
     json_decref(attributes);
 }
 
-static void apply_v2(struct state_machine *machine, const Etcdserver__V2Request *request)
+static struct publication apply_v2(struct state_machine *machine, const Etcdserver__V2Request *request)
 {
+    struct publication publication = {0};
     char hex[17];
     int end = 0;
 
     if (!request->method || strcmp(request->method, "PUT") != 0 || !request->path || !request->val)
-        return; /* SYNC, and whatever else the old interface could do: no member and no key of ours */
-    if (strcmp(request->path, "/0/version") == 0)
+        return publication; /* SYNC, and whatever else the old interface could do: no member and no key of ours */
+    if (strcmp(request->path, "/0/version") == 0) {
         cluster_set_version(machine->cluster, request->val);
-    else if (sscanf(request->path, "/0/members/%16[0-9a-f]/attributes%n", hex, &end) == 1 && end > 0 &&
-             request->path[end] == '\0')
-        set_attributes(machine, strtoull(hex, NULL, 16), request->val);
+    } else if (sscanf(request->path, "/0/members/%16[0-9a-f]/attributes%n", hex, &end) == 1 && end > 0 &&
+               request->path[end] == '\0') {
+        publication = (struct publication){.member = strtoull(hex, NULL, 16), .request = request->id};
+        set_attributes(machine, request->val, &publication);
+    }
+    return publication;
 }
 
-static void apply_internal(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
+static struct publication apply_attributes(struct state_machine *machine,
+                                           const Etcdserver__ClusterMemberAttrSetRequest *set, uint64_t request_id)
 {
-    if (request->v2)
-        apply_v2(machine, request->v2);
+    const Etcdserver__Attributes *own = set->member_attributes;
+    char **client_urls = NULL;
+
+    if (!own)
+        return (struct publication){0};
+    for (size_t i = 0; i < own->n_client_urls; i++)
+        client_urls = texts_add(client_urls, own->client_urls[i]);
+    cluster_set_attributes(machine->cluster, set->member_id, own->name ? own->name : "", client_urls);
+    texts_free(client_urls);
+    return (struct publication){set->member_id, request_id, own->n_client_urls > 0};
+}
+
+static void apply_to_keys(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
+{
     if (request->put)
         requests_put(machine->keys, request->put);
     if (request->delete_range)
@@ -72,37 +90,39 @@ static void apply_internal(struct state_machine *machine, const Etcdserver__Inte
         keyspace_add_lease(machine->keys, request->lease_grant->id);
     if (request->lease_revoke)
         requests_revoke_lease(machine->keys, request->lease_revoke->id);
-    if (request->cluster_version_set && request->cluster_version_set->ver)
-        cluster_set_version(machine->cluster, request->cluster_version_set->ver);
-    if (request->cluster_member_attr_set && request->cluster_member_attr_set->member_attributes) {
-        const Etcdserver__Attributes *own = request->cluster_member_attr_set->member_attributes;
-        char **client_urls = NULL;
-
-        for (size_t i = 0; i < own->n_client_urls; i++)
-            client_urls = texts_add(client_urls, own->client_urls[i]);
-        cluster_set_attributes(machine->cluster, request->cluster_member_attr_set->member_id,
-                               own->name ? own->name : "", client_urls);
-        texts_free(client_urls);
-    }
 }
 
-static void apply_request(struct state_machine *machine, const struct ferry_entry *entry)
+static struct publication apply_internal(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
+{
+    if (request->v2)
+        return apply_v2(machine, request->v2);
+    apply_to_keys(machine, request);
+    if (request->cluster_version_set && request->cluster_version_set->ver)
+        cluster_set_version(machine->cluster, request->cluster_version_set->ver);
+    if (request->cluster_member_attr_set)
+        return apply_attributes(machine, request->cluster_member_attr_set, request->header ? request->header->id : 0);
+    return (struct publication){0};
+}
+
+static struct publication apply_request(struct state_machine *machine, const struct ferry_entry *entry)
 {
     Etcdserver__InternalRaftRequest *request =
         etcdserver__internal_raft_request__unpack(NULL, entry->data.len, entry->data.data);
     Etcdserver__V2Request *old = NULL;
+    struct publication publication = {0};
 
     if (request && (request->header || request->has_id || request->v2)) {
-        apply_internal(machine, request);
+        publication = apply_internal(machine, request);
     } else {
         old = etcdserver__v2_request__unpack(NULL, entry->data.len, entry->data.data);
         if (old)
-            apply_v2(machine, old);
+            publication = apply_v2(machine, old);
         else
             say("entry %" PRIu64 " is no request of etcd's", entry->index);
     }
     etcdserver__v2_request__free_unpacked(old, NULL);
     etcdserver__internal_raft_request__free_unpacked(request, NULL);
+    return publication;
 }
 
 /* ---- Membership
@@ -127,7 +147,7 @@ static bool change_membership(struct state_machine *machine, const struct conf_c
         change.member.name = NULL;
     change.member.peer_urls = json_texts(json_object_get(member, "peerURLs"));
     change.member.client_urls = json_texts(json_object_get(member, "clientURLs"));
-    change.member.is_learner = conf->type == CONF_ADD_LEARNER;
+    change.member.is_learner = json_is_true(json_object_get(member, "isLearner"));
     why = (unsigned)conf->type > CONF_ADD_LEARNER ? "it is of no known type" : cluster_apply(machine->cluster, &change);
     if (why)
         say("a change of member %" PRIx64 " is void: %s", conf->id, why);
@@ -137,10 +157,10 @@ static bool change_membership(struct state_machine *machine, const struct conf_c
     return why == NULL;
 }
 
-static struct conf_effect apply_conf_change(struct state_machine *machine, const struct ferry_entry *entry)
+static struct effect apply_conf_change(struct state_machine *machine, const struct ferry_entry *entry)
 {
     Raftpb__ConfChange *conf = raftpb__conf_change__unpack(NULL, entry->data.len, entry->data.data);
-    struct conf_effect effect = {.is_conf_change = true, .n_changes = 1};
+    struct effect effect = {.is_conf_change = true, .n_changes = 1};
 
     effect.changes = mem_zero(sizeof(*effect.changes)); /* id 0: void */
     if (!conf) {
@@ -154,10 +174,10 @@ static struct conf_effect apply_conf_change(struct state_machine *machine, const
     return effect;
 }
 
-static struct conf_effect apply_conf_change_v2(struct state_machine *machine, const struct ferry_entry *entry)
+static struct effect apply_conf_change_v2(struct state_machine *machine, const struct ferry_entry *entry)
 {
     Raftpb__ConfChangeV2 *conf = raftpb__conf_change_v2__unpack(NULL, entry->data.len, entry->data.data);
-    struct conf_effect effect = {.is_conf_change = true};
+    struct effect effect = {.is_conf_change = true};
 
     if (!conf) {
         say("entry %" PRIu64 " is no change of the configuration", entry->index);
@@ -179,7 +199,7 @@ static struct conf_effect apply_conf_change_v2(struct state_machine *machine, co
     return effect;
 }
 
-struct conf_effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry)
+struct effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry)
 {
     switch (entry->type) {
     case FERRY_ENTRY_CONF_CHANGE:
@@ -189,7 +209,7 @@ struct conf_effect state_machine_apply(struct state_machine *machine, const stru
     case FERRY_ENTRY_NORMAL:
         break;
     }
-    if (entry->data.len > 0) /* a new leader's first entry is empty */
-        apply_request(machine, entry);
-    return (struct conf_effect){0};
+    if (entry->data.len == 0) /* a new leader's first entry */
+        return (struct effect){0};
+    return (struct effect){.publication = apply_request(machine, entry)};
 }

@@ -7,14 +7,16 @@
 #include "etcd-member/cluster.h"
 #include "etcd-member/conf.h"
 #include "etcd-member/keyspace.h"
+#include "etcd-member/publisher.h"
 
 struct state_machine {
     struct cluster *cluster; /* its owner's */
     struct keyspace *keys;
 };
 
-/* What an entry means for Raft itself. */
-struct conf_effect {
+/* What an entry means beyond the keys and the membership: for Raft itself, and who has told its name by it. */
+struct effect {
+    struct publication publication;
     bool is_conf_change;
     struct conf_change *changes; /* to be freed; void ones have id 0 */
     size_t n_changes;
@@ -25,6 +27,6 @@ void state_machine_init(struct state_machine *machine, struct cluster *cluster);
 void state_machine_release(struct state_machine *machine);
 
 /* Apply an entry.  One that cannot be read changes nothing, and is said. */
-struct conf_effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry);
+struct effect state_machine_apply(struct state_machine *machine, const struct ferry_entry *entry);
 
 #endif

@@ -15,6 +15,15 @@ bool version_is_at_least(const char *version, unsigned major, unsigned minor)
     return has_major != major ? has_major > major : has_minor >= minor;
 }
 
+bool version_is_lower(const char *version, const char *than)
+{
+    unsigned major, minor, than_major, than_minor;
+
+    if (sscanf(version, "%5u.%5u.", &major, &minor) != 2 || sscanf(than, "%5u.%5u.", &than_major, &than_minor) != 2)
+        return false;
+    return major != than_major ? major < than_major : minor < than_minor;
+}
+
 enum ferry_wire_form version_form(const char *version)
 {
     if (version_is_at_least(version, 3, 7))

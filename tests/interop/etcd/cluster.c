@@ -255,7 +255,7 @@ static void add_number(struct flags *flags, const char *flag, unsigned value)
 
 static void print_etcd_flags(struct flags *flags, const struct server *server, const char *initial)
 {
-    add_flag(flags, release.etcd);
+    add_flag(flags, server->program ? server->program : release.etcd);
     add_value(flags, "--name", server->name);
     add_value(flags, "--data-dir", server->data);
     add_value(flags, "--listen-peer-urls", server->peer_url);
@@ -278,6 +278,8 @@ static void print_etcd_flags(struct flags *flags, const struct server *server, c
         add_number(flags,
                    release_minor() == 5 ? "--experimental-snapshot-catchup-entries" : "--snapshot-catchup-entries",
                    cluster.catchup_entries);
+    if (cluster.max_learners > 0)
+        add_number(flags, "--max-learners", cluster.max_learners);
     if (server->tls.cert) {
         add_value(flags, "--peer-cert-file", server->tls.cert);
         add_value(flags, "--peer-key-file", server->tls.key);
@@ -299,6 +301,8 @@ static void print_ferry_flags(struct flags *flags, const struct server *server, 
     add_value(flags, "--token", server->token ? server->token : cluster.token);
     add_value(flags, "--server-version", server->version ? server->version : release.version);
     add_number(flags, "--election", cluster.election_ms);
+    if (cluster.max_learners > 0)
+        add_number(flags, "--max-learners", cluster.max_learners);
     if (cluster.can_lead)
         add_flag(flags, "--can-lead");
     if (cluster.campaign_after_s > 0)

@@ -15,7 +15,7 @@
 #include "harness/rig.h"
 #include "interop/etcd/process.h"
 
-#define MAX_SERVERS 6
+#define MAX_SERVERS 8
 #define PATH_SIZE (RIG_DIR_SIZE + 24)
 
 /* Wait until condition holds, looking every few milliseconds; the test fails when it does not within ms. */
@@ -34,6 +34,7 @@ extern struct etcd_release {
     const char *version; /* "3.4.23" */
     const char *etcd;    /* programs */
     const char *etcdctl;
+    const char *older_etcd; /* the program of the minor version before; NULL: it cannot be had */
     const char *ferry_member;
     const char *load;    /* etcd-load; NULL: it cannot be had */
     const char *no_load; /* and why */
@@ -63,6 +64,7 @@ struct server {
     char initial[1024];   /* --initial-cluster; "": the cluster's */
     const char *token;    /* NULL: the cluster's */
     const char *version;  /* a Ferry member's --server-version; NULL: the release's */
+    const char *program;  /* an etcd's; NULL: the release's */
     struct tls_files tls; /* for peers; of NULLs: plain HTTP */
     int netns_fd;
     struct process process;
@@ -75,6 +77,7 @@ extern struct cluster {
     char dir[RIG_DIR_SIZE];
     unsigned snapshot_count;  /* 0: etcd's own default */
     unsigned catchup_entries; /* 0: the same; from 3.5 on */
+    unsigned max_learners;    /* 0: one, as etcd without the flag; from 3.6 on */
     unsigned heartbeat_ms;    /* cluster_setup's choice may be changed before the start */
     unsigned election_ms;
     bool can_lead;             /* Ferry members */

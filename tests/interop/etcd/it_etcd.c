@@ -6,8 +6,9 @@
  * this one: it_etcd VERSION DIRECTORY FERRY-ETCD-MEMBER [parted], where etcd and etcdctl are in the directory; parted:
  * the tests that put each server on a machine of its own.
  *
- * In the environment: FERRY_ETCD_LOAD, the program etcd-load, or FERRY_ETCD_NO_LOAD, why there is none;
- * FERRY_ETCD_FULL=1, all counts in full; RIG_KEEP=1, what the servers write stays; CK_RUN_CASE, one part alone.
+ * In the environment: FERRY_ETCD_OLDER, the etcd of the minor version before, if it can be had; FERRY_ETCD_LOAD, the
+ * program etcd-load, or FERRY_ETCD_NO_LOAD, why there is none; FERRY_ETCD_FULL=1, all counts in full; RIG_KEEP=1, what
+ * the servers write stays; CK_RUN_CASE, one part alone.
  */
 #include "interop/etcd/it_etcd.h"
 
@@ -64,6 +65,7 @@ int main(int argc, char **argv)
     release.version = argv[1];
     release.etcd = etcd;
     release.etcdctl = etcdctl_path;
+    release.older_etcd = getenv("FERRY_ETCD_OLDER");
     release.ferry_member = argv[3];
     release.load = getenv("FERRY_ETCD_LOAD");
     release.no_load = getenv("FERRY_ETCD_NO_LOAD");

@@ -26,6 +26,14 @@ else
     FERRY_ETCD_NO_LOAD=$load
     export FERRY_ETCD_NO_LOAD
 fi
+case $1 in
+3.6 | 3.7)
+    if older=$("$here/build-etcd.sh" "3.$((${1#3.} - 1))"); then
+        FERRY_ETCD_OLDER=$older/etcd
+        export FERRY_ETCD_OLDER
+    fi
+    ;;
+esac
 RIG_TIMEOUT=${RIG_TIMEOUT:-300}
 export RIG_TIMEOUT
 exec "$build/it_etcd" "$version" "$programs" "$build/ferry-etcd-member" ${2:+"$2"}

@@ -123,6 +123,16 @@ START_TEST(a_joining_member_is_sent_a_snapshot_when_the_log_is_cut)
 }
 END_TEST
 
+/* A member can be added: nobody has to start it. */
+static bool is_joined(const struct server *asked)
+{
+    char *output;
+    int status = etcdctl(asked, &output, "member", "add", "another", "--peer-urls=http://127.0.0.1:1", NULL);
+
+    free(output);
+    return status == 0;
+}
+
 static bool is_promoted(const struct server *asked, const struct server *learner)
 {
     char *output;
@@ -158,6 +168,139 @@ START_TEST(a_learner_is_promoted_and_then_counted)
     ck_assert(client_put(first, "counted", "v", 10000));
     server_start(second);
     assert_works(3);
+}
+END_TEST
+
+static uint64_t voters_of(const struct server *ferry)
+{
+    json_t *status = server_status(ferry);
+    uint64_t n = json_number(status, "voters");
+
+    json_decref(status);
+    return n;
+}
+
+static bool all_ferrys_count_voters(uint64_t n_voters)
+{
+    for (unsigned i = 0; i < cluster.n; i++)
+        if (cluster.servers[i].kind == SERVER_FERRY && voters_of(&cluster.servers[i]) != n_voters)
+            return false;
+    return true;
+}
+
+#define N_LEARNERS 5
+
+/* At once where etcd allows that, else one after the other. */
+static void join_learners(const struct server *asked, struct server *learners[N_LEARNERS])
+{
+    bool at_once = cluster.max_learners >= N_LEARNERS;
+
+    for (unsigned i = 0; i < N_LEARNERS; i++) {
+        learners[i] = cluster_join(SERVER_FERRY, asked, true);
+        server_start(learners[i]);
+        await(all_are_started(asked, cluster.n), 30000); /* the next one is told all names */
+        if (!at_once)
+            await(is_promoted(asked, learners[i]), 30000);
+    }
+    for (unsigned i = 0; at_once && i < N_LEARNERS; i++)
+        await(is_promoted(asked, learners[i]), 30000);
+}
+
+/* Who counts fewer voters than there are takes a put as committed that a real majority has never seen. */
+START_TEST(five_learners_are_promoted_and_each_is_counted)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY), *learners[N_LEARNERS];
+
+    cluster_be_slow_to_elect();
+    cluster.can_lead = true;
+    if (release_minor() >= 6)
+        cluster.max_learners = N_LEARNERS;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(first);
+    join_learners(first, learners);
+    cluster_await_healthy();
+    await(all_ferrys_count_voters(3 + N_LEARNERS), 30000);
+
+    cluster_lead(ferry);
+    server_kill(second);
+    for (unsigned i = 1; i < N_LEARNERS; i++)
+        server_kill(learners[i]);
+    ck_assert_msg(!client_put(first, "three", "of eight", 1500), "3 of 8 members acknowledged a put");
+    server_start(second);
+    server_start(learners[1]);
+    cluster_await_healthy();
+    ck_assert(client_put(first, "five", "of eight", 20000));
+    free(client_common_dump());
+}
+END_TEST
+
+/* Put so much that every etcd has made a snapshot, and start them again. */
+static void restart_from_snapshots(const struct server *asked)
+{
+    put_some(asked, "some", MANY);
+    for (unsigned i = 0; i < cluster.n; i++)
+        if (cluster.servers[i].kind == SERVER_ETCD)
+            server_kill(&cluster.servers[i]);
+    for (unsigned i = 0; i < cluster.n; i++)
+        if (cluster.servers[i].kind == SERVER_ETCD)
+            server_start(&cluster.servers[i]);
+    cluster_await_healthy();
+}
+
+START_TEST(a_bootstrapped_members_name_outlives_etcds_snapshots)
+{
+    struct server *first = cluster_add(SERVER_ETCD);
+
+    cluster_add(SERVER_ETCD);
+    cluster_add(SERVER_FERRY);
+    cluster.snapshot_count = 10;
+    cluster.is_strict = true; /* then one that is not started keeps others from joining */
+    cluster_start_all();
+    cluster_await_healthy();
+    await(all_are_started(first, 3), 10000);
+    restart_from_snapshots(first);
+    ck_assert_msg(all_are_started(first, 3), "%s", etcdctl_must(first, "member", "list", NULL));
+    await(is_joined(first), 20000);
+}
+END_TEST
+
+static bool has_version(const struct server *ferry, const char *version)
+{
+    json_t *status = server_status(ferry);
+    bool has = strncmp(json_text(status, "clusterVer"), version, strlen(version)) == 0;
+
+    json_decref(status);
+    return has;
+}
+
+START_TEST(a_members_name_outlives_a_downgrade)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+    struct server *const etcds[] = {first, second};
+    char newer[16], older[16], target[24];
+
+    snprintf(newer, sizeof(newer), "3.%u.", release_minor());
+    snprintf(older, sizeof(older), "3.%u.", release_minor() - 1);
+    snprintf(target, sizeof(target), "%s0", older);
+    cluster.snapshot_count = 10;
+    cluster_start_all();
+    cluster_await_healthy();
+    await(has_version(ferry, newer), 30000);
+    put_some(first, "before", MANY);
+    free(etcdctl_must(first, "downgrade", "enable", target, NULL));
+    await(has_version(ferry, older), 30000);
+    for (unsigned i = 0; i < 2; i++) {
+        server_kill(etcds[i]);
+        etcds[i]->program = release.older_etcd;
+        server_start(etcds[i]);
+        cluster_await_healthy();
+    }
+    await(all_are_started(first, 3) && all_are_started(second, 3), 20000);
+    restart_from_snapshots(first);
+    await(all_are_started(first, 3) && all_are_started(second, 3), 20000);
 }
 END_TEST
 
@@ -225,6 +368,10 @@ void add_membership_tests(TCase *tcase)
     tcase_add_test(tcase, a_joining_member_catches_up_by_the_log);
     tcase_add_test(tcase, a_joining_member_is_sent_a_snapshot_when_the_log_is_cut);
     tcase_add_test(tcase, a_learner_is_promoted_and_then_counted);
+    tcase_add_test(tcase, five_learners_are_promoted_and_each_is_counted);
+    tcase_add_test(tcase, a_bootstrapped_members_name_outlives_etcds_snapshots);
+    if (release.older_etcd) /* one that takes the data; before 3.6 there is none */
+        tcase_add_test(tcase, a_members_name_outlives_a_downgrade);
     tcase_add_test(tcase, a_member_that_is_removed_is_told_and_stops_dialling);
     tcase_add_test(tcase, a_member_that_was_removed_while_it_was_down_is_told_at_its_return);
     tcase_add_test(tcase, ferry_goes_on_when_an_etcd_is_removed);
