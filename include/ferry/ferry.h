@@ -236,7 +236,8 @@ struct ferry_core {
 
     /*
      * Messages to id were dropped, for whatever reason but FERRY_DROP_PAUSED and _CUT, which only play it.  NULL: not
-     * wanted.  Bursts are folded into one call.
+     * wanted.  One call stands for all that were dropped since the call before; there is at most one in 10 ms for each
+     * id.
      */
     void (*report_unreachable)(void *ctx, uint64_t id);
 

@@ -45,8 +45,10 @@ void fy_url_picker_pick(const struct fy_url_picker *picker, struct fy_picked_url
     ret_url->generation = picker->generation;
 }
 
-void fy_url_picker_unreachable(struct fy_url_picker *picker, const struct fy_picked_url *url)
+bool fy_url_picker_unreachable(struct fy_url_picker *picker, const struct fy_picked_url *url)
 {
-    if (url->generation == picker->generation && url->index == picker->picked)
-        picker->picked = (picker->picked + 1) % picker->n;
+    if (url->generation != picker->generation || url->index != picker->picked)
+        return false;
+    picker->picked = (picker->picked + 1) % picker->n;
+    return true;
 }

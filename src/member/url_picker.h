@@ -7,6 +7,7 @@
 #ifndef FY_MEMBER_URL_PICKER_H
 #define FY_MEMBER_URL_PICKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fy_url_picker {
@@ -28,6 +29,6 @@ void fy_url_picker_release(struct fy_url_picker *picker);
 void fy_url_picker_update(struct fy_url_picker *picker, char **urls); /* takes urls */
 
 void fy_url_picker_pick(const struct fy_url_picker *picker, struct fy_picked_url *ret_url);
-void fy_url_picker_unreachable(struct fy_url_picker *picker, const struct fy_picked_url *url);
+bool fy_url_picker_unreachable(struct fy_url_picker *picker, const struct fy_picked_url *url); /* it moved on */
 
 #endif

@@ -149,7 +149,7 @@ void fy_peer_stop(struct fy_peer *peer, enum ferry_drop_reason reason)
         fy_stream_writer_stop(&peer->writers[i], reason);
     fy_pipeline_stop(&peer->pipeline, reason);
     fy_snapshot_lane_stop(&peer->snapshots, reason);
-    fy_member_stop(&peer->base.member);
+    fy_peer_base_stop(&peer->base);
 }
 
 void fy_peer_update(struct fy_peer *peer, char **urls)
@@ -157,13 +157,14 @@ void fy_peer_update(struct fy_peer *peer, char **urls)
     fy_url_picker_update(&peer->base.member.picker, urls);
     for (int i = 0; i < FERRY_N_STREAMS && peer->is_started && !peer->is_stopped; i++)
         fy_stream_reader_urls_changed(&peer->readers[i]);
+    if (peer->is_started && !peer->is_stopped)
+        fy_pipeline_urls_changed(&peer->pipeline);
     fy_prober_restart(&peer->prober);
 }
 
 void fy_peer_ask_for_attention(struct fy_peer *peer)
 {
-    if (!atomic_exchange(&peer->needs_attention, true))
-        peer->base.raft->up.attend(peer->base.raft->up.ctx, peer);
+    fy_peer_base_ask_for_attention(&peer->base);
 }
 
 /* The lanes for a message of this type, in the order in which they are tried. */
@@ -242,6 +243,7 @@ void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, 
 void fy_peer_attend(struct fy_peer *peer)
 {
     fy_local_watch_cache(peer->base.member.local);
+    fy_peer_base_attend(&peer->base);
     for (int i = 0; i < FERRY_N_STREAMS; i++)
         fy_stream_writer_wake(&peer->writers[i]);
     if (peer->is_started)

@@ -32,7 +32,7 @@ struct fy_raft_local;
 
 /* What ties a peer to the transport that made it. */
 struct fy_peer_ties {
-    struct fy_errand attention;                             /* posted while needs_attention is set */
+    struct fy_errand attention;                             /* posted while base.needs_attention is set */
     struct fy_node life_node;                               /* peers that are not freed yet */
     bool is_leaving;                                        /* removed: to be stopped */
     bool is_learned;                                        /* a remote that made itself known by a request */
@@ -48,11 +48,10 @@ struct fy_peer_ties {
 struct fy_peer {
     struct fy_peer_base base;
     atomic_uint n_refs;
-    atomic_bool needs_attention; /* up.attend was called, and fy_peer_attend not yet */
-    bool is_started;             /* the loop's */
-    bool is_dialing;             /* the loop's; readers and prober were started */
-    bool is_silent;              /* the loop's; see fy_peer_silence */
-    bool is_stopped;             /* the loop's */
+    bool is_started; /* the loop's */
+    bool is_dialing; /* the loop's; readers and prober were started */
+    bool is_silent;  /* the loop's; see fy_peer_silence */
+    bool is_stopped; /* the loop's */
 
     char apart_before[CACHE_LINE];
     struct fy_inbox inbox; /* what arrived from it, on the way to the core */
@@ -95,7 +94,7 @@ void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg);
 void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, const struct ferry_message *next,
                          struct fy_packer *packer);
 
-/* Call up.attend, once until needs_attention is reset.  Any thread. */
+/* As fy_peer_base_ask_for_attention.  Any thread. */
 void fy_peer_ask_for_attention(struct fy_peer *peer);
 
 /* Do the work that senders left for the loop. */

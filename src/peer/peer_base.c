@@ -1,5 +1,8 @@
 /*
  * peer_base - what the core is told of dropped messages, and received messages on their way up.
+ *
+ * A drop is reported by the thread that drops, unless the last report was less than REPORT_INTERVAL_NS ago.  Then the
+ * loop reports it when the interval is over, once for all drops until then: a report follows every drop.
  */
 #include "peer/peer_base.h"
 
@@ -8,6 +11,8 @@
 #include "peer/raft_local.h"
 #include "wire/message.h"
 #include "wire/outgoing.h"
+
+#define REPORT_INTERVAL_NS UINT64_C(10000000) /* between reports of one peer as unreachable */
 
 static void base_free_item(struct fy_item *item)
 {
@@ -36,12 +41,67 @@ static bool is_worth_reporting(const struct fy_peer_base *base, enum ferry_drop_
     }
 }
 
+static void report_unreachable(struct fy_peer_base *base)
+{
+    base->raft->up.unreachable(base->raft->up.ctx, base->peer);
+}
+
+/* May a drop be reported at once?  Of several threads that ask at the same time, one may. */
+static bool may_report(struct fy_peer_base *base)
+{
+    uint64_t now_ns = fy_net_coarse_ns(base->member.local->net);
+    uint64_t last_ns = atomic_load_explicit(&base->reported_ns, memory_order_relaxed);
+
+    if (last_ns != 0 && now_ns < last_ns + REPORT_INTERVAL_NS)
+        return false;
+    return atomic_compare_exchange_strong_explicit(&base->reported_ns, &last_ns, now_ns > 0 ? now_ns : 1,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+/* Report the drop: now, or together with later ones when the interval is over. */
 static void base_on_lost(void *arg, enum ferry_drop_reason reason)
 {
     struct fy_peer_base *base = arg;
 
-    if (is_worth_reporting(base, reason))
-        base->raft->up.unreachable(base->raft->up.ctx, base->peer);
+    if (!is_worth_reporting(base, reason) || atomic_load(&base->is_report_due))
+        return;
+    if (may_report(base))
+        report_unreachable(base);
+    else if (!atomic_exchange(&base->is_report_due, true))
+        fy_peer_base_ask_for_attention(base);
+}
+
+static void base_on_report(void *arg)
+{
+    struct fy_peer_base *base = arg;
+
+    atomic_store_explicit(&base->reported_ns, fy_net_now_ns(base->member.local->net), memory_order_relaxed);
+    atomic_store(&base->is_report_due, false); /* before the core hears: what is dropped from then on is not in it */
+    report_unreachable(base);
+}
+
+void fy_peer_base_attend(struct fy_peer_base *base)
+{
+    if (!atomic_load(&base->is_report_due))
+        return;
+    if (base->is_stopped)
+        base_on_report(base);
+    else if (!fy_timer_is_set(&base->report))
+        fy_timer_set(&base->report, fy_net_now_ns(base->member.local->net) + REPORT_INTERVAL_NS);
+}
+
+void fy_peer_base_stop(struct fy_peer_base *base)
+{
+    base->is_stopped = true;
+    fy_timer_unset(&base->report);
+    fy_peer_base_attend(base);
+    fy_member_stop(&base->member);
+}
+
+void fy_peer_base_ask_for_attention(struct fy_peer_base *base)
+{
+    if (!atomic_exchange(&base->needs_attention, true))
+        base->raft->up.attend(base->raft->up.ctx, base->peer);
 }
 
 void fy_peer_base_init(struct fy_peer_base *base, struct fy_raft_local *raft, uint64_t id, char **urls,
@@ -53,6 +113,8 @@ void fy_peer_base_init(struct fy_peer_base *base, struct fy_raft_local *raft, ui
     base->raft = raft;
     base->peer = peer;
     atomic_init(&base->closed_reason, FERRY_DROP_REMOVED);
+    atomic_init(&base->reported_ns, 0);
+    fy_timer_init(&base->report, fy_net_timers(raft->local->net), base_on_report, base);
     fy_member_init(&base->member, raft->local, id, urls, on_end_down, arg);
     fy_account_init(&base->account, raft->local, &ops, base);
 }

@@ -27,14 +27,26 @@ struct fy_peer_base {
     atomic_bool is_remote;      /* may become false, never true */
     atomic_bool is_paused;
     atomic_bool is_cut;
-    atomic_int closed_reason; /* enum ferry_drop_reason: of messages that come when the lanes are closed */
-    bool is_closed;           /* the loop's: nothing is posted any more, for closed_reason */
+    atomic_int closed_reason;         /* enum ferry_drop_reason: of messages that come when the lanes are closed */
+    atomic_bool needs_attention;      /* up.attend was called, and fy_peer_attend not yet */
+    atomic_uint_fast64_t reported_ns; /* when the core was last told that it is unreachable; 0: never */
+    atomic_bool is_report_due;        /* a drop since then is still to be reported, by the timer */
+    struct fy_timer report;           /* the loop's, as what follows */
+    bool is_stopped;
+    bool is_closed; /* nothing is posted any more, for closed_reason */
 };
 
 /* base is zeroed; takes urls (of fy_urls_copy).  on_end_down(arg): see fy_link_init. */
 void fy_peer_base_init(struct fy_peer_base *base, struct fy_raft_local *raft, uint64_t id, char **urls,
                        struct fy_peer *peer, void (*on_end_down)(void *arg), void *arg);
 void fy_peer_base_release(struct fy_peer_base *base);
+void fy_peer_base_stop(struct fy_peer_base *base);
+
+/* Call up.attend, once until needs_attention is reset.  Any thread. */
+void fy_peer_base_ask_for_attention(struct fy_peer_base *base);
+
+/* Do the work that droppers left for the loop.  Once stopped, no timer is set. */
+void fy_peer_base_attend(struct fy_peer_base *base);
 
 /* Does the peer's traffic pass?  Not while it is paused or cut. */
 bool fy_peer_base_is_open(const struct fy_peer_base *base);

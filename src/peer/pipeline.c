@@ -10,6 +10,9 @@
  * because of them refuse others their pre-votes.  So when a POST gets no answer, messages that have waited behind it
  * for long are dropped with it, as a stream that breaks drops its queue; and its attempt to connect is as short as a
  * stream's dial.  Proposals and snapshots are never too old.
+ *
+ * A peer is dead once a POST to each of its URLs got no answer.  A dead peer gets one POST at a time, dial_retry_ms
+ * after the last one failed, until one is answered: a core that sends without a pause costs no more than that.
  */
 #include "peer/pipeline.h"
 
@@ -63,21 +66,49 @@ static void drop(struct fy_post *post, enum ferry_drop_reason reason)
     fy_account_dropped(&p->base->account, &msg->item, reason);
 }
 
-static void fail(struct fy_post *post, const char *reason)
+/* The POST failed; returns whether it was the first to fail at its URL. */
+static bool fail(struct fy_post *post, const char *reason)
 {
-    struct fy_pipeline *p = post->pipeline;
+    struct fy_peer_base *base = post->pipeline->base;
+    bool is_first = fy_url_picker_unreachable(&base->member.picker, &post->url);
 
-    fy_url_picker_unreachable(&p->base->member.picker, &post->url);
-    fy_member_request_failed(&p->base->member, "post", "pipeline", reason);
+    fy_member_request_failed(&base->member, "post", "pipeline", reason);
     drop(post, FERRY_DROP_POST_FAILED);
-    fy_pipeline_wake(p);
+    return is_first;
+}
+
+/* Every URL was tried, and none has answered since. */
+static bool is_dead(const struct fy_pipeline *p)
+{
+    return p->n_unheard >= p->base->member.picker.n;
 }
 
 /* The POST got no answer. */
 static void fail_unheard(struct fy_post *post, const char *reason)
 {
-    post->pipeline->unheard_ns = fy_net_coarse_ns(post->pipeline->base->member.local->net);
-    fail(post, reason);
+    struct fy_pipeline *p = post->pipeline;
+    const struct fy_local *local = p->base->member.local;
+
+    p->unheard_ns = fy_net_coarse_ns(local->net);
+    if (fail(post, reason))
+        p->n_unheard++;
+    if (is_dead(p))
+        fy_timer_set(&p->retry, fy_net_now_ns(local->net) + local->dial_retry_ns);
+    fy_pipeline_wake(p);
+}
+
+/* The POST got an answer that refuses it. */
+static void fail_refused(struct fy_post *post, const char *reason)
+{
+    (void)fail(post, reason);
+    fy_pipeline_wake(post->pipeline);
+}
+
+/* A POST was answered, well or not: somebody is there. */
+static void note_heard(struct fy_pipeline *p)
+{
+    p->n_unheard = 0;
+    fy_timer_unset(&p->retry);
 }
 
 static void succeed(struct fy_post *post)
@@ -120,16 +151,18 @@ static void pipeline_on_end(void *arg, int err, const char *detail)
     char text[160];
 
     post->call = NULL;
+    if (post->answer.status != 0)
+        note_heard(post->pipeline);
     if (post->answer.status == 204) {
         succeed(post);
     } else if (err != FERRY_OK) {
         fail_unheard(post, detail);
     } else if (post->answer.status == 403) {
-        fail(post, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
+        fail_refused(post, ferry_strerror(FERRY_ERR_MEMBER_REMOVED));
         fy_peer_base_report_removed(base);
     } else {
         (void)fy_refusal_judge(&post->answer, base->raft->cluster_id_text.text, text, sizeof(text));
-        fail(post, text);
+        fail_refused(post, text);
     }
 }
 
@@ -221,14 +254,48 @@ static struct fy_outgoing *take_fresh(struct fy_pipeline *p)
     return NULL;
 }
 
+/* How many POSTs may be in flight now: to a dead peer one at a time, and none before the retry is due. */
+static size_t width(const struct fy_pipeline *p)
+{
+    if (p->is_stopped || fy_timer_is_set(&p->retry))
+        return 0;
+    return is_dead(p) ? 1 : FY_PIPELINE_WIDTH;
+}
+
+static size_t count_in_flight(const struct fy_pipeline *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
+        n += p->posts[i].msg != NULL;
+    return n;
+}
+
+/* The post's slot is free. */
+static void fill(struct fy_post *post)
+{
+    struct fy_pipeline *p = post->pipeline;
+    struct fy_outgoing *msg;
+
+    while (!post->msg && count_in_flight(p) < width(p) && (msg = take_fresh(p)))
+        post_message(post, msg);
+}
+
 void fy_pipeline_wake(struct fy_pipeline *p)
 {
-    for (size_t i = 0; i < FY_PIPELINE_WIDTH && !p->is_stopped; i++) {
-        struct fy_outgoing *msg;
+    for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
+        fill(&p->posts[i]);
+}
 
-        while (!p->posts[i].msg && (msg = take_fresh(p)))
-            post_message(&p->posts[i], msg);
-    }
+static void pipeline_on_retry(void *arg)
+{
+    fy_pipeline_wake(arg);
+}
+
+void fy_pipeline_urls_changed(struct fy_pipeline *p)
+{
+    note_heard(p);
+    fy_pipeline_wake(p);
 }
 
 void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer_base *base)
@@ -239,6 +306,8 @@ void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer_base *base)
     p->base = base;
     p->is_stopped = false;
     p->unheard_ns = 0;
+    p->n_unheard = 0;
+    fy_timer_init(&p->retry, timers, pipeline_on_retry, p);
     atomic_init(&p->oldest_ns, 0);
     fy_channel_init(&p->channel, /* messages in flight count there, too, but not against the limit */
                     max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
@@ -262,6 +331,7 @@ void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
     size_t n, n_bytes;
 
     p->is_stopped = true;
+    fy_timer_unset(&p->retry);
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
         if (p->posts[i].msg)
             drop(&p->posts[i], reason);

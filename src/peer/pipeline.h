@@ -34,8 +34,10 @@ struct fy_pipeline {
     struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
     /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
     atomic_uint_fast64_t oldest_ns;
-    bool is_stopped;     /* the loop's, as what follows */
-    uint64_t unheard_ns; /* when a POST last ended without an answer; 0: none has */
+    bool is_stopped;       /* the loop's, as what follows */
+    uint64_t unheard_ns;   /* when a POST last ended without an answer; 0: none has */
+    size_t n_unheard;      /* URLs in a row at which a POST got no answer */
+    struct fy_timer retry; /* set: no POST is begun before it fires */
     struct fy_post posts[FY_PIPELINE_WIDTH];
 };
 
@@ -44,6 +46,9 @@ void fy_pipeline_release(struct fy_pipeline *p); /* stopped */
 
 /* The channel holds messages. */
 void fy_pipeline_wake(struct fy_pipeline *p);
+
+/* The peer has other URLs: they are tried at once. */
+void fy_pipeline_urls_changed(struct fy_pipeline *p);
 
 /* Cancel what is in flight, drop all for reason, and refuse more. */
 void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason);

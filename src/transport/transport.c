@@ -96,7 +96,7 @@ static void attend(struct ferry_transport *t, struct fy_peer *peer)
     char **new_urls;
     bool is_leaving;
 
-    atomic_store(&peer->needs_attention, false); /* before reading the notes: a later one posts the errand again */
+    atomic_store(&peer->base.needs_attention, false); /* before reading the notes: a later one posts the errand again */
     pthread_mutex_lock(&t->mu);
     new_urls = peer->ties.new_urls;
     peer->ties.new_urls = NULL;

@@ -78,7 +78,7 @@ static void on_wake(void *arg)
     must(arg == &rig);
     if (!peer)
         return;
-    atomic_store(&peer->needs_attention, false);
+    atomic_store(&peer->base.needs_attention, false);
     fy_peer_attend(peer);
 }
 

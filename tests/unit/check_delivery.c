@@ -192,7 +192,7 @@ START_TEST(without_workers_reports_wait_for_the_loops_next_turn)
     fy_delivery_report_snapshot(&delivery, rig.peer, FERRY_SNAPSHOT_FINISH);
     fy_delivery_report_snapshot(&delivery, rig.peer, FERRY_SNAPSHOT_FAILURE);
     ck_assert_uint_eq(n_unreachable[RIG_THEM], 0); /* never from inside */
-    ck_assert(atomic_load(&rig.peer->needs_attention));
+    ck_assert(atomic_load(&rig.peer->base.needs_attention));
     fy_delivery_attend(&delivery, rig.peer);
     ck_assert_uint_eq(n_unreachable[RIG_THEM], 1);
     ck_assert_uint_eq(n_finish[RIG_THEM], 1);

@@ -86,13 +86,53 @@ START_TEST(a_full_lane_does_not_fall_over_to_the_next)
     for (uint64_t i = 0; i < 20; i++)
         rig_send(FERRY_MSG_VOTE, i);
     ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 4);
-    ck_assert_uint_eq(rig.n_unreachable, 4);
+    ck_assert_uint_eq(rig.n_unreachable, 1);
     ck_assert_uint_eq(n_queued(&rig.peer->pipeline.channel), 0);
     rig_check_account();
     rig_run_ms(2);
     ck_assert_uint_eq(calls[MSG].n_messages, 16);
     ck_assert_uint_eq(calls[MSG].messages[15].index, 15);
     rig_check_account();
+}
+END_TEST
+
+START_TEST(the_core_is_told_at_most_once_in_ten_milliseconds)
+{
+    uint64_t n_sent = 0;
+
+    attach(MSG);
+    for (int ms = 0; ms < 100; ms++) {
+        for (uint64_t i = 0; i < 100; i++, n_sent++)
+            rig_send(FERRY_MSG_VOTE, i);
+        rig_run_ms(1);
+    }
+    ck_assert_uint_gt(rig_dropped(FERRY_DROP_QUEUE_FULL), n_sent / 2);
+    ck_assert_uint_ge(rig.n_unreachable, 8);
+    ck_assert_uint_le(rig.n_unreachable, 11); /* at 0, 10, ... 100 ms */
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_report_follows_every_drop)
+{
+    attach(MSG);
+    for (uint64_t i = 0; i < 18; i++)
+        rig_send(FERRY_MSG_VOTE, i);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_QUEUE_FULL), 2);
+    ck_assert_uint_eq(rig.n_unreachable, 1);
+    rig_run_ms(9);
+    ck_assert_uint_eq(rig.n_unreachable, 1);
+    rig_run_ms(2); /* it takes an attention to set the timer */
+    ck_assert_uint_eq(rig.n_unreachable, 2);
+    rig_run_ms(100);
+    ck_assert_uint_eq(rig.n_unreachable, 2);
+
+    fy_peer_stop(rig.peer, FERRY_DROP_STOPPED);
+    for (uint64_t i = 0; i < 2; i++) {
+        rig_send(FERRY_MSG_VOTE, i);
+        rig_run_ms(1);
+    }
+    ck_assert_uint_eq(rig.n_unreachable, 4);
 }
 END_TEST
 
@@ -112,12 +152,12 @@ END_TEST
 
 START_TEST(the_loop_is_asked_once_for_any_number_of_messages)
 {
-    ck_assert(!atomic_load(&rig.peer->needs_attention));
+    ck_assert(!atomic_load(&rig.peer->base.needs_attention));
     rig_send(FERRY_MSG_VOTE, 1);
-    ck_assert(atomic_load(&rig.peer->needs_attention));
+    ck_assert(atomic_load(&rig.peer->base.needs_attention));
     rig_send(FERRY_MSG_VOTE, 2);
     rig_run_ms(1);
-    ck_assert(!atomic_load(&rig.peer->needs_attention));
+    ck_assert(!atomic_load(&rig.peer->base.needs_attention));
     ck_assert_uint_eq(rig_status().queued_messages, 2); /* not started: it waits */
     fy_peer_start(rig.peer);
     rig_run_ms(20);
@@ -133,6 +173,7 @@ static void check_drop(enum ferry_drop_reason reason, const struct ferry_message
     struct ferry_message snapshot = *msg;
     uint64_t n_before = rig_dropped(reason);
 
+    rig_run_ms(30); /* the last drop was reported, and the interval after that is over */
     rig.n_unreachable = 0;
     rig.n_failure = 0;
     fy_peer_send(rig.peer, msg);
@@ -417,7 +458,7 @@ static void turn(void)
         sched_yield();
         return;
     }
-    atomic_store(&rig.peer->needs_attention, false);
+    atomic_store(&rig.peer->base.needs_attention, false);
     fy_peer_attend(rig.peer);
     rig_run_ms(1);
 }
@@ -743,19 +784,19 @@ int main(void)
 {
     return rig_main(
         "peer", rig_setup, teardown, each_type_takes_its_lane_whatever_is_attached,
-        a_full_lane_does_not_fall_over_to_the_next, the_bytes_of_a_lane_are_bounded,
-        the_loop_is_asked_once_for_any_number_of_messages, what_cannot_be_sent_is_dropped_for_its_reason,
-        the_budget_is_of_all_lanes_and_comes_back, sending_survives_every_failed_allocation,
-        making_a_peer_survives_every_failed_allocation, a_started_peer_dials_both_streams_and_a_stopped_one_none,
-        new_urls_reach_the_readers_that_wait, one_stream_that_fails_makes_the_peer_inactive_until_something_works,
-        the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
-        senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others,
-        the_age_of_a_lane_is_that_of_its_oldest_message, a_stream_that_is_stuck_says_for_how_long,
-        a_remote_posts_everything_and_tells_of_no_full_queue,
+        a_full_lane_does_not_fall_over_to_the_next, the_core_is_told_at_most_once_in_ten_milliseconds,
+        a_report_follows_every_drop, the_bytes_of_a_lane_are_bounded, the_loop_is_asked_once_for_any_number_of_messages,
+        what_cannot_be_sent_is_dropped_for_its_reason, the_budget_is_of_all_lanes_and_comes_back,
+        sending_survives_every_failed_allocation, making_a_peer_survives_every_failed_allocation,
+        a_started_peer_dials_both_streams_and_a_stopped_one_none, new_urls_reach_the_readers_that_wait,
+        one_stream_that_fails_makes_the_peer_inactive_until_something_works, the_account_is_exact_in_any_weather,
+        senders_on_many_threads_keep_order_and_account, senders_may_go_on_while_the_peer_is_stopped,
+        what_does_not_fit_into_the_budget_takes_no_room_from_others, the_age_of_a_lane_is_that_of_its_oldest_message,
+        a_stream_that_is_stuck_says_for_how_long, a_remote_posts_everything_and_tells_of_no_full_queue,
         a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read,
         a_post_that_fails_while_a_stream_stands_leaves_the_peer_active,
         a_post_that_fails_while_no_stream_stands_makes_the_peer_inactive,
         a_good_probe_activates_a_peer_whose_streams_all_stand_and_no_other,
-        the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached,
-        the_cache_is_trimmed_as_long_as_messages_wait, what_a_stopped_peer_drops_is_trimmed, NULL);
+        the_cache_is_trimmed_by_a_timer_that_ends_when_nothing_is_cached, the_cache_is_trimmed_as_long_as_messages_wait,
+        what_a_stopped_peer_drops_is_trimmed, NULL);
 }

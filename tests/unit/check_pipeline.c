@@ -287,6 +287,8 @@ START_TEST(a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and
     ck_assert_uint_eq(fy_sim_reset_connections(rig.our_node, rig.their_node, FERRY_SIM_RESET_BOTH), 4);
     rig_run_ms(50);
     ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 4);
+    ck_assert_uint_eq(rig.n_posts, 4); /* the next is made after dial_retry_ms */
+    rig_run_ms(100);
     ck_assert_uint_eq(rig_dropped(FERRY_DROP_STALE), 2);
     ck_assert_uint_eq(rig.n_posts, 7);
     ck_assert_uint_eq(rig.n_finish, 1);
@@ -316,6 +318,7 @@ static unsigned stuck_ms(void)
     uint64_t before = rig_dropped(FERRY_DROP_POST_FAILED);
     unsigned ms = 0;
 
+    rig_run_ms(100); /* so that it is posted at once */
     send_one(FERRY_MSG_VOTE);
     while (rig_dropped(FERRY_DROP_POST_FAILED) == before) {
         rig_run_ms(1);
@@ -402,6 +405,7 @@ START_TEST(posting_survives_every_failed_allocation)
         struct ferry_message msg = rig_message(FERRY_MSG_SNAP, 1, 1, 1000);
 
         ck_assert_uint_lt(rig.n_posts, RIG_MAX_SEEN);
+        rig_run_ms(100); /* the last POST may have got no answer */
         heap_fail_at(nth);
         fy_peer_send(rig.peer, &msg);
         rig_run_ms(20);
@@ -418,6 +422,58 @@ START_TEST(posting_survives_every_failed_allocation)
 }
 END_TEST
 
+/* A core that goes on sending to a dead peer, a message each millisecond. */
+static void send_for_ms(int ms)
+{
+    for (int i = 0; i < ms; i++) {
+        send_one(FERRY_MSG_VOTE);
+        rig_run_ms(1);
+    }
+}
+
+START_TEST(a_dead_peer_gets_one_post_in_each_retry_interval)
+{
+    rig.on_post = (struct rig_answer){.aborts = true};
+    send_for_ms(2000);
+    ck_assert_uint_ge(rig.n_posts, 2000 / 110);
+    ck_assert_uint_le(rig.n_posts, 2000 / 100 + FY_PIPELINE_WIDTH);
+    rig_check_account();
+
+    rig.on_post = taken;
+    rig_run_ms(250); /* one is answered, and then all that are not too old are posted without a pause */
+    ck_assert_uint_eq(rig_status().queued_messages, 0);
+    for (uint64_t n = rig_status().counts.written; n < 20;) {
+        send_one(FERRY_MSG_VOTE);
+        rig_run_ms(10);
+        ck_assert_uint_eq(rig_status().counts.written, ++n);
+    }
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(each_url_of_a_dead_peer_is_tried_at_once_and_new_ones_too)
+{
+    static const char *const dead_urls[] = {"http://them:70", "http://them:71", "http://them:72", NULL};
+    static const char *const urls[] = {"http://them:80", NULL};
+    char **copy;
+
+    ck_assert_int_eq(fy_urls_copy(dead_urls, &copy), FERRY_OK);
+    fy_peer_update(rig.peer, copy);
+    for (int i = 0; i < 20; i++)
+        send_one(FERRY_MSG_VOTE);
+    rig_run_ms(30);
+    ck_assert_uint_ge(rig_dropped(FERRY_DROP_POST_FAILED), 3);
+    ck_assert_uint_le(rig_dropped(FERRY_DROP_POST_FAILED), 3 * FY_PIPELINE_WIDTH);
+    ck_assert_uint_eq(rig.n_posts, 0);
+    ck_assert_int_eq(fy_urls_copy(urls, &copy), FERRY_OK);
+    fy_peer_update(rig.peer, copy);
+    rig_run_ms(30);
+    ck_assert_uint_ge(rig_status().counts.written, 20 - 3 * FY_PIPELINE_WIDTH);
+    ck_assert_uint_eq(rig_status().queued_messages, 0);
+    rig_check_account();
+}
+END_TEST
+
 int main(void)
 {
     return rig_main(
@@ -428,5 +484,6 @@ int main(void)
         a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots,
         a_queue_that_is_only_slow_loses_nothing, a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
         an_unreachable_url_is_left_once_for_several_failures, stopping_cancels_what_is_in_flight_and_drops_all,
-        nothing_is_posted_before_the_peer_is_started, posting_survives_every_failed_allocation, NULL);
+        nothing_is_posted_before_the_peer_is_started, a_dead_peer_gets_one_post_in_each_retry_interval,
+        each_url_of_a_dead_peer_is_tried_at_once_and_new_ones_too, posting_survives_every_failed_allocation, NULL);
 }
