@@ -37,7 +37,7 @@ static uint64_t n_applied;
 static void setup(void)
 {
     cluster_init(&cluster, 1);
-    state_machine_init(&machine, &cluster);
+    state_machine_init(&machine, &cluster, "3.6.0");
     n_applied = 0;
 }
 
@@ -271,6 +271,140 @@ START_TEST(all_comparisons_of_a_transaction_see_the_keys_before_it)
     expect("x", "1");
     expect("y", "2");
     ck_assert_int_eq(keyspace_revision(machine.keys), 2); /* all of it is one */
+}
+END_TEST
+
+/* ---- Refusals ---- */
+
+static void set_alarm(Etcdserver__AlarmAction action, Etcdserver__AlarmType type, uint64_t member)
+{
+    Etcdserver__InternalRaftRequest request = ETCDSERVER__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserver__AlarmRequest alarm = ETCDSERVER__ALARM_REQUEST__INIT;
+
+    alarm.has_action = alarm.has_alarm = alarm.has_member_id = true;
+    alarm.action = action;
+    alarm.alarm = type;
+    alarm.member_id = member;
+    request.alarm = &alarm;
+    apply(&request);
+}
+
+START_TEST(without_space_nothing_is_put_and_keys_can_be_deleted)
+{
+    put("kept", "1");
+    put("gone", "1");
+    set_alarm(ETCDSERVER__ALARM_ACTION__ACTIVATE, ETCDSERVER__ALARM_TYPE__NOSPACE, 1);
+    set_alarm(ETCDSERVER__ALARM_ACTION__ACTIVATE, ETCDSERVER__ALARM_TYPE__NOSPACE, 2);
+    put("kept", "2");
+    compare_and_put(ETCDSERVER__COMPARE_TARGET__VERSION, 0, NULL);
+    delete_range("gone", NULL, 0);
+    set_alarm(ETCDSERVER__ALARM_ACTION__DEACTIVATE, ETCDSERVER__ALARM_TYPE__NOSPACE, 1);
+    put("kept", "3"); /* the other member's alarm is on */
+    expect("kept", "1");
+    ck_assert_ptr_null(get("x"));
+    ck_assert_ptr_null(get("gone"));
+    ck_assert_int_eq(keyspace_revision(machine.keys), 4);
+    set_alarm(ETCDSERVER__ALARM_ACTION__DEACTIVATE, ETCDSERVER__ALARM_TYPE__NOSPACE, 2);
+    put("kept", "4");
+    expect("kept", "4");
+}
+END_TEST
+
+START_TEST(corrupt_keys_are_not_changed)
+{
+    put("kept", "1");
+    set_alarm(ETCDSERVER__ALARM_ACTION__ACTIVATE, ETCDSERVER__ALARM_TYPE__CORRUPT, 1);
+    put("kept", "2");
+    delete_range("kept", NULL, 0);
+    expect("kept", "1");
+    set_alarm(ETCDSERVER__ALARM_ACTION__DEACTIVATE, ETCDSERVER__ALARM_TYPE__CORRUPT, 1);
+    delete_range("kept", NULL, 0);
+    ck_assert_ptr_null(get("kept"));
+}
+END_TEST
+
+static void compact(int64_t revision)
+{
+    Etcdserver__InternalRaftRequest request = ETCDSERVER__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserver__CompactionRequest compaction = ETCDSERVER__COMPACTION_REQUEST__INIT;
+
+    compaction.has_revision = true;
+    compaction.revision = revision;
+    request.compaction = &compaction;
+    apply(&request);
+}
+
+/* A transaction that puts x and reads at a revision, the read within a transaction of its own if it is inner. */
+static void read_and_put(int64_t revision, bool is_inner)
+{
+    Etcdserver__InternalRaftRequest request = ETCDSERVER__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserver__TxnRequest outer = ETCDSERVER__TXN_REQUEST__INIT;
+    Etcdserver__TxnRequest inner = ETCDSERVER__TXN_REQUEST__INIT;
+    Etcdserver__RangeRequest range = ETCDSERVER__RANGE_REQUEST__INIT;
+    Etcdserver__RequestOp ops[] = {ETCDSERVER__REQUEST_OP__INIT, ETCDSERVER__REQUEST_OP__INIT,
+                                   ETCDSERVER__REQUEST_OP__INIT};
+    Etcdserver__PutRequest put_x = put_of("x", "1");
+    Etcdserver__RequestOp *outer_ops[] = {&ops[0], is_inner ? &ops[1] : &ops[2]};
+    Etcdserver__RequestOp *inner_ops[] = {&ops[2]};
+
+    range.has_revision = true;
+    range.revision = revision;
+    ops[0].request_put = &put_x;
+    ops[1].request_txn = &inner;
+    ops[2].request_range = &range;
+    outer.n_success = 2;
+    outer.success = outer_ops;
+    inner.n_success = 1;
+    inner.success = inner_ops;
+    request.txn = &outer;
+    apply(&request);
+}
+
+static bool is_taken(int64_t revision, bool is_inner)
+{
+    int64_t before = keyspace_revision(machine.keys);
+
+    read_and_put(revision, is_inner);
+    return keyspace_revision(machine.keys) > before;
+}
+
+START_TEST(a_transaction_that_reads_what_is_compacted_or_to_come_is_refused)
+{
+    for (int i = 0; i < 9; i++)
+        put("k", "v");
+    compact(11); /* to come: refused */
+    ck_assert(is_taken(1, true));
+    compact(5);
+    compact(3); /* done */
+    ck_assert(!is_taken(4, true));
+    ck_assert(is_taken(5, true));
+    ck_assert(is_taken(keyspace_revision(machine.keys), true));
+    ck_assert(!is_taken(keyspace_revision(machine.keys) + 1, true));
+    ck_assert(is_taken(4, false)); /* until 3.6 only the member whose client asked sees it */
+    machine.sees_reads = true;
+    ck_assert(!is_taken(4, false));
+}
+END_TEST
+
+START_TEST(with_authentication_on_the_keys_count_as_diverged)
+{
+    Etcdserver__InternalRaftRequest request = ETCDSERVER__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserver__AuthEnableRequest enable = ETCDSERVER__AUTH_ENABLE_REQUEST__INIT;
+    Etcdserver__AuthDisableRequest disable = ETCDSERVER__AUTH_DISABLE_REQUEST__INIT;
+
+    request.auth_enable = &enable;
+    apply(&request);
+    request.auth_enable = NULL;
+    request.auth_disable = &disable;
+    apply(&request);
+    put("a", "1");
+    ck_assert_uint_eq(keyspace_rules(machine.keys)->diverged_at, 0); /* nothing changed meanwhile */
+    request.auth_disable = NULL;
+    request.auth_enable = &enable;
+    apply(&request);
+    put("b", "1");
+    put("c", "1");
+    ck_assert_uint_eq(keyspace_rules(machine.keys)->diverged_at, n_applied - 1);
 }
 END_TEST
 
@@ -608,13 +742,15 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("etcd_state", setup, teardown, keys_come_in_byte_order_and_keep_their_revisions,
-                    ranges_are_deleted_as_etcd_reads_them, a_lease_takes_its_keys_with_it,
-                    a_transaction_takes_the_branch_that_etcd_takes,
-                    all_comparisons_of_a_transaction_see_the_keys_before_it, our_own_proposals_are_requests,
-                    garbage_changes_nothing, members_are_served_as_etcd_writes_them, changes_that_etcd_refuses_are_void,
-                    as_many_learners_join_and_are_promoted_as_the_limit_allows, a_snapshots_data_names_the_members,
-                    ids_are_those_that_etcd_computes, numbers_in_json_keep_all_their_digits,
-                    a_databases_last_changes_are_its_keys, a_database_that_ends_early_is_none,
-                    a_damaged_database_does_no_harm, NULL);
+    return rig_main(
+        "etcd_state", setup, teardown, keys_come_in_byte_order_and_keep_their_revisions,
+        ranges_are_deleted_as_etcd_reads_them, a_lease_takes_its_keys_with_it,
+        a_transaction_takes_the_branch_that_etcd_takes, all_comparisons_of_a_transaction_see_the_keys_before_it,
+        our_own_proposals_are_requests, without_space_nothing_is_put_and_keys_can_be_deleted,
+        corrupt_keys_are_not_changed, a_transaction_that_reads_what_is_compacted_or_to_come_is_refused,
+        with_authentication_on_the_keys_count_as_diverged, garbage_changes_nothing,
+        members_are_served_as_etcd_writes_them, changes_that_etcd_refuses_are_void,
+        as_many_learners_join_and_are_promoted_as_the_limit_allows, a_snapshots_data_names_the_members,
+        ids_are_those_that_etcd_computes, numbers_in_json_keep_all_their_digits, a_databases_last_changes_are_its_keys,
+        a_database_that_ends_early_is_none, a_damaged_database_does_no_harm, NULL);
 }

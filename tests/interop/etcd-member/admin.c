@@ -77,6 +77,7 @@ static struct answer on_status(struct member *member, struct MHD_Connection *con
     set_number(object, "keys", status.n_keys);
     json_object_set_new(object, "role", json_string(status.role));
     json_object_set_new(object, "removed", json_boolean(status.is_removed));
+    set_number(object, "diverged", status.diverged_at);
     json_object_set_new(object, "clusterVer", json_string(status.cluster_version));
     set_number(object, "active", status.n_active);
     set_number(object, "members", status.n_members);

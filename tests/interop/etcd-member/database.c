@@ -1,5 +1,5 @@
 /*
- * database - the keys and leases in etcd's database.
+ * database - the keys, leases and alarms in etcd's database.
  *
  * Bucket "key" holds each change under its revision (8 bytes, '_', 8 bytes), in their order: a pair, or, when a 't'
  * follows, the deletion of a key.  What is left at the end is what there is.
@@ -7,6 +7,7 @@
 #include "etcd-member/database.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "etcd-member/bolt.h"
 #include "etcd-member/etcdserver.pb-c.h"
@@ -67,8 +68,38 @@ static bool on_lease(void *ctx, struct ferry_bytes id, struct ferry_bytes value)
 /* After a compaction the last change may be gone: the revision is at least that of the compaction. */
 static bool on_meta(void *ctx, struct ferry_bytes name, struct ferry_bytes value)
 {
-    if (name.len > 10 && value.len == REVISION_LEN)
-        reach_revision(ctx, value); /* finishedCompactRev and scheduledCompactRev alone have that form */
+    struct keyspace_rules *rules = keyspace_rules(ctx);
+
+    if (name.len <= 10 || value.len != REVISION_LEN) /* finishedCompactRev and scheduledCompactRev alone are so */
+        return true;
+    reach_revision(ctx, value);
+    if ((int64_t)big_endian(value.data) > rules->compacted)
+        rules->compacted = (int64_t)big_endian(value.data);
+    return true;
+}
+
+static bool on_alarm(void *ctx, struct ferry_bytes alarm, struct ferry_bytes value)
+{
+    struct keyspace_rules *rules = keyspace_rules(ctx);
+    Etcdserver__AlarmMember *member = etcdserver__alarm_member__unpack(NULL, alarm.len, alarm.data);
+
+    (void)value;
+    if (!member)
+        return false;
+    if (member->alarm == ETCDSERVER__ALARM_TYPE__NOSPACE)
+        ids_add(&rules->no_space, member->member_id);
+    else if (member->alarm == ETCDSERVER__ALARM_TYPE__CORRUPT)
+        ids_add(&rules->corrupt, member->member_id);
+    etcdserver__alarm_member__free_unpacked(member, NULL);
+    return true;
+}
+
+static bool on_auth(void *ctx, struct ferry_bytes name, struct ferry_bytes value)
+{
+    static const char enabled[] = "authEnabled";
+
+    if (name.len == strlen(enabled) && memcmp(name.data, enabled, name.len) == 0)
+        keyspace_rules(ctx)->has_auth = value.len == 1 && value.data[0] == 1;
     return true;
 }
 
@@ -81,7 +112,8 @@ struct keyspace *database_read(const char *path)
         return NULL;
     keys = keyspace_new();
     if (!bolt_each(bolt, "key", on_change, keys) || !bolt_each(bolt, "lease", on_lease, keys) ||
-        !bolt_each(bolt, "meta", on_meta, keys)) {
+        !bolt_each(bolt, "meta", on_meta, keys) || !bolt_each(bolt, "alarm", on_alarm, keys) ||
+        !bolt_each(bolt, "auth", on_auth, keys)) {
         keyspace_free(keys);
         keys = NULL;
     }

@@ -1,5 +1,5 @@
 /*
- * database.h - the keys and leases in a snapshot's body, etcd's database.
+ * database.h - the keys, leases and alarms in a snapshot's body, etcd's database.
  */
 #ifndef ETCD_MEMBER_DATABASE_H
 #define ETCD_MEMBER_DATABASE_H

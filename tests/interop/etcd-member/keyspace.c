@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "etcd-member/ids.h"
 #include "etcd-member/mem.h"
 
 #define MAX_LEVELS 20 /* each has half the nodes of the one below it */
@@ -23,6 +22,7 @@ struct keyspace {
     int64_t revision;
     uint64_t random;
     struct ids leases;
+    struct keyspace_rules rules;
 };
 
 /* ---- The list ------------------------------------------------------------------------------------------------------
@@ -97,6 +97,8 @@ void keyspace_free(struct keyspace *keys)
         node = next;
     }
     ids_release(&keys->leases);
+    ids_release(&keys->rules.no_space);
+    ids_release(&keys->rules.corrupt);
     free(keys);
 }
 
@@ -113,6 +115,19 @@ int64_t keyspace_revision(const struct keyspace *keys)
 void keyspace_set_revision(struct keyspace *keys, int64_t revision)
 {
     keys->revision = revision;
+}
+
+struct keyspace_rules *keyspace_rules(struct keyspace *keys)
+{
+    return &keys->rules;
+}
+
+void keyspace_diverge(struct keyspace *keys, uint64_t entry, const char *why)
+{
+    if (keys->rules.diverged_at != 0)
+        return;
+    keys->rules.diverged_at = entry;
+    keys->rules.diverged_by = why;
 }
 
 /* ---- Reading

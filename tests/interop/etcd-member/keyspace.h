@@ -1,5 +1,6 @@
 /*
- * keyspace.h - the keys as they are now, in byte order, with etcd's revisions; and the leases that keys may hang on.
+ * keyspace.h - the keys as they are now, in byte order, with etcd's revisions; the leases that keys may hang on; and
+ * what makes etcd refuse requests, which its database holds beside them.
  */
 #ifndef ETCD_MEMBER_KEYSPACE_H
 #define ETCD_MEMBER_KEYSPACE_H
@@ -8,9 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "etcd-member/ids.h"
 #include "ferry/ferry.h"
 
 struct keyspace;
+
+/* What makes etcd refuse a request when it applies it. */
+struct keyspace_rules {
+    struct ids no_space;     /* members with this alarm on: no puts, no leases */
+    struct ids corrupt;      /* the same with this one: nothing changes any more */
+    int64_t compacted;       /* the revision compacted to last; 0: none */
+    bool has_auth;           /* authentication may be on: who may do what is not known here */
+    uint64_t diverged_at;    /* the entry from which on the keys may not be etcd's any more; 0: they are */
+    const char *diverged_by; /* and why; a constant */
+};
 
 struct key {
     struct ferry_bytes key;
@@ -27,6 +39,9 @@ void keyspace_free(struct keyspace *keys);
 size_t keyspace_count(const struct keyspace *keys);
 int64_t keyspace_revision(const struct keyspace *keys);
 void keyspace_set_revision(struct keyspace *keys, int64_t revision);
+
+struct keyspace_rules *keyspace_rules(struct keyspace *keys);                  /* to be read and set */
+void keyspace_diverge(struct keyspace *keys, uint64_t entry, const char *why); /* unless it is said already */
 
 /* NULL: there is none.  What is returned lives until the next change. */
 const struct key *keyspace_get(const struct keyspace *keys, struct ferry_bytes key);

@@ -149,6 +149,15 @@ static void settle(struct member *m)
     } while (raft_has_work(&m->raft));
 }
 
+/* Those of our snapshot's body; NULL: it came without one. */
+static void take_keys(struct member *m, struct keyspace *keys)
+{
+    keyspace_free(m->machine.keys);
+    m->machine.keys = keys ? keys : keyspace_new();
+    if (!keys)
+        keyspace_diverge(m->machine.keys, m->snapshot.index, "the snapshot came without its keys");
+}
+
 /* ---- Messages in
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -164,9 +173,8 @@ static void install(struct member *m, const struct ferry_message *msg)
         return;
     }
     say("snapshot at %" PRIu64 ", %zu keys", msg->snapshot->index, keys ? keyspace_count(keys) : 0);
-    keyspace_free(m->machine.keys);
-    m->machine.keys = keys ? keys : keyspace_new(); /* without a body its keys are not known */
     snapshot_set(&m->snapshot, msg->snapshot);
+    take_keys(m, keys);
     raft_restored(&m->raft, msg);
     state.term = m->raft.term;
     state.vote = m->raft.vote;
@@ -388,10 +396,7 @@ static void load_snapshot(struct member *m)
     if (!cluster_load(&m->cluster, m->snapshot.data))
         die("%s: the snapshot names no members", m->options->data);
     conf_copy(&m->snapshot.conf, &m->raft.conf);
-    if (!keys)
-        return; /* it came without a body */
-    keyspace_free(m->machine.keys);
-    m->machine.keys = keys;
+    take_keys(m, keys);
 }
 
 /* Take over what was on disk, and bring the state up to what was committed then. */
@@ -482,7 +487,7 @@ struct member *member_start(const struct options *options)
     m->tick_ms = options->election_ms / TICKS_PER_ELECTION;
     inbox_init(&m->inbox);
     cluster_init(&m->cluster, options->max_learners);
-    state_machine_init(&m->machine, &m->cluster);
+    state_machine_init(&m->machine, &m->cluster, options->server_version);
     open_storage(m, &stored);
     find_out_who_we_are(m, &stored);
     init_raft(m);
@@ -550,6 +555,7 @@ static void get_status(struct member *m, void *arg)
                                      .n_keys = keyspace_count(m->machine.keys),
                                      .role = raft_role_name(r),
                                      .is_removed = m->is_removed,
+                                     .diverged_at = keyspace_rules(m->machine.keys)->diverged_at,
                                      .n_active = ferry_transport_active_peers(m->transport),
                                      .n_members = m->cluster.applied.n,
                                      .n_voters = r->conf.voters.n,
@@ -596,10 +602,13 @@ static void dump(struct member *m, void *arg)
 {
     struct text_question *question = arg;
     FILE *to = open_memstream(&question->text, &question->len);
+    const struct keyspace_rules *rules = keyspace_rules(m->machine.keys);
     const struct key *key = NULL;
 
     if (!to)
         die("out of memory");
+    if (rules->diverged_at != 0)
+        fprintf(to, "diverged from entry %" PRIu64 " on: %s\n", rules->diverged_at, rules->diverged_by);
     while ((key = keyspace_next(m->machine.keys, key)) != NULL) {
         (void)fwrite(key->key.data, 1, key->key.len, to); /* to memory */
         putc('\n', to);

@@ -26,6 +26,7 @@ struct member_status {
     size_t n_keys;
     const char *role; /* a constant */
     bool is_removed;
+    uint64_t diverged_at; /* the entry from which on the keys may not be etcd's; 0: they are */
     char cluster_version[32];
     size_t n_active; /* peers */
     size_t n_members;
@@ -42,7 +43,8 @@ void member_stop(struct member *member);
 /* All of these ask the member's thread and wait for its answer.  Threads: any other. */
 void member_get_status(struct member *member, struct member_status *ret_status);
 char *member_get(struct member *member, const char *key, size_t *ret_len); /* NULL: no such key; else to be freed */
-char *member_dump(struct member *member, size_t *ret_len);                 /* KEY\nVALUE\n..., to be freed */
+/* KEY\nVALUE\n..., behind a line that says so when the keys may not be etcd's; to be freed. */
+char *member_dump(struct member *member, size_t *ret_len);
 
 /* Propose key=value, or n of them with numbers behind the key.  False: there is no leader to propose to. */
 bool member_put(struct member *member, const char *key, const char *value, uint64_t n);

@@ -2,7 +2,8 @@
  * requests - what etcd's requests in the log do to the keys.
  *
  * Whether a transaction takes one branch or the other depends on revisions, versions and leases, so all of these are
- * kept exactly as etcd keeps them: each request that changes something is one revision, whatever it changes.
+ * kept as etcd keeps them: each request that changes something is one revision, whatever it changes, and what etcd
+ * refuses when it applies it changes nothing.  The exception is authentication: see state_machine.c.
  */
 #include "etcd-member/requests.h"
 
@@ -151,16 +152,25 @@ static struct branch choose(const struct keyspace *keys, const Etcdserver__TxnRe
     return (struct branch){txn->success, txn->n_success};
 }
 
-static bool may_txn(const struct keyspace *keys, const Etcdserver__TxnRequest *txn, unsigned depth)
+/* compacted is the keys'. */
+static bool may_read(const struct keyspace *keys, int64_t compacted, const Etcdserver__RangeRequest *range)
+{
+    return range->revision == 0 || (range->revision <= keyspace_revision(keys) && range->revision >= compacted);
+}
+
+static bool may_txn(struct keyspace *keys, const Etcdserver__TxnRequest *txn, bool sees_reads, unsigned depth)
 {
     struct branch branch = choose(keys, txn);
+    int64_t compacted = keyspace_rules(keys)->compacted;
 
     for (size_t i = 0; i < branch.n; i++) {
         const Etcdserver__RequestOp *op = branch.ops[i];
 
         if (op->request_put && !may_put(keys, op->request_put))
             return false;
-        if (op->request_txn && (depth == MAX_TXN_DEPTH || !may_txn(keys, op->request_txn, depth + 1)))
+        if (op->request_range && sees_reads && !may_read(keys, compacted, op->request_range))
+            return false;
+        if (op->request_txn && (depth == MAX_TXN_DEPTH || !may_txn(keys, op->request_txn, true, depth + 1)))
             return false;
     }
     return true;
@@ -189,13 +199,13 @@ static size_t flatten(const struct keyspace *keys, const Etcdserver__TxnRequest 
 
 #define MAX_TXN_OPS 4096 /* etcd's default is 128 */
 
-void requests_txn(struct keyspace *keys, const Etcdserver__TxnRequest *txn)
+void requests_txn(struct keyspace *keys, const Etcdserver__TxnRequest *txn, bool sees_reads)
 {
     const Etcdserver__RequestOp *ops[MAX_TXN_OPS];
     bool has_changed = false;
     size_t n;
 
-    if (!may_txn(keys, txn, 0))
+    if (!may_txn(keys, txn, sees_reads, 0))
         return;
     n = flatten(keys, txn, ops, MAX_TXN_OPS);
     for (size_t i = 0; i < n && i < MAX_TXN_OPS; i++) {
@@ -207,6 +217,53 @@ void requests_txn(struct keyspace *keys, const Etcdserver__TxnRequest *txn)
         }
     }
     end_revision(keys, has_changed);
+}
+
+/* ---- Alarms ------------------------------------------------------------------------------------------------------ */
+
+static bool has_put(const Etcdserver__TxnRequest *txn, bool is_old, unsigned depth);
+
+static bool any_puts(Etcdserver__RequestOp *const *ops, size_t n, bool is_old, unsigned depth)
+{
+    for (size_t i = 0; i < n; i++)
+        if (ops[i]->request_put || (ops[i]->request_txn && !is_old && depth < MAX_TXN_DEPTH &&
+                                    has_put(ops[i]->request_txn, is_old, depth + 1)))
+            return true;
+    return false;
+}
+
+/* In either branch: etcd does not ask which one it takes. */
+static bool has_put(const Etcdserver__TxnRequest *txn, bool is_old, unsigned depth)
+{
+    return any_puts(txn->success, txn->n_success, is_old, depth) ||
+           any_puts(txn->failure, txn->n_failure, is_old, depth);
+}
+
+bool requests_are_changes(const Etcdserver__InternalRaftRequest *request)
+{
+    return request->put || request->delete_range || request->txn || request->compaction || request->lease_grant ||
+           request->lease_revoke;
+}
+
+bool requests_are_barred(const struct keyspace_rules *rules, const Etcdserver__InternalRaftRequest *request,
+                         bool is_old)
+{
+    if (rules->corrupt.n > 0)
+        return requests_are_changes(request);
+    return rules->no_space.n > 0 &&
+           (request->put || request->lease_grant || (request->txn && has_put(request->txn, is_old, 0)));
+}
+
+void requests_set_alarm(struct keyspace_rules *rules, const Etcdserver__AlarmRequest *alarm)
+{
+    struct ids *members = alarm->alarm == ETCDSERVER__ALARM_TYPE__NOSPACE   ? &rules->no_space
+                          : alarm->alarm == ETCDSERVER__ALARM_TYPE__CORRUPT ? &rules->corrupt
+                                                                            : NULL;
+
+    if (members && alarm->action == ETCDSERVER__ALARM_ACTION__ACTIVATE)
+        ids_add(members, alarm->member_id);
+    else if (members && alarm->action == ETCDSERVER__ALARM_ACTION__DEACTIVATE)
+        ids_remove(members, alarm->member_id);
 }
 
 /* ---- The others
@@ -223,6 +280,14 @@ void requests_put(struct keyspace *keys, const Etcdserver__PutRequest *put)
 void requests_delete_range(struct keyspace *keys, const Etcdserver__DeleteRangeRequest *range)
 {
     end_revision(keys, do_delete_range(keys, range));
+}
+
+void requests_compact(struct keyspace *keys, const Etcdserver__CompactionRequest *compaction)
+{
+    struct keyspace_rules *rules = keyspace_rules(keys);
+
+    if (compaction->revision > rules->compacted && compaction->revision <= keyspace_revision(keys))
+        rules->compacted = compaction->revision;
 }
 
 void requests_revoke_lease(struct keyspace *keys, int64_t lease)

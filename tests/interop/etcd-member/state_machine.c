@@ -2,8 +2,11 @@
  * state_machine - what committed entries do.
  *
  * An ordinary entry is an InternalRaftRequest or, if its bytes are none, a request of etcd's second interface, by which
- * members up to 3.5 tell their names and the cluster's version.  Everything else in it - authentication, alarms,
- * compactions - changes no key and passes by.
+ * members up to 3.5 tell their names and the cluster's version.
+ *
+ * What etcd refuses for an alarm, or for a revision that is compacted or to come, is refused here too.  Users, roles
+ * and permissions are not kept: once a request changes keys while authentication is on, the keys count as diverged,
+ * and /status and /dump say so, until a snapshot brings etcd's keys.
  */
 #include "etcd-member/state_machine.h"
 
@@ -17,11 +20,14 @@
 #include "etcd-member/requests.h"
 #include "etcd-member/say.h"
 #include "etcd-member/texts.h"
+#include "etcd-member/version.h"
 #include "raftpb/raft.pb-c.h"
 
-void state_machine_init(struct state_machine *machine, struct cluster *cluster)
+void state_machine_init(struct state_machine *machine, struct cluster *cluster, const char *server_version)
 {
     machine->cluster = cluster;
+    machine->is_old = !version_is_at_least(server_version, 3, 5);
+    machine->sees_reads = version_is_at_least(server_version, 3, 7);
     machine->keys = keyspace_new();
 }
 
@@ -85,18 +91,36 @@ static void apply_to_keys(struct state_machine *machine, const Etcdserver__Inter
     if (request->delete_range)
         requests_delete_range(machine->keys, request->delete_range);
     if (request->txn)
-        requests_txn(machine->keys, request->txn);
+        requests_txn(machine->keys, request->txn, machine->sees_reads);
+    if (request->compaction)
+        requests_compact(machine->keys, request->compaction);
     if (request->lease_grant)
         keyspace_add_lease(machine->keys, request->lease_grant->id);
     if (request->lease_revoke)
         requests_revoke_lease(machine->keys, request->lease_revoke->id);
 }
 
-static struct publication apply_internal(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
+/* See to alarms and authentication.  False: the request is refused. */
+static bool pass_rules(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request, uint64_t index)
+{
+    struct keyspace_rules *rules = keyspace_rules(machine->keys);
+
+    if (request->alarm)
+        requests_set_alarm(rules, request->alarm);
+    if (request->auth_enable || request->auth_disable)
+        rules->has_auth = request->auth_enable != NULL; /* if etcd takes it, which depends on the users there are */
+    if (rules->has_auth && requests_are_changes(request))
+        keyspace_diverge(machine->keys, index, "authentication is on, and permissions are not known here");
+    return !requests_are_barred(rules, request, machine->is_old);
+}
+
+static struct publication apply_internal(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request,
+                                         uint64_t index)
 {
     if (request->v2)
         return apply_v2(machine, request->v2);
-    apply_to_keys(machine, request);
+    if (pass_rules(machine, request, index))
+        apply_to_keys(machine, request);
     if (request->cluster_version_set && request->cluster_version_set->ver)
         cluster_set_version(machine->cluster, request->cluster_version_set->ver);
     if (request->cluster_member_attr_set)
@@ -112,7 +136,7 @@ static struct publication apply_request(struct state_machine *machine, const str
     struct publication publication = {0};
 
     if (request && (request->header || request->has_id || request->v2)) {
-        publication = apply_internal(machine, request);
+        publication = apply_internal(machine, request, entry->index);
     } else {
         old = etcdserver__v2_request__unpack(NULL, entry->data.len, entry->data.data);
         if (old)

@@ -12,6 +12,8 @@
 struct state_machine {
     struct cluster *cluster; /* its owner's */
     struct keyspace *keys;
+    bool is_old; /* etcd 3.4 and 3.7 differ in what they refuse: see requests.h */
+    bool sees_reads;
 };
 
 /* What an entry means beyond the keys and the membership: for Raft itself, and who has told its name by it. */
@@ -23,7 +25,7 @@ struct effect {
     enum conf_transition transition;
 };
 
-void state_machine_init(struct state_machine *machine, struct cluster *cluster);
+void state_machine_init(struct state_machine *machine, struct cluster *cluster, const char *server_version);
 void state_machine_release(struct state_machine *machine);
 
 /* Apply an entry.  One that cannot be read changes nothing, and is said. */

@@ -37,6 +37,7 @@ static const struct rig_case cases[] = {
     {"links", add_links_tests},
     {"faults", add_faults_tests},
     {"refusals", add_refusals_tests},
+    {"applying", add_applying_tests},
     {"load", add_load_tests},
     {NULL, NULL},
 };

@@ -12,6 +12,7 @@ void add_leading_tests(TCase *tcase);
 void add_links_tests(TCase *tcase);
 void add_faults_tests(TCase *tcase);
 void add_refusals_tests(TCase *tcase);
+void add_applying_tests(TCase *tcase);
 void add_load_tests(TCase *tcase);
 
 /* With namespaces. */

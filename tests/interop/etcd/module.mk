@@ -11,6 +11,7 @@ it_etcd_SOURCES = \
 	tests/interop/etcd/http.h \
 	tests/interop/etcd/it_etcd.c \
 	tests/interop/etcd/it_etcd.h \
+	tests/interop/etcd/it_etcd_applying.c \
 	tests/interop/etcd/it_etcd_faults.c \
 	tests/interop/etcd/it_etcd_leading.c \
 	tests/interop/etcd/it_etcd_links.c \
