@@ -111,6 +111,16 @@ static void be_removed(struct member *m, const char *how)
     m->ticks_to_leave = TICKS_PER_ELECTION; /* the others may want an answer yet */
 }
 
+/* A change of the configuration was applied: is it the promotion that is waited for? */
+static void end_promotion(struct member *m)
+{
+    uint64_t id = promotions_pending(&m->routes.promotions);
+    const struct cluster_member *member = cluster_members_find(&m->cluster.applied, id);
+
+    if (member && !member->is_learner)
+        promotions_end(&m->routes.promotions, id, PROMOTION_DONE);
+}
+
 static void apply(struct member *m, const struct ferry_entry *entry)
 {
     struct effect effect = state_machine_apply(&m->machine, entry);
@@ -121,6 +131,7 @@ static void apply(struct member *m, const struct ferry_entry *entry)
         return;
     raft_change_conf(&m->raft, effect.changes, effect.n_changes, effect.transition);
     free(effect.changes);
+    end_promotion(m);
     if (m->transport)
         peers_follow(&m->peers, &m->cluster, m->snapshot.index == 0);
     if (cluster_is_removed(&m->cluster, m->id))
@@ -156,6 +167,47 @@ static void take_keys(struct member *m, struct keyspace *keys)
     m->machine.keys = keys ? keys : keyspace_new();
     if (!keys)
         keyspace_diverge(m->machine.keys, m->snapshot.index, "the snapshot came without its keys");
+}
+
+/* ---- Promotions
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* What keeps the learner from being promoted; PROMOTION_PENDING: nothing, and its entry is in the log. */
+static enum promotion propose_promotion(struct member *m, uint64_t id)
+{
+    const struct cluster_member *learner = cluster_members_find(&m->cluster.applied, id);
+    struct ferry_entry entry = {.type = FERRY_ENTRY_CONF_CHANGE};
+    bool is_proposed;
+
+    if (m->raft.role != RAFT_LEADER || m->is_removed)
+        return PROMOTION_NO_LEADER;
+    if (!learner)
+        return PROMOTION_NO_MEMBER;
+    if (!learner->is_learner)
+        return PROMOTION_NO_LEARNER;
+    if (!raft_is_learner_ready(&m->raft, id))
+        return PROMOTION_NOT_READY;
+    entry.data = proposals_promotion(&m->proposals, id);
+    is_proposed = raft_propose(&m->raft, &entry, 1);
+    proposals_free(entry.data);
+    return is_proposed ? PROMOTION_PENDING : PROMOTION_NO_LEADER;
+}
+
+static void promote(void *arg)
+{
+    struct member *m = arg;
+    uint64_t id = promotions_pending(&m->routes.promotions);
+
+    if (id != 0)
+        promotions_end(&m->routes.promotions, id, propose_promotion(m, id));
+}
+
+static void on_promotion(void *ctx, uint64_t id)
+{
+    struct member *m = ctx;
+
+    (void)id; /* it is the pending one */
+    (void)inbox_put(&m->inbox, &(struct inbox_item){.kind = INBOX_CALL, .call = promote, .arg = m}); /* has room */
 }
 
 /* ---- Messages in
@@ -295,8 +347,10 @@ static void tick(struct member *m)
 {
     if (m->ticks_to_end > 0)
         m->ticks_to_end--;
-    if (m->ticks_to_leave > 0 && --m->ticks_to_leave == 0)
+    if (m->ticks_to_leave > 0 && --m->ticks_to_leave == 0) {
+        raft_retire(&m->raft);
         peers_forget_all(&m->peers);
+    }
     if (m->is_removed && m->ticks_to_leave == 0)
         return;
     raft_tick(&m->raft);
@@ -488,13 +542,15 @@ struct member *member_start(const struct options *options)
     inbox_init(&m->inbox);
     cluster_init(&m->cluster, options->max_learners);
     state_machine_init(&m->machine, &m->cluster, options->server_version);
+    m->routes = (struct peer_routes){
+        .cluster = &m->cluster, .server_version = options->server_version, .begin_promotion = on_promotion, .ctx = m};
+    promotions_init(&m->routes.promotions);
     open_storage(m, &stored);
     find_out_who_we_are(m, &stored);
     init_raft(m);
     proposals_init(&m->proposals, m->id);
     publisher_init(&m->publisher, m->id, m->proposals.next_id, TICKS_PER_ELECTION);
     recover(m, &stored);
-    m->routes = (struct peer_routes){.cluster = &m->cluster, .server_version = options->server_version};
     start_transport(m);
     m->peers.own_id = m->id;
     m->peers.transport = m->transport;
@@ -551,9 +607,9 @@ static void get_status(struct member *m, void *arg)
                                      .last = raft_log_last_index(&r->log),
                                      .last_term = raft_log_last_term(&r->log),
                                      .snapshot = r->log.base_index,
-                                     .leader = r->leader,
+                                     .leader = m->is_removed ? 0 : r->leader,
                                      .n_keys = keyspace_count(m->machine.keys),
-                                     .role = raft_role_name(r),
+                                     .role = m->is_removed ? "removed" : raft_role_name(r),
                                      .is_removed = m->is_removed,
                                      .diverged_at = keyspace_rules(m->machine.keys)->diverged_at,
                                      .n_active = ferry_transport_active_peers(m->transport),
@@ -717,6 +773,7 @@ void member_stop(struct member *m)
     (void)pthread_join(m->thread, NULL);
     ferry_transport_free(m->transport);
     inbox_release(&m->inbox);
+    promotions_release(&m->routes.promotions);
     peers_release(&m->peers);
     raft_release(&m->raft);
     state_machine_release(&m->machine);

@@ -47,6 +47,8 @@ libetcd_member_la_SOURCES = \
 	tests/interop/etcd-member/peers.h \
 	tests/interop/etcd-member/progress.c \
 	tests/interop/etcd-member/progress.h \
+	tests/interop/etcd-member/promotions.c \
+	tests/interop/etcd-member/promotions.h \
 	tests/interop/etcd-member/proposals.c \
 	tests/interop/etcd-member/proposals.h \
 	tests/interop/etcd-member/publisher.c \

@@ -1,6 +1,7 @@
 /*
  * peer_routes - what etcd asks for on a peer's port beside Raft: members when it begins or joins, the version to find
- * the cluster's, whether there is a downgrade.  All else is 404, with which etcd can live.
+ * the cluster's, whether there is a downgrade; and of a leader that a learner be promoted, or a lease be renewed.  All
+ * else is 404, with which etcd can live.
  */
 #include "etcd-member/peer_routes.h"
 
@@ -11,6 +12,7 @@
 
 #include "etcd-member/mem.h"
 #include "etcd-member/version.h"
+#include "tools/number.h"
 
 static void answer(struct ferry_http_response *res, char *text)
 {
@@ -71,6 +73,80 @@ static void on_downgrade(void *ctx, const struct ferry_http_request *req, struct
     answer(res, mem_print("false"));
 }
 
+static const char *const promote_prefix = "/members/promote/";
+
+static void refuse(struct ferry_http_response *res, int status, const char *why)
+{
+    res->status = status;
+    answer(res, mem_print("%s\n", why));
+}
+
+/* In etcd's words: whoever asked reads them. */
+static void answer_promotion(const struct peer_routes *routes, enum promotion state, struct ferry_http_response *res)
+{
+    switch (state) {
+    case PROMOTION_NONE:
+    case PROMOTION_PENDING:
+        refuse(res, 408, "etcdserver: request timed out"); /* it asks again */
+        break;
+    case PROMOTION_DONE:
+        res->content_type = "application/json";
+        answer(res, cluster_members_json(routes->cluster));
+        break;
+    case PROMOTION_NO_MEMBER:
+        refuse(res, 404, "membership: ID not found");
+        break;
+    case PROMOTION_NO_LEARNER:
+        refuse(res, 412, "membership: can only promote a learner member");
+        break;
+    case PROMOTION_NOT_READY:
+        refuse(res, 412, "etcdserver: can only promote a learner member which is in sync with leader");
+        break;
+    case PROMOTION_NO_LEADER:
+        refuse(res, 500, "etcdserver: not leader");
+        break;
+    }
+}
+
+static bool is_post(const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    static const char *const allow[] = {"Allow", "POST", NULL};
+
+    if (strcmp(req->method, "POST") == 0)
+        return true;
+    res->headers = allow;
+    refuse(res, 405, "Method Not Allowed");
+    return false;
+}
+
+static void on_promote(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    struct peer_routes *routes = ctx;
+    const char *text = req->path + strlen(promote_prefix);
+    enum promotion state;
+    uint64_t id;
+
+    if (!is_post(req, res))
+        return;
+    res->headers = routes->headers;
+    if (!number_parse(text, 1, UINT64_MAX, &id)) {
+        refuse(res, 404, "membership: ID not found");
+        return;
+    }
+    state = promotions_ask(&routes->promotions, id);
+    if (state == PROMOTION_NONE)
+        routes->begin_promotion(routes->ctx, id);
+    answer_promotion(routes, state, res);
+}
+
+/* Not 404: of that an etcd tells its client that the lease is gone. */
+static void on_lease(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
+{
+    (void)ctx;
+    (void)req;
+    refuse(res, 503, "leases do not end while this member leads, and are not renewed");
+}
+
 int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferry_transport *transport)
 {
     int err = ferry_transport_handle(transport, "/members", on_members, routes);
@@ -82,5 +158,11 @@ int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferr
         err = ferry_transport_handle(transport, "/version", on_version, routes);
     if (!err)
         err = ferry_transport_handle(transport, "/downgrade/enabled", on_downgrade, routes);
+    if (!err)
+        err = ferry_transport_handle(transport, promote_prefix, on_promote, routes);
+    if (!err)
+        err = ferry_transport_handle(transport, "/leases", on_lease, routes);
+    if (!err)
+        err = ferry_transport_handle(transport, "/leases/internal", on_lease, routes);
     return err;
 }

@@ -5,10 +5,14 @@
 #define ETCD_MEMBER_PEER_ROUTES_H
 
 #include "etcd-member/cluster.h"
+#include "etcd-member/promotions.h"
 
 struct peer_routes {
     struct cluster *cluster;
     const char *server_version;
+    struct promotions promotions;
+    void (*begin_promotion)(void *ctx, uint64_t id); /* must not wait */
+    void *ctx;
     char cluster_id[17]; /* hex */
     const char *headers[3];
 };

@@ -16,6 +16,7 @@
 #include "etcd-member/json.h"
 #include "etcd-member/mem.h"
 #include "etcd-member/version.h"
+#include "raftpb/raft.pb-c.h"
 
 void proposals_init(struct proposals *proposals, uint64_t id)
 {
@@ -103,4 +104,20 @@ struct ferry_bytes proposals_name(struct proposals *proposals, const char *name,
     request.header = &header;
     request.cluster_member_attr_set = &set;
     return pack(&request.base);
+}
+
+struct ferry_bytes proposals_promotion(struct proposals *proposals, uint64_t id)
+{
+    Raftpb__ConfChange change = RAFTPB__CONF_CHANGE__INIT;
+    char *context = mem_print("{\"id\":%" PRIu64 ",\"peerURLs\":null,\"isPromote\":true}", id);
+    struct ferry_bytes data;
+
+    change.has_id = change.has_type = change.has_node_id = change.has_context = true;
+    change.id = proposals->next_id++;
+    change.type = RAFTPB__CONF_CHANGE_TYPE__ConfChangeAddNode;
+    change.node_id = id;
+    change.context = (ProtobufCBinaryData){strlen(context), (uint8_t *)context};
+    data = pack(&change.base);
+    free(context);
+    return data;
 }

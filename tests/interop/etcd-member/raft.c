@@ -162,6 +162,11 @@ void raft_become_follower(struct raft *r, uint64_t term, uint64_t leader)
         say("follower at term %" PRIu64 ", leader %" PRIx64, term, leader);
 }
 
+void raft_retire(struct raft *r)
+{
+    raft_become_follower(r, r->term, 0);
+}
+
 bool raft_is_promotable(const struct raft *r)
 {
     return r->options.can_lead && conf_votes(&r->conf, r->options.id);

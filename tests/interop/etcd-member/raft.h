@@ -146,6 +146,12 @@ void raft_applied(struct raft *r, uint64_t index);
 /* An applied entry changes who votes.  n == 0 ends a joint configuration. */
 void raft_change_conf(struct raft *r, const struct conf_change *changes, size_t n, enum conf_transition transition);
 
+/* As leader: does a learner have nearly all of the log, as etcd has it before a promotion?  False for a stranger. */
+bool raft_is_learner_ready(const struct raft *r, uint64_t id);
+
+/* Having left the cluster: lead no more, and follow nobody. */
+void raft_retire(struct raft *r);
+
 const char *raft_role_name(const struct raft *r); /* follower, candidate, leader or learner */
 
 #endif

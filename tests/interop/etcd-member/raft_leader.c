@@ -336,6 +336,13 @@ void raft_hand_over(struct raft *r)
     }
 }
 
+bool raft_is_learner_ready(const struct raft *r, uint64_t id)
+{
+    const struct progress *p = r->role == RAFT_LEADER ? progress_find(&r->progress, id) : NULL;
+
+    return p && (double)p->match >= 0.9 * (double)r->stable;
+}
+
 /* ---- Answers
  * ----------------------------------------------------------------------------------------------------------- */
 

@@ -128,9 +128,87 @@ START_TEST(ferry_campaigns_when_it_is_left_without_a_leader)
 }
 END_TEST
 
+static bool is_promoted(const struct server *asked, const struct server *learner)
+{
+    char *output;
+    int status = etcdctl(asked, &output, "member", "promote", learner->id, NULL);
+
+    free(output);
+    return status == 0;
+}
+
+static bool is_refused(const struct server *asked, const char *id, const char *why)
+{
+    char *output;
+    int status = etcdctl(asked, &output, "member", "promote", id, NULL);
+    bool is_so = status != 0 && strstr(output, why);
+
+    ck_assert_msg(is_so, "%d: %s", status, output);
+    free(output);
+    return is_so;
+}
+
+/* What the leader alone can do, an etcd asks it for on its peer port. */
+START_TEST(ferry_promotes_a_learner_while_it_leads)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY), *learner;
+
+    cluster_be_slow_to_elect();
+    cluster.can_lead = true;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(ferry);
+    learner = cluster_join(SERVER_ETCD, first, true);
+    ck_assert(is_refused(first, learner->id, "in sync with leader"));
+    ck_assert(is_refused(first, second->id, "can only promote a learner member"));
+    ck_assert(is_refused(first, "77", "member not found"));
+    server_start(learner);
+    await(is_promoted(first, learner), 30000);
+    ck_assert(is_refused(first, learner->id, "can only promote a learner member"));
+    ck_assert_ptr_eq(cluster_leader(), ferry);
+    server_kill(second);
+    ck_assert(client_put(first, "with", "the promoted one", 10000));
+}
+END_TEST
+
+static bool has_role(const struct server *ferry, const char *role)
+{
+    json_t *status = server_status(ferry);
+    bool has = strcmp(json_text(status, "role"), role) == 0;
+
+    json_decref(status);
+    return has;
+}
+
+START_TEST(ferry_does_not_say_that_it_leads_once_it_is_removed)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+    json_t *status;
+
+    cluster.can_lead = true;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(ferry);
+    free(etcdctl_must(first, "member", "remove", ferry->id, NULL));
+    await(peers_is_removed(ferry), 10000);
+    ck_assert(has_role(ferry, "removed"));
+    status = server_status(ferry);
+    ck_assert_str_eq(json_text(status, "lead"), "0");
+    json_decref(status);
+    await(cluster_leader() == first || cluster_leader() == second, 30000);
+    ck_assert(client_put(second, "without", "it", 10000));
+    await(peers_count(ferry) == 0, 10000);
+    ck_assert(has_role(ferry, "removed"));
+}
+END_TEST
+
 void add_leading_tests(TCase *tcase)
 {
     tcase_add_test(tcase, etcds_follow_ferry_for_20000_puts);
     tcase_add_test(tcase, a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent);
+    tcase_add_test(tcase, ferry_promotes_a_learner_while_it_leads);
+    tcase_add_test(tcase, ferry_does_not_say_that_it_leads_once_it_is_removed);
     tcase_add_test(tcase, ferry_campaigns_when_it_is_left_without_a_leader);
 }
