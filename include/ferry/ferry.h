@@ -342,9 +342,10 @@ struct ferry_config {
     uint64_t cluster_id; /* compared as text with every peer's */
     struct ferry_core core;
 
-    const char *const *listen_urls;    /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
-    const char *const *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
-                                          0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
+    const char *const *listen_urls; /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
+    const char *const
+        *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
+                            0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
 
     const char *server_version;      /* X-Server-Version: three dotted numbers; etcd peers require it to be so */
     const char *min_cluster_version; /* X-Min-Cluster-Version */
@@ -359,7 +360,7 @@ struct ferry_config {
     unsigned dial_timeout_ms;  /* name lookup and connect */
     unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
     unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
-    unsigned post_timeout_ms;  /* a POST without an answer for so long has failed */
+    unsigned post_timeout_ms;  /* a POST without an answer, and without progress of its body, for so long has failed */
     unsigned dial_retry_ms;    /* least time between two dials of one stream; jitter is added */
 
     /* Nor of these. */
@@ -588,7 +589,8 @@ FERRY_API int ferry_transport_send_snapshot(struct ferry_transport *t, const str
     X(STOPPED, "stopped", "the transport was stopped while it was queued")                                             \
     X(UNKNOWN_PEER, "unknown_peer", "no peer has this id")                                                             \
     X(MEMBER_REMOVED, "member_removed", "the cluster has removed this member")                                         \
-    X(STALE, "stale", "it waited behind a POST that got no answer, and would mislead the peer")
+    X(STALE, "stale", "it waited behind a POST that got no answer, and would mislead the peer")                        \
+    X(UNREACHABLE, "unreachable", "64 KiB or more, to a peer without streams whose POSTs get no answer: not copied")
 
 #define FERRY_DROP_ENUM(reason, name, text) FERRY_DROP_##reason,
 enum ferry_drop_reason { FERRY_DROP_MAP(FERRY_DROP_ENUM) FERRY_N_DROP_REASONS };

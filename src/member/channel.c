@@ -95,6 +95,16 @@ void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes)
     pthread_mutex_unlock(&ch->mu);
 }
 
+bool fy_channel_is_open(struct fy_channel *ch)
+{
+    bool is_open;
+
+    pthread_mutex_lock(&ch->mu);
+    is_open = ch->is_open;
+    pthread_mutex_unlock(&ch->mu);
+    return is_open;
+}
+
 bool fy_channel_is_empty(struct fy_channel *ch)
 {
     bool is_empty;

@@ -48,7 +48,10 @@ struct fy_call_spec {
     const struct fy_header *headers;
     size_t n_headers;
     const void *body;      /* POST: lent until on_end or cancel.  Everything else here is copied */
-    fy_body_fn *read_body; /* POST: the body is read by this (body is NULL), with the events' arg; own_connection */
+    fy_body_fn *read_body; /* POST: the body is read by this (body is NULL), with the events' arg */
+    /* With read_body: the body is to be read again from its first byte, for a kept connection turned out to be dead.
+       NULL: that cannot be done, and own_connection is set */
+    void (*rewind_body)(void *arg);
     uint64_t body_len;
     bool own_connection; /* a connection for this call alone, closed with it: streams */
     bool is_last;        /* none follows for a while: the connection is not kept */
@@ -228,8 +231,8 @@ bool fy_outflow_vitals(const struct fy_outflow *out, struct fy_vitals *ret_vital
  * An HTTP/1.1 connection that both sides agreed to use for another protocol (the answer 101): from then on it carries
  * bytes in both directions, and the net adds nothing to them.
  *
- * Each end has one user, which gets these events until the last one, on_end.  Every handler may call any function of its
- * own duplex.
+ * Each end has one user, which gets these events until the last one, on_end.  Every handler may call any function of
+ * its own duplex.
  */
 struct fy_duplex_events {
     /*
@@ -237,7 +240,8 @@ struct fy_duplex_events {
      * refused, on_data brings the body of its answer, and gather is never called.
      */
     void (*on_head)(void *arg, const struct fy_answer *answer);
-    /* What is to be sent: as gather and sent of struct fy_outflow_source.  Asked when the duplex opens, and after a wake. */
+    /* What is to be sent: as gather and sent of struct fy_outflow_source.  Asked when the duplex opens, and after a
+     * wake. */
     void (*gather)(void *arg, struct fy_gather *g);
     void (*sent)(void *arg, size_t n);
     void (*on_data)(void *arg, const uint8_t *data, size_t len); /* bytes of the other end's, in order, len > 0 */
@@ -264,17 +268,17 @@ struct fy_duplex_spec {
 };
 
 /*
- * Dial, and ask for an upgrade, on a connection of its own.  On FERRY_OK *ret_duplex lives until on_end returns or it is
- * aborted.  FERRY_ERR_NOMEM, _URL, _TLS, _TLS_CONFIG as fy_net_call.
- * How long the server takes to answer is not limited here.
+ * Dial, and ask for an upgrade, on a connection of its own.  On FERRY_OK *ret_duplex lives until on_end returns or it
+ * is aborted.  FERRY_ERR_NOMEM, _URL, _TLS, _TLS_CONFIG as fy_net_call. How long the server takes to answer is not
+ * limited here.
  */
 int fy_net_duplex(struct fy_net *net, const struct fy_duplex_spec *spec, const struct fy_duplex_events *events,
                   void *arg, struct fy_duplex **ret_duplex);
 
 /*
- * Answer a request with 101 and these headers (Upgrade and Connection are the caller's to name), flushed at once, and let
- * the request go.  To be called from the request handler, or later if fy_request_set_events was called with on_gone.
- * events->on_head is not used.  The duplex is open at once; it lives until on_end returns or it is aborted.
+ * Answer a request with 101 and these headers (Upgrade and Connection are the caller's to name), flushed at once, and
+ * let the request go.  To be called from the request handler, or later if fy_request_set_events was called with
+ * on_gone. events->on_head is not used.  The duplex is open at once; it lives until on_end returns or it is aborted.
  * NULL only when memory is out: the request is aborted then and no event comes.
  * fy_listener_close ends it with FERRY_ERR_EOF, from inside that call.
  */
@@ -293,8 +297,8 @@ void fy_duplex_pause(struct fy_duplex *duplex);
 void fy_duplex_resume(struct fy_duplex *duplex);
 
 /*
- * Send what gather still has, until it adds nothing, and then end our direction.  Bytes go on coming until the other end
- * has ended its own: then on_end comes.  Before the duplex is open it is done as soon as it is.  A second end does
+ * Send what gather still has, until it adds nothing, and then end our direction.  Bytes go on coming until the other
+ * end has ended its own: then on_end comes.  Before the duplex is open it is done as soon as it is.  A second end does
  * nothing.
  */
 void fy_duplex_end(struct fy_duplex *duplex);

@@ -17,6 +17,8 @@
 #include "peer/raft_local.h"
 #include "wire/outgoing.h"
 
+#define LARGE_BYTES ((size_t)64 << 10)
+
 /* A stream has ended. */
 static void peer_on_end_down(void *arg)
 {
@@ -200,6 +202,31 @@ static void queue(struct fy_peer *peer, struct fy_outgoing *msg)
         fy_peer_ask_for_attention(peer);
 }
 
+/* Does the message hold LARGE_BYTES or more? */
+static bool is_large(const struct ferry_message *msg)
+{
+    size_t n = msg->context.len + (msg->snapshot ? msg->snapshot->data.len : 0);
+
+    for (size_t i = 0; i < msg->n_entries && msg->entries && n < LARGE_BYTES; i++)
+        n += msg->entries[i].data.len < LARGE_BYTES ? msg->entries[i].data.len : LARGE_BYTES;
+    return n >= LARGE_BYTES;
+}
+
+/* A large message that could only be posted, to a peer that does not answer: not worth its copy. */
+static bool is_hopeless(struct fy_peer *peer, const struct ferry_message *msg)
+{
+    struct fy_channel *lanes[3];
+    size_t n_lanes;
+
+    if (!atomic_load_explicit(&peer->pipeline.is_unreachable, memory_order_relaxed) || !is_large(msg))
+        return false;
+    n_lanes = lanes_for(peer, msg->type, lanes);
+    for (size_t i = 0; i + 1 < n_lanes; i++) /* the pipeline is the last */
+        if (fy_channel_is_open(lanes[i]))
+            return false;
+    return true;
+}
+
 void fy_peer_send(struct fy_peer *peer, const struct ferry_message *msg)
 {
     struct fy_packer packer = fy_raft_local_packer(peer->base.raft);
@@ -223,6 +250,10 @@ void fy_peer_send_one_of(struct fy_peer *peer, const struct ferry_message *msg, 
     }
     if (atomic_load_explicit(&peer->base.is_cut, memory_order_relaxed)) {
         fy_account_refused(account, class, FERRY_DROP_CUT);
+        return;
+    }
+    if (is_hopeless(peer, msg)) {
+        fy_account_refused(account, class, FERRY_DROP_UNREACHABLE);
         return;
     }
     err = fy_packer_pack(packer, msg, next, &out);

@@ -3,7 +3,8 @@
  *
  * Normal path: a slot takes the oldest message, posts its bare bytes and waits; 204 means that the peer's core took it.
  * Any other answer, or none in time, drops the message: it is not posted again, because Raft sends again what matters.
- * The answer may take post_timeout_ms, and a millisecond more for each KiB of body.
+ * A long body is encoded only when a connection takes it, piece by piece.  The POST fails when in post_timeout_ms
+ * neither its body moved on nor the answer came.
  *
  * While the network is cut, POSTs hang and messages wait behind them.  They must not be delivered when it is open
  * again: old heartbeats of a leader that has meanwhile stepped down hold off the election, and members that follow it
@@ -27,7 +28,8 @@
 #include "wire/encoder.h"
 #include "wire/message.h"
 
-#define STALE_NS UINT64_C(250000000) /* a quarter of the election timeout that cores begin with */
+#define MAX_SHORT_BODY FY_STALL_LEAST /* encoded at once, and sent along with the head */
+#define STALE_NS UINT64_C(250000000)  /* a quarter of the election timeout that cores begin with */
 
 /* A slot was taken or became free: note when the oldest message in flight was queued. */
 static void note_oldest(struct fy_pipeline *p)
@@ -169,24 +171,88 @@ static void pipeline_on_end(void *arg, int err, const char *detail)
 static const struct fy_call_events events = {
     .on_head = pipeline_on_head, .on_body = pipeline_on_body, .on_end = pipeline_on_end};
 
+/* ---- The body and its deadline ------------------------------------------------------------------------------------
+ */
+
+/* What the peer acknowledges is progress, too: the net may hold much of the body, and asks for no more until it is
+ * sent.
+ */
+static void note_acked(struct fy_post *post)
+{
+    struct fy_vitals vitals;
+
+    if (post->body || !fy_call_vitals(post->call, &vitals))
+        return;
+    if (post->is_acked_known)
+        fy_stall_moved(&post->stall, vitals.n_acked - post->n_acked);
+    post->n_acked = vitals.n_acked;
+    post->is_acked_known = true;
+}
+
+static void set_deadline(struct fy_post *post)
+{
+    const struct fy_raft_local *raft = post->pipeline->base->raft;
+
+    fy_timer_set(&post->deadline, fy_net_now_ns(raft->local->net) + raft->post_timeout_ns);
+}
+
 static void pipeline_on_deadline(void *arg)
 {
-    fail_unheard(arg, "no answer in time");
+    struct fy_post *post = arg;
+    const struct fy_raft_local *raft = post->pipeline->base->raft;
+
+    note_acked(post);
+    if (fy_stall_pass(&post->stall, &post->deadline, raft->post_timeout_ns, fy_net_now_ns(raft->local->net)))
+        set_deadline(post);
+    else
+        fail_unheard(post, "no answer in time");
 }
 
-static uint8_t *encode_body(enum ferry_wire_form form, const struct fy_outgoing *msg)
+/* The net has a connection, and asks for bytes. */
+static size_t pipeline_on_read(void *arg, uint8_t *buf, size_t cap)
 {
-    uint8_t *body = malloc(msg->packed_len + 1); /* never 0 bytes */
-    struct fy_encoder encoder;
+    struct fy_post *post = arg;
+    size_t n = fy_encoder_read(&post->encoder, buf, cap);
 
-    if (!body)
-        return NULL;
-    fy_encoder_init(&encoder, FY_CODEC_BARE, form);
-    fy_encoder_start(&encoder, msg);
-    (void)fy_encoder_read(&encoder, body, msg->packed_len);
-    assert(fy_encoder_left(&encoder) == 0);
-    return body;
+    note_acked(post);
+    fy_stall_moved(&post->stall, n);
+    return n;
 }
+
+static void pipeline_on_rewind(void *arg)
+{
+    struct fy_post *post = arg;
+
+    post->is_acked_known = false; /* it is another connection */
+    fy_encoder_start(&post->encoder, post->msg);
+}
+
+/* Make the body of the slot's message ready, and name it in spec.  False: no memory. */
+static bool prepare_body(struct fy_post *post, struct fy_call_spec *spec)
+{
+    size_t len = post->msg->packed_len;
+
+    fy_encoder_init(&post->encoder, FY_CODEC_BARE, post->pipeline->base->raft->form);
+    fy_encoder_start(&post->encoder, post->msg);
+    post->stall = (struct fy_stall){.n_bytes = 0};
+    post->is_acked_known = false;
+    spec->body_len = len;
+    if (len > MAX_SHORT_BODY) {
+        spec->read_body = pipeline_on_read;
+        spec->rewind_body = pipeline_on_rewind;
+        return true;
+    }
+    post->body = malloc(len + 1); /* never 0 bytes */
+    if (!post->body)
+        return false;
+    (void)fy_encoder_read(&post->encoder, post->body, len);
+    assert(fy_encoder_left(&post->encoder) == 0);
+    spec->body = post->body;
+    return true;
+}
+
+/* ---- Posting ------------------------------------------------------------------------------------------------------
+ */
 
 /* Post msg, which the slot now owns. */
 static void post_message(struct fy_post *post, struct fy_outgoing *msg)
@@ -197,17 +263,11 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
     size_t n_headers = fy_raft_local_headers(raft, headers);
     char url[sizeof(post->url.text) + 16];
     struct fy_call_spec spec;
-    uint64_t allowance_ns = (uint64_t)(msg->packed_len / 1024) * 1000000;
     int err;
 
     post->msg = msg;
     note_oldest(post->pipeline);
     post->answer = (struct fy_refusal){.status = 0};
-    post->body = encode_body(raft->form, msg);
-    if (!post->body) {
-        drop(post, FERRY_DROP_NOMEM);
-        return;
-    }
     fy_url_picker_pick(&member->picker, &post->url);
     (void)snprintf(url, sizeof(url), "%s" FY_PATH_RAFT, post->url.text);
     headers[n_headers++] = (struct fy_header){"Content-Type", "application/protobuf"};
@@ -216,17 +276,15 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
         .url = url,
         .headers = headers,
         .n_headers = n_headers,
-        .body = post->body,
-        .body_len = msg->packed_len,
         .connect_timeout_ms = (unsigned)(fy_member_connect_timeout_ns(member) / 1000000),
         .member = member->id,
     };
-    err = fy_net_call(raft->local->net, &spec, &events, post, &post->call);
-    if (err != FERRY_OK) {
+    err =
+        prepare_body(post, &spec) ? fy_net_call(raft->local->net, &spec, &events, post, &post->call) : FERRY_ERR_NOMEM;
+    if (err != FERRY_OK)
         drop(post, err == FERRY_ERR_NOMEM ? FERRY_DROP_NOMEM : FERRY_DROP_POST_FAILED);
-        return;
-    }
-    fy_timer_set(&post->deadline, fy_net_now_ns(raft->local->net) + raft->post_timeout_ns + allowance_ns);
+    else
+        set_deadline(post);
 }
 
 /* Had it waited for long already when a POST last got no answer? */
@@ -285,6 +343,7 @@ void fy_pipeline_wake(struct fy_pipeline *p)
 {
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
         fill(&p->posts[i]);
+    atomic_store_explicit(&p->is_unreachable, is_dead(p) && count_in_flight(p) >= width(p), memory_order_relaxed);
 }
 
 static void pipeline_on_retry(void *arg)
@@ -309,6 +368,7 @@ void fy_pipeline_init(struct fy_pipeline *p, struct fy_peer_base *base)
     p->n_unheard = 0;
     fy_timer_init(&p->retry, timers, pipeline_on_retry, p);
     atomic_init(&p->oldest_ns, 0);
+    atomic_init(&p->is_unreachable, false);
     fy_channel_init(&p->channel, /* messages in flight count there, too, but not against the limit */
                     max_waiting < SIZE_MAX - FY_PIPELINE_WIDTH ? max_waiting + FY_PIPELINE_WIDTH : SIZE_MAX,
                     base->raft->max_queue_bytes);
@@ -332,6 +392,7 @@ void fy_pipeline_stop(struct fy_pipeline *p, enum ferry_drop_reason reason)
 
     p->is_stopped = true;
     fy_timer_unset(&p->retry);
+    atomic_store_explicit(&p->is_unreachable, false, memory_order_relaxed);
     for (size_t i = 0; i < FY_PIPELINE_WIDTH; i++)
         if (p->posts[i].msg)
             drop(&p->posts[i], reason);

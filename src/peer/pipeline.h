@@ -8,9 +8,11 @@
 
 #include "member/channel.h"
 #include "member/refusal.h"
+#include "member/stall.h"
 #include "member/url_picker.h"
 #include "net/net.h"
 #include "net/timers.h"
+#include "wire/encoder.h"
 
 #define FY_PIPELINE_WIDTH 4 /* POSTs in flight, as in etcd */
 
@@ -21,12 +23,16 @@ struct fy_pipeline;
 /* One POST. */
 struct fy_post {
     struct fy_pipeline *pipeline;
-    struct fy_outgoing *msg; /* NULL: the slot is free */
-    uint8_t *body;           /* the bare message */
+    struct fy_outgoing *msg;   /* NULL: the slot is free */
+    uint8_t *body;             /* the bare message, if it is short */
+    struct fy_encoder encoder; /* else what yields it, when the net asks */
     struct fy_call *call;
     struct fy_picked_url url;
     struct fy_refusal answer; /* status 0: none yet */
-    struct fy_timer deadline;
+    struct fy_timer deadline; /* the end of the window of stall */
+    struct fy_stall stall;
+    uint64_t n_acked; /* of the connection, when last asked; is_acked_known: it was asked */
+    bool is_acked_known;
 };
 
 struct fy_pipeline {
@@ -34,10 +40,11 @@ struct fy_pipeline {
     struct fy_channel channel; /* senders put here, from any thread; open from start to stop */
     /* when the oldest in flight was queued; 0: there is none.  For any thread to read */
     atomic_uint_fast64_t oldest_ns;
-    bool is_stopped;       /* the loop's, as what follows */
-    uint64_t unheard_ns;   /* when a POST last ended without an answer; 0: none has */
-    size_t n_unheard;      /* URLs in a row at which a POST got no answer */
-    struct fy_timer retry; /* set: no POST is begun before it fires */
+    atomic_bool is_unreachable; /* a POST would wait or fail: the peer is dead.  For any thread to read */
+    bool is_stopped;            /* the loop's, as what follows */
+    uint64_t unheard_ns;        /* when a POST last ended without an answer; 0: none has */
+    size_t n_unheard;           /* URLs in a row at which a POST got no answer */
+    struct fy_timer retry;      /* set: no POST is begun before it fires */
     struct fy_post posts[FY_PIPELINE_WIDTH];
 };
 

@@ -887,36 +887,81 @@ START_TEST(a_kept_connection_that_died_is_replaced_without_an_error)
 }
 END_TEST
 
-START_TEST(a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one)
+#define LONG_LEN ((size_t)100 << 10) /* so long that curl does not copy it */
+
+/* A body of 'z' that ends with "last". */
+static struct {
+    size_t n_read;
+    int n_rewinds;
+} source;
+
+static size_t read_source(void *arg, uint8_t *buf, size_t cap)
 {
-    size_t len = 100 << 10; /* so long that it is not copied */
-    char *body = malloc(len);
+    size_t n = cap < LONG_LEN - source.n_read ? cap : LONG_LEN - source.n_read;
+
+    (void)arg;
+    for (size_t i = 0; i < n; i++, source.n_read++)
+        buf[i] = source.n_read < LONG_LEN - 4 ? 'z' : (uint8_t) "last"[source.n_read - (LONG_LEN - 4)];
+    return n;
+}
+
+static void rewind_source(void *arg)
+{
+    (void)arg;
+    source.n_read = 0;
+    source.n_rewinds++;
+}
+
+/* Post spec on a kept connection, which is reset in the middle of its body. */
+static void check_sent_again(const struct fy_call_spec *spec)
+{
     size_t n_received = 0;
 
-    memset(body, 'z', len);
-    memcpy(body + len - 4, "last", 4);
     begin_get(false);
     answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     seen_call_release(&seen);
     input.len = 0;
-    seen_call_post(&seen, url, body, len);
+    seen_call_start(&seen, spec);
     HTTP_UNTIL(has_input("\r\n\r\nzzz"));
     raw_reset(fd);
     HTTP_UNTIL(is_accepted());
     input = (struct raw_input){.len = 0};
     HTTP_UNTIL(has_input("\r\n\r\n"));
     n_received = input.len - (size_t)(strstr(input.text, "\r\n\r\n") + 4 - input.text);
-    while (n_received < len) {
+    while (n_received < LONG_LEN) {
         input.len = 0;
         fy_http_run_once(http_net, 1);
         raw_receive(fd, &input);
         n_received += input.len;
     }
-    ck_assert_uint_eq(n_received, len);
+    ck_assert_uint_eq(n_received, LONG_LEN);
     ck_assert_int_eq(memcmp(input.text + input.len - 4, "last", 4), 0);
     answer("HTTP/1.1 204 No Content\r\n\r\n");
     ck_assert_int_eq(seen.err, FERRY_OK);
+}
+
+START_TEST(a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one)
+{
+    char *body = malloc(LONG_LEN);
+
+    memset(body, 'z', LONG_LEN);
+    memcpy(body + LONG_LEN - 4, "last", 4);
+    check_sent_again(&(struct fy_call_spec){
+        .method = "POST", .url = url, .body = body, .body_len = LONG_LEN, .connect_timeout_ms = 2000});
     free(body);
+}
+END_TEST
+
+START_TEST(so_is_one_that_its_owner_reads_again)
+{
+    check_sent_again(&(struct fy_call_spec){.method = "POST",
+                                            .url = url,
+                                            .read_body = read_source,
+                                            .rewind_body = rewind_source,
+                                            .body_len = LONG_LEN,
+                                            .connect_timeout_ms = 2000});
+    ck_assert_int_eq(source.n_rewinds, 1);
+    ck_assert_uint_eq(source.n_read, LONG_LEN);
 }
 END_TEST
 
@@ -1328,7 +1373,7 @@ int main(void)
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,
         how_long_an_answer_took_counts_from_the_request, a_kept_connection_that_died_is_replaced_without_an_error,
-        a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one,
+        a_long_body_is_sent_again_on_the_connection_that_replaces_a_dead_one, so_is_one_that_its_owner_reads_again,
         a_connection_is_not_left_to_other_programs, a_server_that_never_answers_is_left_by_cancelling,
         a_call_may_be_cancelled_before_the_loop_turns, calls_may_be_cancelled_in_on_head,
         calls_may_be_cancelled_in_on_body, calls_may_be_cancelled_in_on_end, a_call_may_begin_in_on_head,

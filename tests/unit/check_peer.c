@@ -215,6 +215,79 @@ START_TEST(what_cannot_be_sent_is_dropped_for_its_reason)
 }
 END_TEST
 
+/* ---- A dead peer ---- */
+
+#define LARGE ((size_t)64 << 10)
+
+/* POSTs to the peer have failed, and the next is not made yet. */
+static void make_unreachable(void)
+{
+    rig.peer->is_started = true;
+    rig.on_post = (struct rig_answer){.aborts = true};
+    rig_send(FERRY_MSG_VOTE, 1);
+    rig_run_ms(20);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 1);
+}
+
+/* Send one that is dropped at once, without a copy. */
+static void check_not_copied(enum ferry_message_type type, uint64_t n_before)
+{
+    heap_reset_largest();
+    rig_send_sized(type, 1, LARGE);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_UNREACHABLE), n_before + 1);
+    ck_assert_uint_lt(heap_largest(), LARGE);
+    rig_check_account();
+}
+
+START_TEST(large_messages_to_an_unreachable_peer_are_dropped_before_they_are_copied)
+{
+    rig_send_sized(FERRY_MSG_APP, 1, LARGE); /* nothing is known of it yet */
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_UNREACHABLE), 0);
+    rig_remake_peer();
+    make_unreachable();
+    check_not_copied(FERRY_MSG_APP, 0);
+    check_not_copied(FERRY_MSG_PROP, 1);
+    check_not_copied(FERRY_MSG_SNAP, 2);
+    ck_assert_uint_eq(rig.n_failure, 1);
+    rig_run_ms(20);
+    ck_assert_uint_ge(rig.n_unreachable, 2);
+    rig_send_sized(FERRY_MSG_APP, 1, LARGE / 2);
+    ck_assert_uint_eq(rig_status().queued_messages, 1); /* a small one waits for the next POST */
+    rig_run_ms(50);
+    check_not_copied(FERRY_MSG_APP, 3);
+
+    rig_run_ms(100); /* it was posted, and failed */
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 2);
+    check_not_copied(FERRY_MSG_APP, 4);
+}
+END_TEST
+
+START_TEST(a_large_message_may_be_what_finds_the_peer_alive)
+{
+    make_unreachable();
+    rig.on_post = (struct rig_answer){.status = 204};
+    rig_run_ms(100); /* the next POST may be made, and nothing waits for it */
+    rig_send_sized(FERRY_MSG_SNAP, 1, LARGE);
+    rig_send_sized(FERRY_MSG_SNAP, 2, LARGE);
+    rig_run_ms(20);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_UNREACHABLE), 0);
+    ck_assert_uint_eq(rig.n_finish, 2);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(large_messages_take_a_stream_though_posts_fail)
+{
+    make_unreachable();
+    attach(MSG);
+    rig_send_sized(FERRY_MSG_APP, 1, LARGE);
+    check_not_copied(FERRY_MSG_SNAP, 0); /* which only a POST carries */
+    rig_run_ms(20);
+    ck_assert_uint_eq(calls[MSG].n_messages, 1);
+    rig_check_account();
+}
+END_TEST
+
 START_TEST(the_budget_is_of_all_lanes_and_comes_back)
 {
     struct ferry_message msg = rig_message(FERRY_MSG_VOTE, 1, 1, 10000);
@@ -758,7 +831,7 @@ START_TEST(the_cache_is_trimmed_as_long_as_messages_wait)
     rig_send_sized(FERRY_MSG_APP, 1, 50000);
     rig_run_ms(5000);
     ck_assert(is_trimming());
-    rig_run_ms(10000); /* the POST has failed */
+    rig_run_ms(16000); /* the POST has failed: two windows */
     ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 1);
     ck_assert_uint_eq(rig.local.shelf.n_bytes, 0);
     ck_assert(!is_trimming());
@@ -786,13 +859,16 @@ int main(void)
         "peer", rig_setup, teardown, each_type_takes_its_lane_whatever_is_attached,
         a_full_lane_does_not_fall_over_to_the_next, the_core_is_told_at_most_once_in_ten_milliseconds,
         a_report_follows_every_drop, the_bytes_of_a_lane_are_bounded, the_loop_is_asked_once_for_any_number_of_messages,
-        what_cannot_be_sent_is_dropped_for_its_reason, the_budget_is_of_all_lanes_and_comes_back,
-        sending_survives_every_failed_allocation, making_a_peer_survives_every_failed_allocation,
-        a_started_peer_dials_both_streams_and_a_stopped_one_none, new_urls_reach_the_readers_that_wait,
-        one_stream_that_fails_makes_the_peer_inactive_until_something_works, the_account_is_exact_in_any_weather,
-        senders_on_many_threads_keep_order_and_account, senders_may_go_on_while_the_peer_is_stopped,
-        what_does_not_fit_into_the_budget_takes_no_room_from_others, the_age_of_a_lane_is_that_of_its_oldest_message,
-        a_stream_that_is_stuck_says_for_how_long, a_remote_posts_everything_and_tells_of_no_full_queue,
+        what_cannot_be_sent_is_dropped_for_its_reason,
+        large_messages_to_an_unreachable_peer_are_dropped_before_they_are_copied,
+        a_large_message_may_be_what_finds_the_peer_alive, large_messages_take_a_stream_though_posts_fail,
+        the_budget_is_of_all_lanes_and_comes_back, sending_survives_every_failed_allocation,
+        making_a_peer_survives_every_failed_allocation, a_started_peer_dials_both_streams_and_a_stopped_one_none,
+        new_urls_reach_the_readers_that_wait, one_stream_that_fails_makes_the_peer_inactive_until_something_works,
+        the_account_is_exact_in_any_weather, senders_on_many_threads_keep_order_and_account,
+        senders_may_go_on_while_the_peer_is_stopped, what_does_not_fit_into_the_budget_takes_no_room_from_others,
+        the_age_of_a_lane_is_that_of_its_oldest_message, a_stream_that_is_stuck_says_for_how_long,
+        a_remote_posts_everything_and_tells_of_no_full_queue,
         a_silenced_peer_dials_posts_and_probes_no_more_but_goes_on_being_read,
         a_post_that_fails_while_a_stream_stands_leaves_the_peer_active,
         a_post_that_fails_while_no_stream_stands_makes_the_peer_inactive,

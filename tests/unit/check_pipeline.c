@@ -213,14 +213,67 @@ START_TEST(a_post_without_an_answer_in_time_has_failed)
 }
 END_TEST
 
-START_TEST(a_large_body_has_more_time)
+START_TEST(a_long_body_has_time_as_long_as_it_moves)
+{
+    rig.local.dial_timeout_ns = 20000 * FY_SIM_MS;
+    fy_sim_slow(rig.our_node, rig.their_node, 6000 * FY_SIM_MS);
+    rig_send_sized(FERRY_MSG_SNAP, 1, 120 * 1024); /* twice what is under way at a time */
+    rig_run_ms(13000);
+    ck_assert_uint_eq(rig.n_posts, 1);
+    ck_assert(!rig.posts[0].is_body_whole);
+    ck_assert_uint_eq(rig_status().queued_messages, 1);
+    rig_run_ms(6000);
+    ck_assert_uint_eq(rig_status().counts.written, 1);
+    ck_assert_uint_eq(rig.n_finish, 1);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_long_body_that_stops_moving_has_failed)
 {
     rig.on_post = held;
-    rig_send_sized(FERRY_MSG_SNAP, 1, 100 * 1024); /* 100 KiB and some bytes: 100 ms */
-    rig_run_ms(10099);
+    rig_send_sized(FERRY_MSG_SNAP, 1, 120 * 1024);
+    rig_run_ms(19999); /* it moved in the first window, and not in the second */
     ck_assert_uint_eq(rig_status().queued_messages, 1);
     rig_run_ms(1);
     ck_assert_uint_eq(rig_status().queued_messages, 0);
+    ck_assert_str_eq(rig_status().last_error, "failed to post 2 on pipeline (no answer in time)");
+    rig_run_ms(2);
+    ck_assert(rig.posts[0].is_gone);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_long_body_is_encoded_when_a_connection_takes_it)
+{
+    struct fy_post *post = &rig.peer->pipeline.posts[0];
+
+    fy_sim_cut(rig.our_node, rig.their_node);
+    rig_send_sized(FERRY_MSG_SNAP, 1, 100 * 1024);
+    heap_reset_largest();
+    rig_run_ms(1000);
+    ck_assert_ptr_nonnull(post->msg);
+    ck_assert_uint_eq(fy_encoder_left(&post->encoder), post->msg->packed_len);
+    ck_assert_uint_lt(heap_largest(), 100 * 1024);
+    rig_run_ms(2000);
+    ck_assert_uint_eq(rig_dropped(FERRY_DROP_POST_FAILED), 1);
+    rig_check_account();
+}
+END_TEST
+
+START_TEST(a_long_body_arrives_as_it_was_encoded)
+{
+    struct ferry_message msg = rig_message(FERRY_MSG_SNAP, 7, 3, 30000);
+    uint8_t *bytes;
+    size_t len;
+
+    fy_peer_send(rig.peer, &msg);
+    rig_run_ms(20);
+    bytes = bare(&msg, &len);
+    ck_assert_uint_gt(len, 90000);
+    ck_assert_uint_eq(rig.posts[0].body_len, len);
+    ck_assert_mem_eq(rig.posts[0].body, bytes, len);
+    free(bytes);
 }
 END_TEST
 
@@ -480,7 +533,9 @@ int main(void)
         "pipeline", setup, rig_teardown, the_request_is_the_protocols, no_urls_of_ours_means_no_header,
         a_204_means_written, every_other_answer_is_a_failure_with_its_words, a_403_says_that_we_were_removed,
         four_are_in_flight_and_sixty_four_wait, messages_are_posted_oldest_first,
-        a_post_without_an_answer_in_time_has_failed, a_large_body_has_more_time, each_snapshot_is_reported_exactly_once,
+        a_post_without_an_answer_in_time_has_failed, a_long_body_has_time_as_long_as_it_moves,
+        a_long_body_that_stops_moving_has_failed, a_long_body_is_encoded_when_a_connection_takes_it,
+        a_long_body_arrives_as_it_was_encoded, each_snapshot_is_reported_exactly_once,
         a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots,
         a_queue_that_is_only_slow_loses_nothing, a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
         an_unreachable_url_is_left_once_for_several_failures, stopping_cancels_what_is_in_flight_and_drops_all,

@@ -1,5 +1,6 @@
 /*
- * post_call - one call as curl is told of it: where to, with what, and whom to call back; and what is made of the answer.
+ * post_call - one call as curl is told of it: where to, with what, and whom to call back; and what is made of the
+ * answer.
  *
  * Head, body and the request's body go through callbacks of curl's, whose first act is to look whether the call was
  * cancelled meanwhile: its transfer is buried then, and curl may still work on it until the callback has returned.  A
@@ -41,6 +42,7 @@ struct post_call {
     int err;             /* why a callback of ours refused to go on */
     const uint8_t *body; /* lent; NULL when curl has a copy */
     fy_body_fn *read_body;
+    void (*rewind_body)(void *arg); /* NULL: curl never begins anew */
     uint64_t body_len;
     uint64_t body_pos;
     struct fy_node pause_node; /* posts->paused or woken, when curl asks for no more until it is told to */
@@ -221,6 +223,18 @@ static int post_on_seek_body(void *arg, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* The same for a body that its owner reads: only from its first byte. */
+static int post_on_rewind_body(void *arg, curl_off_t offset, int origin)
+{
+    struct post_call *call = arg;
+
+    if (call->is_over || origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_FAIL;
+    call->rewind_body(call->arg);
+    call->body_pos = 0;
+    return CURL_SEEKFUNC_OK;
+}
+
 static void post_wake(struct fy_call *handle)
 {
     struct post_call *call = call_of(handle);
@@ -313,12 +327,17 @@ static int set_body(struct post_call *call, const struct fy_call_spec *spec)
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                            spec->body_len == FY_LEN_UNKNOWN ? -1 : (curl_off_t)spec->body_len);
     if (spec->read_body) {
-        assert(!spec->body && spec->own_connection); /* a new connection never makes curl begin the body again */
+        assert(!spec->body && (spec->rewind_body || spec->own_connection)); /* a new connection is never replaced */
         call->read_body = spec->read_body;
+        call->rewind_body = spec->rewind_body;
         call->body_len = spec->body_len;
         (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER_SIZE);
         (void)curl_easy_setopt(easy, CURLOPT_READFUNCTION, post_on_pull_body);
         (void)curl_easy_setopt(easy, CURLOPT_READDATA, call);
+        if (spec->rewind_body) {
+            (void)curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, post_on_rewind_body);
+            (void)curl_easy_setopt(easy, CURLOPT_SEEKDATA, call);
+        }
         return FERRY_OK;
     }
     if (spec->body_len <= MAX_COPIED_BODY) {
