@@ -276,8 +276,10 @@ static int vault_write(void *ctx, void *body, const void *data, size_t len)
     struct deposit *deposit = body;
 
     pthread_mutex_lock(&v->mu);
+    v->is_held = v->hold;
     while (v->hold)
         pthread_cond_wait(&v->changed, &v->mu);
+    v->is_held = false;
     pthread_mutex_unlock(&v->mu);
     deposit->is_right &= body_matches(v->seed, deposit->at, data, len);
     deposit->at += len;
@@ -325,6 +327,16 @@ void vault_hold(struct vault *v, bool hold)
     v->hold = hold;
     pthread_cond_broadcast(&v->changed);
     pthread_mutex_unlock(&v->mu);
+}
+
+bool vault_is_held(struct vault *v)
+{
+    bool is_held;
+
+    pthread_mutex_lock(&v->mu);
+    is_held = v->is_held;
+    pthread_mutex_unlock(&v->mu);
+    return is_held;
 }
 
 bool vault_await_end(struct vault *v, unsigned n, unsigned deadline_ms)

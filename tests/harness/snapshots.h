@@ -62,6 +62,7 @@ struct vault {
     unsigned n_opened, n_commits, n_aborts; /* mu */
     unsigned n_misuses;                     /* mu; calls that may not come in this order */
     bool hold;                              /* mu; write waits while it is set */
+    bool is_held;                           /* mu; it waits now */
     uint64_t size;                          /* mu; of the last that was committed */
     uint64_t announced;                     /* mu; of the last that was opened */
     bool is_right;                          /* mu; every byte of the last was the seed's */
@@ -71,6 +72,7 @@ void vault_init(struct vault *v, uint64_t seed);
 void vault_release(struct vault *v);
 struct ferry_snapshot_sink vault_sink(struct vault *v);
 void vault_hold(struct vault *v, bool hold);
+bool vault_is_held(struct vault *v);
 bool vault_await_end(struct vault *v, unsigned n, unsigned deadline_ms); /* n commits and aborts together */
 
 #endif

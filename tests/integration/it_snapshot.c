@@ -1081,17 +1081,6 @@ START_TEST(a_removed_members_snapshot_is_refused_before_it_is_stored)
 }
 END_TEST
 
-static bool has_opened(void *arg)
-{
-    unsigned n;
-
-    (void)arg;
-    pthread_mutex_lock(&vault.mu);
-    n = vault.n_opened;
-    pthread_mutex_unlock(&vault.mu);
-    return n > 0;
-}
-
 /* Is an empty snapshot taken now? */
 static bool is_taken(void *arg)
 {
@@ -1356,6 +1345,12 @@ START_TEST(a_source_that_is_stuck_counts_until_it_is_closed)
 }
 END_TEST
 
+static bool is_stuck(void *arg)
+{
+    (void)arg;
+    return vault_is_held(&vault);
+}
+
 START_TEST(a_sink_that_is_stuck_counts_until_it_has_ended)
 {
     static uint8_t piece[2 * MIB]; /* more than is gathered before a write */
@@ -1375,7 +1370,7 @@ START_TEST(a_sink_that_is_stuck_counts_until_it_has_ended)
              good_headers, 10 * MIB);
     fd = fake_dial(member_url(receiver), 0);
     ck_assert(fake_send(fd, head, strlen(head)) && fake_send(fd, frame, len) && fake_send(fd, piece, sizeof(piece)));
-    ck_assert(members_wait(members, 3, has_opened, NULL, patience_ms(10000)));
+    ck_assert(members_wait(members, 3, is_stuck, NULL, patience_ms(10000)));
     close(fd);
     ck_assert(members_wait(members, 3, has_failed, &one, patience_ms(10000)));
     post_snapshot(frame, len, len, &answer);

@@ -130,7 +130,7 @@ START_TEST(etcds_metrics_of_ferry_are_content)
     etcds[0] = first;
     etcds[1] = second;
     server_start(ferry);
-    await(peers_is_listening(ferry), 10000); /* a vote that is posted to nobody is a failure */
+    peers_await_listening(ferry); /* a vote that is posted to nobody is a failure */
     for (int i = 0; i < 2; i++)
         server_start(etcds[i]);
     cluster_await_healthy();

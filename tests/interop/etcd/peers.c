@@ -32,6 +32,20 @@ bool peers_is_listening(const struct server *server)
     return listens;
 }
 
+/* A guard, not a limit: an etcd on a busy disk has taken more than 10 s. */
+#define LISTEN_MS 60000
+
+void peers_await_listening(struct server *server)
+{
+    uint64_t until = monotonic_ms() + patience_ms(LISTEN_MS);
+
+    while (!peers_is_listening(server)) {
+        ck_assert_msg(process_is_running(&server->process), "%s has ended; its log says why", server->name);
+        ck_assert_msg(monotonic_ms() < until, "%s runs, and does not listen", server->name);
+        pause_ms(10);
+    }
+}
+
 bool peers_is_removed(const struct server *ferry)
 {
     json_t *status = server_status(ferry);

@@ -10,6 +10,7 @@
 struct server;
 
 bool peers_is_listening(const struct server *server); /* its peer port takes connections */
+void peers_await_listening(struct server *server); /* the test fails at once when the server has ended */
 bool peers_is_removed(const struct server *ferry);
 unsigned peers_count(const struct server *ferry);   /* members that it holds for peers; 0: no answer */
 unsigned peers_streams(const struct server *ferry); /* streams that stand, of four to each peer */
