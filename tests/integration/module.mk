@@ -36,6 +36,7 @@ tests/integration/mutant-flags: Makefile
 endif
 EXTRA_DIST += tests/integration/tap.sh tests/integration/instructions.txt tests/integration/tsan.supp \
 	doc/examples/simulation.c \
+	doc/examples/smallraft/README.md \
 	doc/examples/two_members.c
 
 if ENABLE_TESTS
@@ -47,6 +48,7 @@ INTEGRATION_TESTS = \
 	it_remotes.test \
 	it_routes.test \
 	it_sim.test \
+	it_smallraft.test \
 	it_snapshot.test \
 	it_snapshot_sim.test \
 	it_stop.test \
@@ -66,6 +68,13 @@ it_remotes_test_SOURCES = tests/integration/it_remotes.c
 it_netns_test_SOURCES = tests/integration/it_netns.c
 it_routes_test_SOURCES = tests/integration/it_routes.c
 it_sim_test_SOURCES = tests/integration/it_sim.c
+it_smallraft_test_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/doc/examples/smallraft
+it_smallraft_test_SOURCES = \
+	doc/examples/smallraft/adapter.c \
+	doc/examples/smallraft/adapter.h \
+	doc/examples/smallraft/smallraft.c \
+	doc/examples/smallraft/smallraft.h \
+	tests/integration/it_smallraft.c
 it_stop_test_SOURCES = tests/integration/it_stop.c
 it_snapshot_sim_test_SOURCES = tests/integration/it_snapshot_sim.c
 it_snapshot_test_SOURCES = tests/integration/it_snapshot.c
