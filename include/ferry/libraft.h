@@ -145,14 +145,23 @@ struct ferry_libraft_config {
      * NULL: every one is taken.
      */
     bool (*is_snapshot)(void *ctx, const void *data, size_t len);
+
+    /*
+     * The entries of one MsgApp have at most so many bytes, but for a single larger one.  Not 0.  libraft gives with
+     * one AppendEntries all that a follower lacks: it is sent in several MsgApp, up to 16 MiB of them, to a follower
+     * that took the last one, and else the first MsgApp alone, until it is answered.  So what a dead follower lacks is
+     * not sent to it again with every heartbeat.
+     */
+    size_t max_append_bytes;
 };
 
 #define FERRY_LIBRAFT_CONFIG_INIT                                                                                      \
     {                                                                                                                  \
-        .size = sizeof(struct ferry_libraft_config)                                                                    \
+        .size = sizeof(struct ferry_libraft_config), .max_append_bytes = (size_t)1 << 20                               \
     }
 
-/* FERRY_OK, FERRY_ERR_INVALID (no inner, or a size that this library does not know) or FERRY_ERR_NOMEM. */
+/* FERRY_OK, FERRY_ERR_INVALID (no inner, no max_append_bytes, or a size that this library does not know) or
+ * FERRY_ERR_NOMEM. */
 FERRY_API int ferry_libraft_new(const struct ferry_libraft_config *config, struct ferry_libraft **ret_lr);
 
 /* Once raft_close has called back, and the transport is freed.  Takes NULL. */

@@ -43,7 +43,7 @@ static void to_the_core(const struct ferry_message *msg)
 
     if (fy_raft_in_init(&message, msg, NULL, sender) != FERRY_OK)
         return;
-    if (fy_raft_out_init(&out, &message, 1, sender) == FERRY_OK)
+    if (fy_raft_out_init(&out, &message, 1, sender, 1 << 20) == FERRY_OK)
         fy_raft_out_release(&out);
     fy_raft_in_release(&message);
 }

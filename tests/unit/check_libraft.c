@@ -502,6 +502,83 @@ START_TEST(order_is_kept_and_compact_frames_have_an_address)
 }
 END_TEST
 
+/* The answer of side 1 to entries; 0: they were taken. */
+static void answer_append(raft_index rejected)
+{
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES_RESULT,
+                                   .server_id = 1,
+                                   .server_address = sides[0].address,
+                                   .append_entries_result = {.term = 1, .rejected = rejected, .last_log_index = 5}};
+    struct sent sent;
+
+    ck_assert_int_eq(send_message(1, &sent, &message), 0);
+    run_ms(10);
+    ck_assert_uint_eq(sent.n_called, 1);
+}
+
+/* How many messages arrive at side 1 for an AppendEntries of four entries, each as large as a piece may be. */
+static unsigned count_pieces(void)
+{
+    static char data[1u << 20];
+    struct raft_entry entries[4];
+    struct raft_message message = heartbeat(1);
+    struct sent sent;
+
+    for (size_t i = 0; i < 4; i++)
+        entries[i] = (struct raft_entry){.term = 1, .type = RAFT_COMMAND, .buf = {data, sizeof(data)}};
+    message.append_entries.entries = entries;
+    message.append_entries.n_entries = 4;
+    forget_seen(&sides[1]);
+    ck_assert_int_eq(send_message(0, &sent, &message), 0);
+    run_ms(500);
+    ck_assert_uint_eq(sent.n_called, 1); /* once, in however many pieces it goes */
+    for (unsigned i = 0; i < sides[1].n_seen; i++) {
+        ck_assert_uint_eq(sides[1].seen[i].append_entries.prev_log_index, 5 + i);
+        ck_assert_uint_eq(sides[1].seen[i].append_entries.n_entries, 1);
+    }
+    return sides[1].n_seen;
+}
+
+START_TEST(a_follower_in_step_gets_all_pieces_and_any_other_the_first_alone)
+{
+    ck_assert_uint_eq(count_pieces(), 1); /* nothing is known of it */
+    answer_append(0);
+    ck_assert_uint_eq(count_pieces(), 4);
+    answer_append(6);
+    ck_assert_uint_eq(count_pieces(), 1); /* it refused */
+    answer_append(0);
+    ck_assert_uint_eq(count_pieces(), 4);
+    ck_assert_int_eq(io_of(0)->set_term(io_of(0), 99), 0);
+    ck_assert_uint_eq(count_pieces(), 1); /* a new term */
+    answer_append(0);
+    ck_assert_uint_eq(count_pieces(), 4);
+}
+END_TEST
+
+START_TEST(what_a_dead_follower_lacks_is_not_sent_to_it_again_and_again)
+{
+    struct ferry_peer_status status;
+    uint64_t n_sent;
+
+    answer_append(0);
+    ck_assert_uint_eq(count_pieces(), 4);
+    forget_seen(&sides[1]);
+    fy_sim_crash_node(sides[1].node, FERRY_SIM_CRASH_PROCESS);
+    ferry_transport_free(sides[1].t);
+    sides[1].t = NULL;
+    run_ms(100);
+    (void)count_pieces(); /* reported as unreachable */
+    run_ms(500);
+    ck_assert_int_eq(ferry_transport_peer_status(sides[0].t, 2, &status), FERRY_OK);
+    n_sent = status.counts.sent;
+    for (int i = 0; i < 10; i++)
+        (void)count_pieces();
+    ck_assert_int_eq(ferry_transport_peer_status(sides[0].t, 2, &status), FERRY_OK);
+    ck_assert_uint_eq(status.counts.sent, n_sent + 10);
+    ck_assert_uint_le(status.queued_messages, 1);
+}
+END_TEST
+
 START_TEST(after_a_report_one_append_entries_is_called_back_as_failed)
 {
     struct raft_message message = heartbeat(3);
@@ -959,6 +1036,9 @@ START_TEST(making_one_survives_every_failed_allocation)
     config.inner = NULL;
     ck_assert_int_eq(ferry_libraft_new(&config, &lr), FERRY_ERR_INVALID);
     config.inner = &inner;
+    config.max_append_bytes = 0;
+    ck_assert_int_eq(ferry_libraft_new(&config, &lr), FERRY_ERR_INVALID);
+    config.max_append_bytes = 1;
     config.size--;
     ck_assert_int_eq(ferry_libraft_new(&config, &lr), FERRY_ERR_INVALID);
     ferry_libraft_free(NULL);
@@ -1229,6 +1309,8 @@ int main(void)
     return rig_main(
         "libraft", setup_started, teardown, a_send_is_called_back_once_and_never_from_inside,
         what_is_sent_from_a_callback_waits_for_the_next_turn, order_is_kept_and_compact_frames_have_an_address,
+        a_follower_in_step_gets_all_pieces_and_any_other_the_first_alone,
+        what_a_dead_follower_lacks_is_not_sent_to_it_again_and_again,
         after_a_report_one_append_entries_is_called_back_as_failed, a_snapshot_is_lent_until_it_is_called_back,
         a_snapshot_has_the_term_with_which_it_was_loaded, a_snapshot_that_cannot_be_loaded_is_refused_when_it_is_sent,
         loading_a_snapshot_survives_every_failed_allocation, a_snapshot_of_no_bytes_arrives,

@@ -15,6 +15,7 @@
 
 #define SELF 3
 #define ADDRESS "http://10.0.0.3:2380"
+#define ALL_BYTES (((size_t)16 << 20) + 100) /* of entries, and what little they take beside their data */
 #define MAX_BYTES (1u << 20)
 
 static void setup(void)
@@ -59,7 +60,7 @@ static void travel(const struct raft_message *message, enum ferry_wire_form form
     const struct ferry_message *seen;
     struct fy_raft_out out;
 
-    ck_assert_int_eq(fy_raft_out_init(&out, message, SELF, ADDRESS), FERRY_OK);
+    ck_assert_int_eq(fy_raft_out_init(&out, message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
     ck_assert_uint_eq(out.msg.to, message->server_id);
     ck_assert_uint_eq(out.msg.from, SELF);
     seen = over_the_wire(&out.msg, form);
@@ -76,7 +77,7 @@ static enum ferry_message_type type_of(const struct raft_message *message)
 {
     struct fy_raft_out out;
 
-    ck_assert_int_eq(fy_raft_out_init(&out, message, SELF, ADDRESS), FERRY_OK);
+    ck_assert_int_eq(fy_raft_out_init(&out, message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
     fy_raft_out_release(&out);
     return out.msg.type;
 }
@@ -271,10 +272,53 @@ START_TEST(more_than_a_message_bears_goes_in_parts)
         for (size_t k = 0; k < 3; k++)
             some[k] = (struct raft_entry){.term = 1, .type = RAFT_COMMAND, .buf = {large, rows[i].mib[k] << 20}};
         message.append_entries.entries = some;
-        ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_OK);
+        ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
         ck_assert_uint_eq(out.msg.n_entries, rows[i].n);
         fy_raft_out_release(&out);
     }
+}
+END_TEST
+
+START_TEST(pieces_follow_each_other)
+{
+    static char data[1000];
+    struct raft_entry some[5];
+    struct raft_message message = append_message(5);
+    struct fy_raft_out out;
+
+    for (size_t i = 0; i < 5; i++)
+        some[i] = (struct raft_entry){.term = 1 + i, .type = RAFT_COMMAND, .buf = {data, i == 3 ? 1000 : 100}};
+    message.append_entries.entries = some;
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
+
+    fy_raft_out_cut(&out, 250); /* the first two */
+    ck_assert_uint_eq(out.msg.index, 10);
+    ck_assert_uint_eq(out.msg.n_entries, 2);
+    ck_assert(fy_raft_out_next(&out));
+    fy_raft_out_cut(&out, 250); /* the third: the fourth is larger */
+    ck_assert_uint_eq(out.msg.index, 12);
+    ck_assert_uint_eq(out.msg.log_term, 2);
+    ck_assert_uint_eq(out.msg.n_entries, 1);
+    ck_assert_uint_eq(out.msg.entries[0].index, 13);
+    ck_assert(fy_raft_out_next(&out));
+    fy_raft_out_cut(&out, 250);
+    ck_assert_uint_eq(out.msg.n_entries, 1);
+    ck_assert_uint_eq(out.msg.entries[0].index, 14);
+    ck_assert_uint_eq(out.msg.entries[0].data.len, 1000);
+    ck_assert(fy_raft_out_next(&out));
+    fy_raft_out_cut(&out, 250);
+    ck_assert_uint_eq(out.msg.index, 14);
+    ck_assert_uint_eq(out.msg.log_term, 4);
+    ck_assert_uint_eq(out.msg.n_entries, 1);
+    ck_assert(!fy_raft_out_next(&out));
+    fy_raft_out_release(&out);
+
+    message = append_message(0);
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
+    fy_raft_out_cut(&out, 250);
+    ck_assert_uint_eq(out.msg.n_entries, 0);
+    ck_assert(!fy_raft_out_next(&out));
+    fy_raft_out_release(&out);
 }
 END_TEST
 
@@ -359,7 +403,7 @@ START_TEST(a_snapshot_shows_its_voters_and_learners)
 
     fill_conf(&conf);
     message = snapshot_message(&conf);
-    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_OK);
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
     state = &out.msg.snapshot->conf_state;
     ck_assert_uint_eq(state->n_voters, 2);
     ck_assert_uint_eq(state->voters[0], 1);
@@ -490,9 +534,9 @@ START_TEST(a_message_of_libraft_that_has_no_form_is_refused)
     struct fy_raft_out out;
 
     message.append_entries.entries = &strange;
-    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_ERR_INVALID);
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_ERR_INVALID);
     message.type = 99;
-    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_ERR_INVALID);
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_ERR_INVALID);
 }
 END_TEST
 
@@ -504,7 +548,7 @@ static void send_survives_failed_allocations(const struct raft_message *message)
 
     for (nth = 0; err == FERRY_ERR_NOMEM; nth++) {
         heap_fail_at(nth);
-        err = fy_raft_out_init(&out, message, SELF, ADDRESS);
+        err = fy_raft_out_init(&out, message, SELF, ADDRESS, ALL_BYTES);
         heap_fail_at(-1);
     }
     ck_assert_int_eq(err, FERRY_OK);
@@ -550,7 +594,7 @@ START_TEST(receiving_survives_every_failed_allocation)
     struct fy_raft_out out;
     uint8_t *context;
 
-    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS), FERRY_OK);
+    ck_assert_int_eq(fy_raft_out_init(&out, &message, SELF, ADDRESS, ALL_BYTES), FERRY_OK);
     receiving_survives_failed_allocations(&out.msg);
     fy_raft_out_release(&out);
     msg = some_snapshot(&snapshot, &context);
@@ -564,10 +608,11 @@ int main(void)
     return rig_main("raft_message", setup, teardown, a_request_for_a_vote_travels_whole, a_vote_travels_whole,
                     an_answer_to_entries_travels_whole, a_call_to_take_over_travels_whole,
                     entries_travel_whole_into_one_batch, no_more_is_committed_than_the_message_shows_in_common,
-                    more_than_a_message_bears_goes_in_parts, a_heartbeat_is_a_message_without_entries,
-                    a_snapshot_travels_whole_with_its_data_as_the_body, a_snapshot_shows_its_voters_and_learners,
-                    data_inside_the_message_will_do, a_snapshot_without_data_or_configuration_is_refused,
-                    what_libraft_has_no_counterpart_of_is_refused, entries_that_libraft_has_not_are_refused,
-                    a_refusal_of_nothing_is_refused, a_message_of_libraft_that_has_no_form_is_refused,
-                    sending_survives_every_failed_allocation, receiving_survives_every_failed_allocation, NULL);
+                    more_than_a_message_bears_goes_in_parts, pieces_follow_each_other,
+                    a_heartbeat_is_a_message_without_entries, a_snapshot_travels_whole_with_its_data_as_the_body,
+                    a_snapshot_shows_its_voters_and_learners, data_inside_the_message_will_do,
+                    a_snapshot_without_data_or_configuration_is_refused, what_libraft_has_no_counterpart_of_is_refused,
+                    entries_that_libraft_has_not_are_refused, a_refusal_of_nothing_is_refused,
+                    a_message_of_libraft_that_has_no_form_is_refused, sending_survives_every_failed_allocation,
+                    receiving_survives_every_failed_allocation, NULL);
 }

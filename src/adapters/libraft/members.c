@@ -19,6 +19,12 @@ struct fy_member *fy_members_find(const struct fy_members *members, raft_id id)
     return NULL;
 }
 
+void fy_members_forget_heard(struct fy_members *members)
+{
+    for (size_t i = 0; i < members->n; i++)
+        members->items[i].is_heard = false;
+}
+
 static const struct raft_server *find_server(const struct raft_configuration *conf, raft_id id)
 {
     for (unsigned i = 0; i < conf->n; i++)

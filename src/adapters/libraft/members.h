@@ -15,6 +15,7 @@ struct fy_member {
     raft_id id;
     char *address;
     bool is_unreachable; /* Ferry has said so, and the core has not been told */
+    bool is_heard;       /* it took the last entries: since then nothing was refused, lost, or of a new term */
 };
 
 /* Zeroed: empty. */
@@ -29,6 +30,9 @@ struct fy_members {
     raft_index uncommitted_index;
 };
 
+struct fy_member *fy_members_find(const struct fy_members *members, raft_id id); /* NULL: none */
+void fy_members_forget_heard(struct fy_members *members);                        /* is_heard, of all */
+
 typedef void fy_member_failed_fn(void *ctx, raft_id id, const char *address, int err);
 
 /*
@@ -38,9 +42,6 @@ typedef void fy_member_failed_fn(void *ctx, raft_id id, const char *address, int
  */
 void fy_members_follow(struct fy_members *members, const struct raft *r, struct ferry_transport *t,
                        fy_member_failed_fn *failed, void *ctx);
-
-/* NULL: it is no peer. */
-struct fy_member *fy_members_find(const struct fy_members *members, raft_id id);
 
 /* Remove all of them from t, and forget them. */
 void fy_members_clear(struct fy_members *members, struct ferry_transport *t);

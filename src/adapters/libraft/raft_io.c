@@ -23,6 +23,8 @@
 #include "adapters/libraft/adapter.h"
 #include "adapters/libraft/raft_message.h"
 
+#define MAX_BURST_BYTES ((size_t)16 << 20) /* of the entries of one AppendEntries, in all its pieces */
+
 static struct ferry_libraft *adapter_of(struct raft_io *io)
 {
     return io->impl;
@@ -89,10 +91,34 @@ static void complete_later(struct ferry_libraft *lr, struct raft_io_send *req, c
         wake(lr);
 }
 
+/*
+ * A follower that is in step gets all entries that libraft gives, a piece after the other.  Any other gets the first
+ * piece alone: libraft waits for its answer, or its silence, before it goes on, and gives the same again.
+ */
+static int send_pieces(struct ferry_libraft *lr, struct fy_raft_out *out)
+{
+    int err;
+
+    do {
+        fy_raft_out_cut(out, lr->config.max_append_bytes);
+        err = ferry_transport_send(lr->t, &out->msg, 1);
+    } while (err == FERRY_OK && fy_raft_out_next(out));
+    return err;
+}
+
+/* How many bytes of the entries for this server are sent at once. */
+static size_t append_limit(const struct ferry_libraft *lr, raft_id id)
+{
+    const struct fy_member *member = fy_members_find(&lr->members, id);
+    size_t piece = lr->config.max_append_bytes;
+
+    return member && member->is_heard && piece < MAX_BURST_BYTES ? MAX_BURST_BYTES : piece;
+}
+
 static int give_to_transport(struct ferry_libraft *lr, struct raft_io_send *req, const struct raft_message *message)
 {
     struct fy_raft_out out;
-    int err = fy_raft_out_init(&out, message, lr->id, lr->address);
+    int err = fy_raft_out_init(&out, message, lr->id, lr->address, append_limit(lr, message->server_id));
 
     if (err != FERRY_OK)
         return err;
@@ -100,7 +126,7 @@ static int give_to_transport(struct ferry_libraft *lr, struct raft_io_send *req,
         out.snapshot.term = fy_snapshot_load_term(&lr->snapshot_load, &message->install_snapshot);
         err = fy_snapshots_send(&lr->snapshots, lr->t, &out.msg, &message->install_snapshot.data, req);
     } else {
-        err = ferry_transport_send(lr->t, &out.msg, 1);
+        err = send_pieces(lr, &out);
     }
     fy_raft_out_release(&out);
     return err;
@@ -226,6 +252,15 @@ static bool asks_instead_of_leading(const struct raft *r, const struct raft_mess
            r->follower_state.current_leader.id == message->request_vote.candidate_id;
 }
 
+/* An answer to entries tells whether the server is in step. */
+static void note_answer(struct ferry_libraft *lr, const struct ferry_message *msg)
+{
+    struct fy_member *member = msg->type == FERRY_MSG_APP_RESP ? fy_members_find(&lr->members, msg->from) : NULL;
+
+    if (member)
+        member->is_heard = !msg->reject;
+}
+
 static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, struct raft_buffer *body)
 {
     struct raft_message message;
@@ -243,6 +278,7 @@ static int receive(struct ferry_libraft *lr, const struct ferry_message *msg, st
         fy_raft_in_release(&message);
         return FERRY_OK; /* the leader sends it again */
     }
+    note_answer(lr, msg);
     if (asks_instead_of_leading(lr->io.data, &message))
         message.request_vote.disrupt_leader = true;
     lr->recv(&lr->io, &message);
@@ -291,8 +327,10 @@ static void on_unreachable(void *ctx, uint64_t id)
     struct ferry_libraft *lr = ctx;
     struct fy_member *member = fy_members_find(&lr->members, id);
 
-    if (member)
-        member->is_unreachable = true;
+    if (!member)
+        return;
+    member->is_unreachable = true;
+    member->is_heard = false;
 }
 
 static bool is_id_removed(void *ctx, uint64_t id)
@@ -429,6 +467,7 @@ static int io_set_term(struct raft_io *io, raft_term term)
     rv = pass_on(lr, lr->inner->set_term(lr->inner, term));
     if (rv == 0)
         lr->term = term;
+    fy_members_forget_heard(&lr->members); /* a new leader knows nothing of its followers */
     return rv;
 }
 
@@ -531,7 +570,7 @@ int ferry_libraft_new(const struct ferry_libraft_config *config, struct ferry_li
 {
     struct ferry_libraft *lr;
 
-    if (config->size != sizeof(*config) || !config->inner)
+    if (config->size != sizeof(*config) || !config->inner || config->max_append_bytes == 0)
         return FERRY_ERR_INVALID;
     lr = calloc(1, sizeof(*lr));
     if (!lr)

@@ -14,7 +14,7 @@
 
 #define BARRIER_LEN 8 /* libraft's own */
 #define BATCH_ALIGN 8
-#define MAX_APPEND_BYTES ((size_t)16 << 20) /* of one MsgApp, but for a single entry */
+#define ENTRY_OVERHEAD 16 /* about what an entry takes beside its data */
 
 /* ---- Out ----------------------------------------------------------------------------------------------------------
  */
@@ -44,23 +44,23 @@ static int put_entry(struct ferry_entry *to, const struct raft_entry *from, uint
 }
 
 /*
- * How many of the entries go into one message.  libraft gives all that a follower lacks, which may be more than any
- * queue takes; a prefix is as good, for the answer tells where to go on.
+ * How many of the entries have max_bytes together: at least one.  libraft gives all that a follower lacks, which may be
+ * more than any queue takes; a prefix is as good, for the answer tells where to go on.
  */
-static unsigned count_fitting(const struct raft_append_entries *from)
+static unsigned count_given(const struct raft_append_entries *from, size_t max_bytes)
 {
-    size_t bytes = from->entries[0].buf.len;
-    unsigned n = 1;
+    size_t bytes = 0;
+    unsigned n = 0;
 
-    for (; n < from->n_entries && bytes <= MAX_APPEND_BYTES; n++) {
-        if (from->entries[n].buf.len > MAX_APPEND_BYTES - bytes)
+    for (; n < from->n_entries && bytes <= max_bytes; n++) {
+        if (n > 0 && from->entries[n].buf.len + ENTRY_OVERHEAD > max_bytes - bytes)
             break;
-        bytes += from->entries[n].buf.len;
+        bytes += from->entries[n].buf.len + ENTRY_OVERHEAD;
     }
     return n;
 }
 
-static int put_append_entries(struct fy_raft_out *out, const struct raft_append_entries *from)
+static int put_append_entries(struct fy_raft_out *out, const struct raft_append_entries *from, size_t max_bytes)
 {
     unsigned n_entries;
     int err = FERRY_OK;
@@ -72,15 +72,43 @@ static int put_append_entries(struct fy_raft_out *out, const struct raft_append_
     out->msg.commit = from->leader_commit;
     if (from->n_entries == 0)
         return FERRY_OK;
-    n_entries = count_fitting(from);
+    n_entries = count_given(from, max_bytes);
     out->entries = malloc(n_entries * sizeof(*out->entries));
     if (!out->entries)
         return FERRY_ERR_NOMEM;
     for (unsigned i = 0; i < n_entries && err == FERRY_OK; i++)
         err = put_entry(&out->entries[i], &from->entries[i], from->prev_log_index + 1 + i);
     out->msg.entries = out->entries;
-    out->msg.n_entries = n_entries;
+    out->msg.n_entries = out->n_left = n_entries;
     return err;
+}
+
+void fy_raft_out_cut(struct fy_raft_out *out, size_t max_bytes)
+{
+    const struct ferry_entry *entries = out->msg.entries;
+    size_t bytes = 0, n = 0;
+
+    for (; n < out->n_left && bytes <= max_bytes; n++) {
+        if (n > 0 && entries[n].data.len + ENTRY_OVERHEAD > max_bytes - bytes)
+            break;
+        bytes += entries[n].data.len + ENTRY_OVERHEAD;
+    }
+    out->msg.n_entries = n;
+}
+
+bool fy_raft_out_next(struct fy_raft_out *out)
+{
+    const struct ferry_entry *last;
+
+    if (out->n_left == out->msg.n_entries)
+        return false;
+    last = &out->msg.entries[out->msg.n_entries - 1];
+    out->msg.index = last->index;
+    out->msg.log_term = last->term;
+    out->n_left -= out->msg.n_entries;
+    out->msg.entries = last + 1;
+    out->msg.n_entries = out->n_left;
+    return true;
 }
 
 static void put_report(struct fy_raft_context *context, struct fy_raft_report report)
@@ -178,7 +206,8 @@ static void put_timeout_now(struct fy_raft_out *out, const struct raft_timeout_n
     out->msg.log_term = from->last_log_term;
 }
 
-int fy_raft_out_init(struct fy_raft_out *out, const struct raft_message *message, raft_id self, const char *address)
+int fy_raft_out_init(struct fy_raft_out *out, const struct raft_message *message, raft_id self, const char *address,
+                     size_t max_bytes)
 {
     struct fy_raft_context context = {.is_disrupting = false};
     int err = FERRY_OK;
@@ -188,11 +217,12 @@ int fy_raft_out_init(struct fy_raft_out *out, const struct raft_message *message
     out->msg = (struct ferry_message){.to = message->server_id, .from = self};
     out->snapshot = (struct ferry_snapshot){.index = 0};
     out->entries = NULL;
+    out->n_left = 0;
     out->voters = NULL;
     out->conf_context = NULL;
     switch (message->type) {
     case RAFT_APPEND_ENTRIES:
-        err = put_append_entries(out, &message->append_entries);
+        err = put_append_entries(out, &message->append_entries, max_bytes);
         break;
     case RAFT_APPEND_ENTRIES_RESULT:
         put_append_entries_result(out, &message->append_entries_result, &context);
