@@ -58,10 +58,14 @@ static bool on_change(void *ctx, struct ferry_bytes revision, struct ferry_bytes
 
 static bool on_lease(void *ctx, struct ferry_bytes id, struct ferry_bytes value)
 {
-    (void)value;
-    if (id.len != 8)
+    Etcdserver__Lease *granted = etcdserver__lease__unpack(NULL, value.len, value.data);
+
+    if (!granted || id.len != 8) {
+        etcdserver__lease__free_unpacked(granted, NULL);
         return false;
-    keyspace_add_lease(ctx, (int64_t)big_endian(id.data));
+    }
+    keyspace_add_lease(ctx, &(struct lease){(int64_t)big_endian(id.data), granted->ttl});
+    etcdserver__lease__free_unpacked(granted, NULL);
     return true;
 }
 

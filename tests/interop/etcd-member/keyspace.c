@@ -21,7 +21,9 @@ struct keyspace {
     size_t n;
     int64_t revision;
     uint64_t random;
-    struct ids leases;
+    struct lease *leases; /* ascending by id */
+    size_t n_leases;
+    size_t room_leases;
     struct keyspace_rules rules;
 };
 
@@ -96,7 +98,7 @@ void keyspace_free(struct keyspace *keys)
         node_free(node);
         node = next;
     }
-    ids_release(&keys->leases);
+    free(keys->leases);
     ids_release(&keys->rules.no_space);
     ids_release(&keys->rules.corrupt);
     free(keys);
@@ -204,17 +206,53 @@ bool keyspace_delete(struct keyspace *keys, struct ferry_bytes key)
     return true;
 }
 
-void keyspace_add_lease(struct keyspace *keys, int64_t lease)
+/* Where the lease is, or would be. */
+static size_t lease_place(const struct keyspace *keys, int64_t id)
 {
-    ids_add(&keys->leases, (uint64_t)lease);
+    size_t low = 0, high = keys->n_leases;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (keys->leases[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 bool keyspace_has_lease(const struct keyspace *keys, int64_t lease)
 {
-    return ids_have(&keys->leases, (uint64_t)lease);
+    size_t at = lease_place(keys, lease);
+
+    return at < keys->n_leases && keys->leases[at].id == lease;
+}
+
+void keyspace_add_lease(struct keyspace *keys, const struct lease *lease)
+{
+    size_t at = lease_place(keys, lease->id);
+
+    if (keyspace_has_lease(keys, lease->id))
+        return;
+    keys->leases = mem_grow(keys->leases, keys->n_leases, &keys->room_leases, sizeof(*keys->leases));
+    memmove(keys->leases + at + 1, keys->leases + at, (keys->n_leases - at) * sizeof(*keys->leases));
+    keys->leases[at] = *lease;
+    keys->n_leases++;
 }
 
 void keyspace_drop_lease(struct keyspace *keys, int64_t lease)
 {
-    ids_remove(&keys->leases, (uint64_t)lease);
+    size_t at = lease_place(keys, lease);
+
+    if (!keyspace_has_lease(keys, lease))
+        return;
+    keys->n_leases--;
+    memmove(keys->leases + at, keys->leases + at + 1, (keys->n_leases - at) * sizeof(*keys->leases));
+}
+
+const struct lease *keyspace_leases(const struct keyspace *keys, size_t *ret_n)
+{
+    *ret_n = keys->n_leases;
+    return keys->leases;
 }

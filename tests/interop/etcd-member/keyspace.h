@@ -24,6 +24,11 @@ struct keyspace_rules {
     const char *diverged_by; /* and why; a constant */
 };
 
+struct lease {
+    int64_t id;
+    int64_t ttl_s;
+};
+
 struct key {
     struct ferry_bytes key;
     struct ferry_bytes value;
@@ -52,9 +57,10 @@ const struct key *keyspace_next(const struct keyspace *keys, const struct key *k
 const struct key *keyspace_first_in(const struct keyspace *keys, struct ferry_bytes first, struct ferry_bytes end);
 bool keyspace_is_in(const struct key *key, struct ferry_bytes first, struct ferry_bytes end);
 
-void keyspace_set(struct keyspace *keys, const struct key *key);     /* a copy, as it is */
-bool keyspace_delete(struct keyspace *keys, struct ferry_bytes key); /* false: it was not there */
-void keyspace_add_lease(struct keyspace *keys, int64_t lease);
+void keyspace_set(struct keyspace *keys, const struct key *key);                 /* a copy, as it is */
+bool keyspace_delete(struct keyspace *keys, struct ferry_bytes key);             /* false: it was not there */
+void keyspace_add_lease(struct keyspace *keys, const struct lease *lease);       /* nothing if it is there */
+const struct lease *keyspace_leases(const struct keyspace *keys, size_t *ret_n); /* ascending by id */
 bool keyspace_has_lease(const struct keyspace *keys, int64_t lease);
 void keyspace_drop_lease(struct keyspace *keys, int64_t lease);
 

@@ -22,6 +22,8 @@
 #include "etcd-member/identity.h"
 #include "etcd-member/inbox.h"
 #include "etcd-member/join.h"
+#include "etcd-member/lease_routes.h"
+#include "etcd-member/lessor.h"
 #include "etcd-member/mem.h"
 #include "etcd-member/peer_routes.h"
 #include "etcd-member/peers.h"
@@ -52,6 +54,8 @@ struct member {
     struct peers peers;
     struct proposals proposals;
     struct publisher publisher;
+    struct lessor lessor;
+    bool keeps_leases; /* the lessor leads */
     struct inbox inbox;
     pthread_t thread;
 
@@ -343,12 +347,33 @@ static void publish(struct member *m)
     proposals_free(entry.data);
 }
 
+/* Let leases end, as long as we lead. */
+static void end_leases(struct member *m)
+{
+    bool leads = raft_leads_up_to_date(&m->raft) && !m->is_removed;
+    struct ferry_entry entry = {.type = FERRY_ENTRY_NORMAL};
+    uint64_t now = lessor_now_ms();
+    int64_t lease;
+
+    if (leads && !m->keeps_leases)
+        lessor_lead(&m->lessor, m->machine.keys, now, m->options->election_ms);
+    else if (!leads && m->keeps_leases)
+        lessor_follow(&m->lessor);
+    m->keeps_leases = leads;
+    while (leads && lessor_take_ended(&m->lessor, now, 2 * m->options->election_ms, &lease)) {
+        entry.data = proposals_revocation(&m->proposals, lease);
+        (void)raft_propose(&m->raft, &entry, 1); /* again, unless it is heard of */
+        proposals_free(entry.data);
+    }
+}
+
 static void tick(struct member *m)
 {
     if (m->ticks_to_end > 0)
         m->ticks_to_end--;
     if (m->ticks_to_leave > 0 && --m->ticks_to_leave == 0) {
         raft_retire(&m->raft);
+        lessor_follow(&m->lessor);
         peers_forget_all(&m->peers);
     }
     if (m->is_removed && m->ticks_to_leave == 0)
@@ -357,6 +382,7 @@ static void tick(struct member *m)
     if (m->options->handover)
         raft_hand_over(&m->raft);
     publish(m);
+    end_leases(m);
 }
 
 static bool is_before(const struct timespec *a, const struct timespec *b)
@@ -515,6 +541,8 @@ static void start_transport(struct member *m)
     if (!err)
         err = peer_routes_add(&m->routes, m->cluster_id, m->transport);
     if (!err)
+        err = lease_routes_add(&m->lessor, m->transport);
+    if (!err)
         err = ferry_transport_start(m->transport);
     if (err)
         die("no transport: %s", ferry_strerror(err));
@@ -542,6 +570,9 @@ struct member *member_start(const struct options *options)
     inbox_init(&m->inbox);
     cluster_init(&m->cluster, options->max_learners);
     state_machine_init(&m->machine, &m->cluster, options->server_version);
+    lessor_init(&m->lessor);
+    m->machine.lessor = &m->lessor;
+    m->machine.min_ttl_s = (options->election_ms * 3 / 2 + 999) / 1000; /* as etcd: one and a half elections */
     m->routes = (struct peer_routes){
         .cluster = &m->cluster, .server_version = options->server_version, .begin_promotion = on_promotion, .ctx = m};
     promotions_init(&m->routes.promotions);
@@ -774,6 +805,7 @@ void member_stop(struct member *m)
     ferry_transport_free(m->transport);
     inbox_release(&m->inbox);
     promotions_release(&m->routes.promotions);
+    lessor_release(&m->lessor);
     peers_release(&m->peers);
     raft_release(&m->raft);
     state_machine_release(&m->machine);

@@ -35,6 +35,10 @@ libetcd_member_la_SOURCES = \
 	tests/interop/etcd-member/json.h \
 	tests/interop/etcd-member/keyspace.c \
 	tests/interop/etcd-member/keyspace.h \
+	tests/interop/etcd-member/lease_routes.c \
+	tests/interop/etcd-member/lease_routes.h \
+	tests/interop/etcd-member/lessor.c \
+	tests/interop/etcd-member/lessor.h \
 	tests/interop/etcd-member/mem.c \
 	tests/interop/etcd-member/mem.h \
 	tests/interop/etcd-member/member.c \

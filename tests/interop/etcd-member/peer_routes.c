@@ -1,7 +1,7 @@
 /*
  * peer_routes - what etcd asks for on a peer's port beside Raft: members when it begins or joins, the version to find
- * the cluster's, whether there is a downgrade; and of a leader that a learner be promoted, or a lease be renewed.  All
- * else is 404, with which etcd can live.
+ * the cluster's, whether there is a downgrade; and of a leader that a learner be promoted.  What it asks about leases
+ * is in lease_routes.c; all else is 404, with which etcd can live.
  */
 #include "etcd-member/peer_routes.h"
 
@@ -139,14 +139,6 @@ static void on_promote(void *ctx, const struct ferry_http_request *req, struct f
     answer_promotion(routes, state, res);
 }
 
-/* Not 404: of that an etcd tells its client that the lease is gone. */
-static void on_lease(void *ctx, const struct ferry_http_request *req, struct ferry_http_response *res)
-{
-    (void)ctx;
-    (void)req;
-    refuse(res, 503, "leases do not end while this member leads, and are not renewed");
-}
-
 int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferry_transport *transport)
 {
     int err = ferry_transport_handle(transport, "/members", on_members, routes);
@@ -160,9 +152,5 @@ int peer_routes_add(struct peer_routes *routes, uint64_t cluster_id, struct ferr
         err = ferry_transport_handle(transport, "/downgrade/enabled", on_downgrade, routes);
     if (!err)
         err = ferry_transport_handle(transport, promote_prefix, on_promote, routes);
-    if (!err)
-        err = ferry_transport_handle(transport, "/leases", on_lease, routes);
-    if (!err)
-        err = ferry_transport_handle(transport, "/leases/internal", on_lease, routes);
     return err;
 }

@@ -59,6 +59,20 @@ struct ferry_bytes proposals_put(struct proposals *proposals, const char *key, c
     return pack(&request.base);
 }
 
+struct ferry_bytes proposals_revocation(struct proposals *proposals, int64_t lease)
+{
+    Etcdserver__InternalRaftRequest request = ETCDSERVER__INTERNAL_RAFT_REQUEST__INIT;
+    Etcdserver__RequestHeader header = ETCDSERVER__REQUEST_HEADER__INIT;
+    Etcdserver__LeaseRevokeRequest revoke = ETCDSERVER__LEASE_REVOKE_REQUEST__INIT;
+
+    header.has_id = revoke.has_id = true;
+    header.id = proposals->next_id++;
+    revoke.id = lease;
+    request.header = &header;
+    request.lease_revoke = &revoke;
+    return pack(&request.base);
+}
+
 /* Until 3.5 by the second interface. */
 static struct ferry_bytes name_v2(struct proposals *proposals, const char *name)
 {

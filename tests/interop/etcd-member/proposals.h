@@ -16,6 +16,7 @@ void proposals_init(struct proposals *proposals, uint64_t id);
 /* The data of an entry, to be freed. */
 struct ferry_bytes proposals_put(struct proposals *proposals, const char *key, const char *value);
 struct ferry_bytes proposals_name(struct proposals *proposals, const char *name, const char *server_version);
+struct ferry_bytes proposals_revocation(struct proposals *proposals, int64_t lease);
 struct ferry_bytes proposals_promotion(struct proposals *proposals, uint64_t id); /* of a FERRY_ENTRY_CONF_CHANGE */
 void proposals_free(struct ferry_bytes data);
 

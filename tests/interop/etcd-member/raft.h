@@ -149,6 +149,9 @@ void raft_change_conf(struct raft *r, const struct conf_change *changes, size_t 
 /* As leader: does a learner have nearly all of the log, as etcd has it before a promotion?  False for a stranger. */
 bool raft_is_learner_ready(const struct raft *r, uint64_t id);
 
+/* Does it lead, and has it applied all that was committed before it did? */
+bool raft_leads_up_to_date(const struct raft *r);
+
 /* Having left the cluster: lead no more, and follow nobody. */
 void raft_retire(struct raft *r);
 

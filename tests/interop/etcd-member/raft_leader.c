@@ -336,6 +336,13 @@ void raft_hand_over(struct raft *r)
     }
 }
 
+bool raft_leads_up_to_date(const struct raft *r)
+{
+    uint64_t term;
+
+    return r->role == RAFT_LEADER && raft_log_term(&r->log, r->applied, &term) && term == r->term;
+}
+
 bool raft_is_learner_ready(const struct raft *r, uint64_t id)
 {
     const struct progress *p = r->role == RAFT_LEADER ? progress_find(&r->progress, id) : NULL;

@@ -84,6 +84,15 @@ static struct publication apply_attributes(struct state_machine *machine,
     return (struct publication){set->member_id, request_id, own->n_client_urls > 0};
 }
 
+static void grant_lease(struct state_machine *machine, const Etcdserver__LeaseGrantRequest *grant)
+{
+    struct lease lease = {grant->id, grant->ttl > machine->min_ttl_s ? grant->ttl : machine->min_ttl_s};
+
+    keyspace_add_lease(machine->keys, &lease);
+    if (machine->lessor)
+        lessor_add(machine->lessor, &lease, lessor_now_ms());
+}
+
 static void apply_to_keys(struct state_machine *machine, const Etcdserver__InternalRaftRequest *request)
 {
     if (request->put)
@@ -95,9 +104,11 @@ static void apply_to_keys(struct state_machine *machine, const Etcdserver__Inter
     if (request->compaction)
         requests_compact(machine->keys, request->compaction);
     if (request->lease_grant)
-        keyspace_add_lease(machine->keys, request->lease_grant->id);
+        grant_lease(machine, request->lease_grant);
     if (request->lease_revoke)
         requests_revoke_lease(machine->keys, request->lease_revoke->id);
+    if (request->lease_revoke && machine->lessor)
+        lessor_drop(machine->lessor, request->lease_revoke->id);
 }
 
 /* See to alarms and authentication.  False: the request is refused. */

@@ -7,12 +7,15 @@
 #include "etcd-member/cluster.h"
 #include "etcd-member/conf.h"
 #include "etcd-member/keyspace.h"
+#include "etcd-member/lessor.h"
 #include "etcd-member/publisher.h"
 
 struct state_machine {
     struct cluster *cluster; /* its owner's */
     struct keyspace *keys;
-    bool is_old; /* etcd 3.4 and 3.7 differ in what they refuse: see requests.h */
+    struct lessor *lessor; /* its owner's; NULL: none */
+    int64_t min_ttl_s;     /* of leases */
+    bool is_old;           /* etcd 3.4 and 3.7 differ in what they refuse: see requests.h */
     bool sees_reads;
 };
 

@@ -172,6 +172,69 @@ START_TEST(ferry_promotes_a_learner_while_it_leads)
 }
 END_TEST
 
+/* Grant a lease at asked, and put key with it. */
+static void put_leased(const struct server *asked, const char *key, const char *ttl, char ret_lease[32])
+{
+    char flag[48], *output = etcdctl_must(asked, "lease", "grant", ttl, NULL);
+
+    ck_assert_int_eq(sscanf(output, "lease %31[0-9a-f] granted", ret_lease), 1);
+    free(output);
+    snprintf(flag, sizeof(flag), "--lease=%s", ret_lease);
+    free(etcdctl_must(asked, "put", key, "v", flag, NULL));
+}
+
+static bool is_there(const struct server *asked, const char *key)
+{
+    return client_has(asked, key, "v", READ_LINEARIZABLE);
+}
+
+static unsigned seconds_left(const struct server *asked, const char *lease)
+{
+    char *output = etcdctl_must(asked, "lease", "timetolive", lease, NULL);
+    unsigned left;
+
+    ck_assert_msg(sscanf(output, "lease %*[0-9a-f] granted with TTL(60s), remaining(%us)", &left) == 1, "%s", output);
+    free(output);
+    return left;
+}
+
+/* A machine that stands still may need more than one try. */
+static bool is_longer_once_renewed(const struct server *asked, const char *lease)
+{
+    char *output = etcdctl_must(asked, "lease", "keep-alive", "--once", lease, NULL);
+
+    ck_assert_msg(strstr(output, "keepalived with TTL(60)"), "%s", output);
+    free(output);
+    return seconds_left(asked, lease) > 57;
+}
+
+/* While an etcd follows, it has its leader renew the leases of its clients. */
+START_TEST(leases_end_and_are_renewed_while_ferry_leads)
+{
+    struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
+                  *ferry = cluster_add(SERVER_FERRY);
+    char ends[32], stays[32], old[32], *output;
+
+    cluster_be_slow_to_elect();
+    cluster.can_lead = true;
+    cluster_start_all();
+    cluster_await_healthy();
+    cluster_lead(first);
+    put_leased(first, "old", "8", old);
+    cluster_lead(ferry);
+    put_leased(first, "stays", "60", stays);
+    put_leased(second, "ends", "8", ends);
+    await(!is_there(second, "ends") && !is_there(second, "old"), 60000);
+    await(seconds_left(second, stays) <= 57, 30000);
+    await(is_longer_once_renewed(first, stays), 30000);
+    ck_assert(is_there(second, "stays"));
+    ck_assert_ptr_eq(cluster_leader(), ferry);
+    ck_assert_int_ne(etcdctl(first, &output, "lease", "revoke", ends, NULL), 0); /* it is gone, not only its key */
+    free(output);
+    free(client_common_dump());
+}
+END_TEST
+
 static bool has_role(const struct server *ferry, const char *role)
 {
     json_t *status = server_status(ferry);
@@ -209,6 +272,7 @@ void add_leading_tests(TCase *tcase)
     tcase_add_test(tcase, etcds_follow_ferry_for_20000_puts);
     tcase_add_test(tcase, a_fresh_etcd_bootstraps_from_a_snapshot_that_ferry_sent);
     tcase_add_test(tcase, ferry_promotes_a_learner_while_it_leads);
+    tcase_add_test(tcase, leases_end_and_are_renewed_while_ferry_leads);
     tcase_add_test(tcase, ferry_does_not_say_that_it_leads_once_it_is_removed);
     tcase_add_test(tcase, ferry_campaigns_when_it_is_left_without_a_leader);
 }
