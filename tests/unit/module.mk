@@ -17,6 +17,7 @@ UNIT_TESTS = \
 	check_duplex.test \
 	check_encoder.test \
 	check_errands.test \
+	check_etcd_duties.test \
 	check_etcd_options.test \
 	check_etcd_raft.test \
 	check_etcd_state.test \
@@ -85,6 +86,9 @@ check_disk_test_SOURCES = tests/unit/check_disk.c
 check_duplex_test_SOURCES = tests/unit/check_duplex.c
 check_encoder_test_SOURCES = tests/unit/check_encoder.c
 check_errands_test_SOURCES = tests/unit/check_errands.c
+check_etcd_duties_test_SOURCES = tests/unit/check_etcd_duties.c
+check_etcd_duties_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
+check_etcd_duties_test_LDADD = libetcd-member.la $(LDADD)
 check_etcd_options_test_SOURCES = tests/unit/check_etcd_options.c
 check_etcd_options_test_CPPFLAGS = $(AM_CPPFLAGS) $(ETCD_MEMBER_CPPFLAGS)
 check_etcd_options_test_LDADD = libetcd-member.la $(LDADD)
