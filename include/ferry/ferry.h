@@ -357,7 +357,7 @@ struct ferry_config {
     unsigned busy_poll_us;      /* how long the I/O thread, and one worker, may spin before sleep; adaptive; 0: never */
 
     /* None of these is 0. */
-    unsigned dial_timeout_ms;  /* name lookup and connect */
+    unsigned dial_timeout_ms;  /* name lookup and TCP; TLS has ferry_tls_config.handshake_timeout_ms beside it */
     unsigned read_timeout_ms;  /* silence on a stream after which it is redialled; heartbeats go out at a third */
     unsigned write_timeout_ms; /* a stream that takes no byte for so long is cut */
     unsigned post_timeout_ms;  /* a POST without an answer, and without progress of its body, for so long has failed */

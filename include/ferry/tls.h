@@ -61,7 +61,8 @@ struct ferry_tls_config {
     const char *server_name;       /* what a member that is dialled must be valid for; NULL: the host in its URL */
     bool skip_client_san_check;    /* false: a client's certificate with IP addresses and no DNS names must name the one
                                       that it comes from.  DNS names are not looked up */
-    unsigned handshake_timeout_ms; /* an accepted connection that has not finished its handshake by then is cut */
+    unsigned handshake_timeout_ms; /* a connection, accepted or dialled, whose handshake takes longer is closed; the
+                                      time for TCP is apart from it */
 
     ferry_verify_member_fn *verify_member; /* binds members to certificates; NULL: any certificate that passes */
     void *verify_member_ctx;

@@ -24,6 +24,7 @@ struct fy_local {
     struct fy_id_text id_text;
 
     uint64_t dial_timeout_ns;
+    uint64_t handshake_timeout_ns;
     uint64_t read_timeout_ns;
     uint64_t link_timeout_ns; /* 0: links are not watched */
     uint64_t dial_retry_ns;

@@ -53,9 +53,10 @@ struct fy_call_spec {
        NULL: that cannot be done, and own_connection is set */
     void (*rewind_body)(void *arg);
     uint64_t body_len;
-    bool own_connection; /* a connection for this call alone, closed with it: streams */
-    bool is_last;        /* none follows for a while: the connection is not kept */
-    unsigned connect_timeout_ms;
+    bool own_connection;           /* a connection for this call alone, closed with it: streams */
+    bool is_last;                  /* none follows for a while: the connection is not kept */
+    unsigned connect_timeout_ms;   /* for name lookup and TCP; 0: the system's */
+    unsigned handshake_timeout_ms; /* https: for TLS, beside it; 0: connect_timeout_ms is for both */
     uint64_t member; /* https: the member whose certificate it must be, if the policy knows such; 0: any */
 };
 
@@ -263,8 +264,9 @@ struct fy_duplex_spec {
     const char *url;                 /* whole.  Everything here is copied */
     const struct fy_header *headers; /* of the GET, with Upgrade, Connection and what else the protocol asks for */
     size_t n_headers;
-    unsigned connect_timeout_ms; /* for name lookup, TCP and TLS; 0: the system's */
-    uint64_t member;             /* as in struct fy_call_spec */
+    unsigned connect_timeout_ms; /* as in struct fy_call_spec */
+    unsigned handshake_timeout_ms;
+    uint64_t member; /* as in struct fy_call_spec */
 };
 
 /*

@@ -276,9 +276,9 @@ static void post_message(struct fy_post *post, struct fy_outgoing *msg)
         .url = url,
         .headers = headers,
         .n_headers = n_headers,
-        .connect_timeout_ms = (unsigned)(fy_member_connect_timeout_ns(member) / 1000000),
         .member = member->id,
     };
+    fy_member_limit_dial(member, 1, &spec);
     err =
         prepare_body(post, &spec) ? fy_net_call(raft->local->net, &spec, &events, post, &post->call) : FERRY_ERR_NOMEM;
     if (err != FERRY_OK)

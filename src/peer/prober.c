@@ -210,7 +210,6 @@ static void prober_probe(void *arg)
     struct fy_call_spec spec = {
         .method = "GET",
         .url = url,
-        .connect_timeout_ms = (unsigned)(local->dial_timeout_ns / 1000000),
         .member = member->id,
         .is_last = do_streams_stand(prober),
     };
@@ -219,6 +218,7 @@ static void prober_probe(void *arg)
     (void)snprintf(url, sizeof(url), "%s" FY_PATH_PROBING, picker->urls[prober->turn % picker->n]);
     prober->len = 0;
     prober->began_ns = now_ns(prober);
+    fy_member_limit_dial(member, 0, &spec);
     err = fy_net_call(local->net, &spec, &events, prober, &prober->call);
     if (err != FERRY_OK)
         fail(prober, ferry_strerror(err));

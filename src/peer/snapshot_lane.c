@@ -394,9 +394,9 @@ static int start_call(struct fy_snapshot_lane *lane)
         .body_len = snapshot->size == FERRY_SIZE_UNKNOWN ? FY_LEN_UNKNOWN
                                                          : FRAME_HEAD_LEN + snapshot->msg->packed_len + snapshot->size,
         .own_connection = true,
-        .connect_timeout_ms = (unsigned)(member->local->dial_timeout_ns / 1000000),
         .member = member->id,
     };
+    fy_member_limit_dial(member, 0, &spec);
     return fy_net_call(member->local->net, &spec, &events, lane, &lane->call);
 }
 

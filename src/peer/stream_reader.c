@@ -23,7 +23,7 @@
 #include "wire/message.h"
 
 #define MIN_PROGRESS 1024
-#define PATIENT_EVERY 16
+#define MOST_HURRIED 8 /* dials in a row; then every second one has the whole dial timeout */
 #define MAX_SLOWDOWN 4 /* refusals in a row double the interval at most so many times */
 #define BIT(state) (1u << (state))
 
@@ -181,7 +181,7 @@ static void become_active(struct fy_stream_reader *r)
     log_active(r);
     r->n_refusals = 0;
     r->n_hurried = 0;
-    r->base->member.dial_took_ns = now_ns(r) - r->last_dial_ns;
+    fy_member_note_dial(&r->base->member, r->url.text, now_ns(r) - r->last_dial_ns);
     fy_peer_status_activate(&r->base->member.status);
 }
 
@@ -316,13 +316,12 @@ static void reader_on_watch(void *arg)
         fail(r, "dial", "no answer within the dial and read timeouts");
 }
 
-/* Now and then a dial has all of its time: the way to the peer may have become slower. */
-static uint64_t dial_timeout_ns(struct fy_stream_reader *r)
+/* The way to the peer may have become slower: after a miss every second dial has more time, at last all of it. */
+static unsigned patience_of(struct fy_stream_reader *r)
 {
-    uint64_t all_ns = r->base->member.local->dial_timeout_ns;
-    uint64_t timeout_ns = fy_member_connect_timeout_ns(&r->base->member);
+    unsigned n = r->n_hurried++;
 
-    return timeout_ns < all_ns && ++r->n_hurried % PATIENT_EVERY == 0 ? all_ns : timeout_ns;
+    return n % 2 == 0 ? 1 : n < MOST_HURRIED ? n + 1 : 0;
 }
 
 static void reader_dial(void *arg)
@@ -340,7 +339,6 @@ static void reader_dial(void *arg)
         .headers = headers,
         .own_connection = true,
         .member = member->id,
-        .connect_timeout_ms = (unsigned)(dial_timeout_ns(r) / 1000000),
     };
     int err;
 
@@ -350,6 +348,7 @@ static void reader_dial(void *arg)
     (void)snprintf(url, sizeof(url), "%s" FY_PATH_STREAM "/%s/%s", r->url.text, fy_stream_path_element(r->stream),
                    local->id_text.text);
 
+    fy_member_limit_dial(member, patience_of(r), &spec);
     r->last_dial_ns = now_ns(r);
     atomic_fetch_add(&r->dials, 1);
     set_state(r, FERRY_READER_DIALING);
@@ -358,7 +357,8 @@ static void reader_dial(void *arg)
         fail(r, "dial", ferry_strerror(err));
         return;
     }
-    fy_timer_set(&r->watch, r->last_dial_ns + local->dial_timeout_ns + local->read_timeout_ns);
+    fy_timer_set(&r->watch,
+                 r->last_dial_ns + local->dial_timeout_ns + local->handshake_timeout_ns + local->read_timeout_ns);
 }
 
 const char *ferry_reader_state_name(enum ferry_reader_state state)

@@ -45,7 +45,7 @@ struct fy_stream_reader {
     uint64_t last_progress_ns; /* ACTIVE: when the last whole frame, or the last MIN_PROGRESS bytes, came */
     size_t n_bytes_since;      /* ACTIVE: bytes that came since then */
     unsigned n_refusals;       /* in a row */
-    unsigned n_hurried;        /* dials in a row that did not have the whole dial timeout */
+    unsigned n_hurried;        /* dials since the last that worked */
     struct fy_excuse excuse;
     bool is_proven;         /* a frame came since the log last said that we read */
     unsigned n_failures;    /* dials and streams that ended, in a row without a frame between them */

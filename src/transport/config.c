@@ -196,6 +196,7 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     raft->cluster_id_text = fy_id_format(cfg->cluster_id);
     raft->form = cfg->form;
     local->dial_timeout_ns = MS_TO_NS(cfg->dial_timeout_ms);
+    local->handshake_timeout_ns = cfg->tls ? MS_TO_NS(cfg->tls->handshake_timeout_ms) : 0;
     local->read_timeout_ns = MS_TO_NS(cfg->read_timeout_ms);
     local->link_timeout_ns = MS_TO_NS(cfg->link_timeout_ms);
     raft->post_timeout_ns = MS_TO_NS(cfg->post_timeout_ms);

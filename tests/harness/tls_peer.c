@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,17 @@ static void on_info(const SSL *ssl, int where, int value)
         result->alert = value & 0xff;
 }
 
+static void on_message(int is_written, int version, int type, const void *data, size_t len, SSL *ssl, void *arg)
+{
+    struct tls_peer_result *result = SSL_get_app_data(ssl);
+
+    (void)is_written;
+    (void)version;
+    (void)arg;
+    if (result && type == SSL3_RT_HANDSHAKE && len > 0 && *(const uint8_t *)data == SSL3_MT_CLIENT_HELLO)
+        result->n_hellos++;
+}
+
 static SSL_CTX *new_context(const struct tls_peer_config *cfg, bool is_server)
 {
     SSL_CTX *ctx = SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method());
@@ -45,6 +57,7 @@ static SSL_CTX *new_context(const struct tls_peer_config *cfg, bool is_server)
         ck_assert_int_eq(SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)cfg->alpn, (unsigned)strlen(cfg->alpn)),
                          0);
     SSL_CTX_set_info_callback(ctx, on_info);
+    SSL_CTX_set_msg_callback(ctx, on_message);
     return ctx;
 }
 

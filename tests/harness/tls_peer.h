@@ -18,11 +18,12 @@ struct tls_peer_config {
 };
 
 struct tls_peer_result {
-    bool is_answered; /* the handshake succeeded and an HTTP answer came */
-    bool has_alpn;    /* a protocol was chosen */
-    int alert;        /* the fatal one that came, or -1 */
-    long serial;      /* of the certificate that was shown; 0: none was */
-    char cipher[48];  /* OpenSSL's name of the one that the server chose; "": none, or we are the server */
+    bool is_answered;  /* the handshake succeeded and an HTTP answer came */
+    bool has_alpn;     /* a protocol was chosen */
+    int alert;         /* the fatal one that came, or -1 */
+    unsigned n_hellos; /* ClientHellos that were sent or came */
+    long serial;       /* of the certificate that was shown; 0: none was */
+    char cipher[48];   /* OpenSSL's name of the one that the server chose; "": none, or we are the server */
 };
 
 /* Shake hands with the server at url and ask for "/"; waits for the outcome. */

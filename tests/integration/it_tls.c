@@ -11,6 +11,7 @@
 
 #include "ferry/tls.h"
 #include "harness/certificates.h"
+#include "harness/fault_proxy.h"
 #include "harness/heap.h"
 #include "harness/member.h"
 #include "harness/metrics_page.h"
@@ -117,7 +118,7 @@ struct side {
     bool is_1_3_needed;
     bool skips_san;
     bool needs_no_client_certificate; /* clients need no certificate */
-    bool binds;       /* members to the common name member-ID */
+    bool binds;                       /* members to the common name member-ID */
     int max_version;
     const char *alpn;
 };
@@ -745,6 +746,86 @@ START_TEST(a_handshake_that_hangs_is_cut_and_delays_no_other)
 }
 END_TEST
 
+/* ---- Ways that are slow ---- */
+
+/* OpenSSL's presets, as curl dials with: a server that wants another group than it guessed costs a round trip more. */
+START_TEST(a_dial_has_one_hello)
+{
+    struct side good = {.shows = "good"};
+    struct tls_peer_config openssl = openssl_config(&good);
+    struct tls_peer_result result;
+
+    fill_policy(&of_a, &good);
+    start_secure(&a, 1, &of_a);
+    result = tls_peer_dial(member_url(&a), &openssl);
+    ck_assert(result.is_answered);
+    ck_assert_uint_eq(result.n_hellos, 1);
+    member_release(&a);
+}
+END_TEST
+
+static struct fault_proxy *new_slow_way(const struct member *to, char url[64])
+{
+    const char *address = strstr(member_url(to), "//") + 2;
+    struct fault_proxy *proxy = fault_proxy_new("127.0.0.1:0", address, 1);
+
+    fault_proxy_set_weather(proxy, &(struct weather){.delay_ms = 700});
+    snprintf(url, 64, "https://%s", strstr(fault_proxy_url(proxy), "//") + 2);
+    return proxy;
+}
+
+/* With a round trip of 1.4 s and the preset timeouts. */
+START_TEST(streams_stand_on_a_slow_way)
+{
+    struct fault_proxy *to_a, *to_b;
+    char url[64];
+
+    fill_policy(&of_a, &(struct side){.shows = "good"});
+    fill_policy(&of_b, &(struct side){.shows = "good"});
+    start_secure(&a, 1, &of_a);
+    start_secure(&b, 2, &of_b);
+    to_a = new_slow_way(&a, url);
+    member_add(&b, 1, url);
+    to_b = new_slow_way(&b, url);
+    member_add(&a, 2, url);
+    await_streams();
+    release_two();
+    fault_proxy_free(to_a);
+    fault_proxy_free(to_b);
+}
+END_TEST
+
+static bool is_timed_out(void *arg)
+{
+    (void)arg;
+    return strstr(member_status(&a, 2).last_error, "no TLS within the handshake timeout") != NULL;
+}
+
+/* A peer that accepts and says nothing has the handshake's time beside that of the dial. */
+START_TEST(a_handshake_has_its_own_time)
+{
+    char url[80], secure_url[80];
+    int fd = raw_listen(16, url, sizeof(url));
+    uint64_t begin_ms;
+
+    fill_policy(&of_a, &(struct side){.shows = "good"});
+    of_a.cfg.handshake_timeout_ms = 1500;
+    member_init(&a, 1);
+    a.config.tls = &of_a.cfg;
+    a.config.listen_urls = secure;
+    a.config.probe_interval_ms = 0;
+    a.config.dial_timeout_ms = 300;
+    member_start(&a);
+    snprintf(secure_url, sizeof(secure_url), "https://%s", strstr(url, "//") + 2);
+    begin_ms = monotonic_ms();
+    member_add(&a, 2, secure_url);
+    ck_assert(members_wait(&a, 1, is_timed_out, NULL, patience_ms(WAIT_MS)));
+    ck_assert_uint_ge(monotonic_ms() - begin_ms, 1500);
+    member_release(&a);
+    close(fd);
+}
+END_TEST
+
 /* ---- Messages ------------------------------------------------------------------------------------------------------
  */
 
@@ -992,7 +1073,8 @@ int main(void)
     return rig_main("tls", setup, teardown, each_case_has_its_verdict_on_both_sides, a_member_cannot_speak_for_another,
                     plain_http_to_a_tls_port_is_told_so, tls_to_a_plain_port_is_told_so, without_tls_there_is_no_https,
                     settings_that_do_not_fit_are_refused, a_policy_without_memory_is_refused,
-                    a_handshake_that_hangs_is_cut_and_delays_no_other, every_message_arrives_by_itself,
+                    a_handshake_that_hangs_is_cut_and_delays_no_other, a_dial_has_one_hello,
+                    streams_stand_on_a_slow_way, a_handshake_has_its_own_time, every_message_arrives_by_itself,
                     a_message_is_posted_whatever_its_size, a_snapshot_that_cannot_be_stored_is_told_why,
                     two_hundred_reloads_lose_no_message, a_broken_reload_leaves_what_there_was, NULL);
 }

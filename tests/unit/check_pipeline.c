@@ -385,13 +385,33 @@ START_TEST(a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work)
     rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
     fy_sim_cut(rig.our_node, rig.their_node);
     ck_assert_uint_ge(stuck_ms(), 1999); /* to a peer of which nothing is known, all of the dial timeout */
-    rig.peer->base.member.dial_took_ns = 2 * FY_SIM_MS;
+    rig.peer->base.member.dial_took_ns[0] = 2 * FY_SIM_MS;
     ck_assert_uint_le(stuck_ms(), 601);
-    rig.peer->base.member.dial_took_ns = 200 * FY_SIM_MS;
+    rig.peer->base.member.dial_took_ns[0] = 200 * FY_SIM_MS;
     ck_assert_uint_ge(stuck_ms(), 799); /* of a way that is slow, four times as much as it takes */
     rig.local.link_timeout_ns = 0;
     ck_assert_uint_ge(stuck_ms(), 1999);
     rig_check_account();
+}
+END_TEST
+
+/* What dials take without TLS says nothing of those with it. */
+START_TEST(dials_are_hurried_by_what_those_of_their_scheme_take)
+{
+    struct fy_call_spec plain = {.url = "http://them:80/"}, secure = {.url = "https://them:80/"};
+
+    rig.local.link_timeout_ns = 2000 * FY_SIM_MS;
+    rig.local.handshake_timeout_ns = 5000 * FY_SIM_MS;
+    fy_member_note_dial(&rig.peer->base.member, plain.url, 2 * FY_SIM_MS);
+    fy_member_limit_dial(&rig.peer->base.member, 1, &plain);
+    fy_member_limit_dial(&rig.peer->base.member, 1, &secure);
+    ck_assert_uint_eq(plain.connect_timeout_ms, 600);
+    ck_assert_uint_eq(secure.connect_timeout_ms, 2000);
+    ck_assert_uint_eq(secure.handshake_timeout_ms, 5000);
+    fy_member_note_dial(&rig.peer->base.member, secure.url, 200 * FY_SIM_MS);
+    fy_member_limit_dial(&rig.peer->base.member, 1, &secure);
+    ck_assert_uint_eq(secure.connect_timeout_ms, 800);
+    ck_assert_uint_eq(secure.handshake_timeout_ms, 800);
 }
 END_TEST
 
@@ -538,7 +558,8 @@ int main(void)
         a_long_body_arrives_as_it_was_encoded, each_snapshot_is_reported_exactly_once,
         a_post_without_an_answer_takes_what_has_waited_long_but_proposals_and_snapshots,
         a_queue_that_is_only_slow_loses_nothing, a_post_takes_no_longer_to_connect_than_dials_that_are_known_to_work,
-        an_unreachable_url_is_left_once_for_several_failures, stopping_cancels_what_is_in_flight_and_drops_all,
-        nothing_is_posted_before_the_peer_is_started, a_dead_peer_gets_one_post_in_each_retry_interval,
-        each_url_of_a_dead_peer_is_tried_at_once_and_new_ones_too, posting_survives_every_failed_allocation, NULL);
+        dials_are_hurried_by_what_those_of_their_scheme_take, an_unreachable_url_is_left_once_for_several_failures,
+        stopping_cancels_what_is_in_flight_and_drops_all, nothing_is_posted_before_the_peer_is_started,
+        a_dead_peer_gets_one_post_in_each_retry_interval, each_url_of_a_dead_peer_is_tried_at_once_and_new_ones_too,
+        posting_survives_every_failed_allocation, NULL);
 }

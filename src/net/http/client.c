@@ -48,7 +48,10 @@ static int start_stream(struct fy_client *client, const struct fy_call_spec *spe
                         void *arg, struct fy_call **ret_call)
 {
     const struct fy_get_spec get_spec = {
-        .dial = {.url = spec->url, .connect_timeout_ms = spec->connect_timeout_ms, .member = spec->member},
+        .dial = {.url = spec->url,
+                 .connect_timeout_ms = spec->connect_timeout_ms,
+                 .handshake_timeout_ms = spec->handshake_timeout_ms,
+                 .member = spec->member},
         .headers = spec->headers,
         .n_headers = spec->n_headers};
     struct stream_call *stream = calloc(1, sizeof(*stream));

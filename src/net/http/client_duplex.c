@@ -297,6 +297,7 @@ int fy_client_duplex_start(struct fy_duplexes *duplexes, struct fy_gets *gets, s
 {
     const struct fy_get_spec get_spec = {.dial = {.url = spec->url,
                                                   .connect_timeout_ms = spec->connect_timeout_ms,
+                                                  .handshake_timeout_ms = spec->handshake_timeout_ms,
                                                   .member = spec->member,
                                                   .sends_much = true},
                                          .headers = spec->headers,

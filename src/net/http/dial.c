@@ -96,7 +96,8 @@ int fy_dial_start(struct fy_dial *dial, struct fy_transfers *transfers, const st
     dial->fd = -1;
     dial->transfer.is_limited = !spec->sends_much;
     dial->transfer.on_done = dial_on_done;
-    err = fy_transfer_init(&dial->transfer, transfers, spec->url, spec->connect_timeout_ms);
+    err = fy_transfer_init(&dial->transfer, transfers, spec->url, spec->connect_timeout_ms,
+                           target.is_https ? spec->handshake_timeout_ms : 0);
     if (err)
         return err;
     (void)curl_easy_setopt(dial->transfer.easy, CURLOPT_CONNECT_ONLY, 1L);

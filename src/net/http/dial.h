@@ -30,7 +30,8 @@ struct fy_dial {
 
 struct fy_dial_spec {
     const char *url;
-    unsigned connect_timeout_ms;
+    unsigned connect_timeout_ms; /* as in struct fy_call_spec */
+    unsigned handshake_timeout_ms;
     uint64_t member;
     bool sends_much; /* the kernel's limit for what is not acknowledged is not for it: see fy_vitals_limit */
 };

@@ -374,7 +374,8 @@ static int prepare(struct post_call *call, const struct fy_call_spec *spec, cons
     int err = build_headers(spec, &call->headers);
 
     if (!err)
-        err = fy_transfer_init(&call->transfer, transfers, spec->url, spec->connect_timeout_ms);
+        err = fy_transfer_init(&call->transfer, transfers, spec->url, spec->connect_timeout_ms,
+                               target->is_https ? spec->handshake_timeout_ms : 0);
     if (err)
         return err;
     set_plain_options(call, spec);

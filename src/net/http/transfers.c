@@ -174,6 +174,12 @@ static void leave_multi(struct fy_transfer *transfer)
     transfer->is_added = false;
 }
 
+static void finish(struct fy_transfer *transfer, CURLcode code)
+{
+    fy_timer_unset(&transfer->connect_timer);
+    transfer->on_done(transfer, code);
+}
+
 /* End all of a multi that failed.  What the owners then do - another call, a cancel - meets no multi, or a new one. */
 static void end_all(struct fy_transfers *all)
 {
@@ -189,7 +195,7 @@ static void end_all(struct fy_transfers *all)
         struct fy_transfer *transfer = fy_container(node, struct fy_transfer, node);
 
         transfer->fd = -1;
-        transfer->on_done(transfer, CURLE_OUT_OF_MEMORY);
+        finish(transfer, CURLE_OUT_OF_MEMORY);
     }
 }
 
@@ -219,7 +225,7 @@ static int transfer_on_socket_made(void *arg, curl_socket_t fd, curlsocktype pur
 }
 
 /* What all transfers have.  Most options need no memory: curl cannot refuse them. */
-static int set_options(struct fy_transfer *transfer, const char *url, unsigned connect_timeout_ms)
+static int set_options(struct fy_transfer *transfer, const char *url, unsigned timeout_ms)
 {
     CURL *easy = transfer->easy;
 
@@ -234,15 +240,37 @@ static int set_options(struct fy_transfer *transfer, const char *url, unsigned c
     (void)curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, transfer_on_socket_made);
     (void)curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, transfer);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
     if (curl_easy_setopt(easy, CURLOPT_URL, url) != CURLE_OK || curl_easy_setopt(easy, CURLOPT_PROXY, "") != CURLE_OK ||
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") != CURLE_OK)
         return FERRY_ERR_NOMEM;
     return FERRY_OK;
 }
 
+static bool is_connected(const struct fy_transfer *transfer)
+{
+    struct sockaddr_storage addr;
+    socklen_t len = sizeof(addr);
+
+    return transfer->fd >= 0 && getpeername(transfer->fd, (struct sockaddr *)&addr, &len) == 0;
+}
+
+/* Curl has one timeout for name lookup, TCP and TLS together. */
+static void transfer_on_connect_timer(void *arg)
+{
+    struct fy_transfer *transfer = arg;
+
+    transfer->is_connected = is_connected(transfer);
+    if (transfer->is_connected)
+        return;
+    if (fy_node_is_linked(&transfer->node))
+        fy_list_remove(&transfer->node);
+    leave_multi(transfer);
+    finish(transfer, CURLE_OPERATION_TIMEDOUT);
+}
+
 int fy_transfer_init(struct fy_transfer *transfer, struct fy_transfers *all, const char *url,
-                     unsigned connect_timeout_ms)
+                     unsigned connect_timeout_ms, unsigned handshake_timeout_ms)
 {
     int err;
 
@@ -253,7 +281,9 @@ int fy_transfer_init(struct fy_transfer *transfer, struct fy_transfers *all, con
         return FERRY_ERR_NOMEM;
     all->n_easies++;
     fy_timer_unset(&all->multi_timer);
-    err = set_options(transfer, url, connect_timeout_ms);
+    fy_timer_init(&transfer->connect_timer, &all->loop->timers, transfer_on_connect_timer, transfer);
+    transfer->connect_timeout_ms = handshake_timeout_ms > 0 ? connect_timeout_ms : 0;
+    err = set_options(transfer, url, connect_timeout_ms + handshake_timeout_ms);
     if (err)
         fy_transfer_release(transfer);
     return err;
@@ -261,7 +291,11 @@ int fy_transfer_init(struct fy_transfer *transfer, struct fy_transfers *all, con
 
 void fy_transfer_start(struct fy_transfer *transfer)
 {
-    fy_list_append(&transfer->all->fresh, &transfer->node);
+    struct fy_transfers *all = transfer->all;
+
+    fy_list_append(&all->fresh, &transfer->node);
+    if (transfer->connect_timeout_ms > 0)
+        fy_timer_set(&transfer->connect_timer, fy_loop_deadline_ns(all->loop, transfer->connect_timeout_ms));
 }
 
 static void note_easy_gone(struct fy_transfers *all, bool may_be_kept)
@@ -283,6 +317,7 @@ void fy_transfer_release(struct fy_transfer *transfer)
     if (!transfer->easy)
         return;
     assert(!all->in_curl || !transfer->is_added);
+    fy_timer_unset(&transfer->connect_timer);
     if (fy_node_is_linked(&transfer->node))
         fy_list_remove(&transfer->node);
     leave_multi(transfer);
@@ -298,6 +333,7 @@ void fy_transfer_bury(struct fy_transfer *transfer, void (*on_released)(struct f
 
     if (transfer->easy && all->in_curl) {
         transfer->on_released = on_released;
+        fy_timer_unset(&transfer->connect_timer);
         if (fy_node_is_linked(&transfer->node))
             fy_list_remove(&transfer->node);
         fy_list_append(&all->buried, &transfer->node);
@@ -363,7 +399,9 @@ static void format_detail(const struct fy_transfer *transfer, CURLcode code, cha
     if (code == CURLE_COULDNT_CONNECT && os_errno && strerror_r((int)os_errno, text, size) == 0)
         return;
     if (code == CURLE_OPERATION_TIMEDOUT)
-        snprintf(text, size, "no connection within the dial timeout");
+        snprintf(text, size, "%s",
+                 transfer->is_connected ? "connected, but no TLS within the handshake timeout"
+                                        : "no connection within the dial timeout");
     else
         snprintf(text, size, "%s", transfer->error[0] ? transfer->error : curl_easy_strerror(code));
 }
@@ -407,7 +445,7 @@ static void add_fresh(struct fy_transfers *all)
             return; /* those that are left get a new one */
         fy_list_remove(node);
         if (!all->multi && make_multi(all) != FERRY_OK) {
-            transfer->on_done(transfer, CURLE_OUT_OF_MEMORY);
+            finish(transfer, CURLE_OUT_OF_MEMORY);
             continue;
         }
         fy_list_append(&all->active, &transfer->node);
@@ -431,7 +469,7 @@ static void read_messages(struct fy_transfers *all)
 
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &private);
         transfer = (struct fy_transfer *)(void *)private;
-        transfer->on_done(transfer, code);
+        finish(transfer, code);
     }
 }
 

@@ -33,14 +33,17 @@ struct fy_transfers {
 
 struct fy_transfer {
     struct fy_transfers *all;
-    CURL *easy;          /* NULL: released */
-    struct fy_node node; /* in fresh, active or buried */
-    bool is_added;       /* to the multi */
-    int fd;              /* its connection, as far as curl has had it watched; -1: none */
-    bool keeps_fd;       /* that curl stops watching fd says nothing */
-    bool is_limited;     /* the kernel gives the connection up after the net's link timeout */
-    bool may_be_kept;    /* the connection, for other transfers */
-    int socket_errno;    /* why there was no socket; 0: there was one.  Curl does not keep it */
+    CURL *easy;                    /* NULL: released */
+    struct fy_node node;           /* in fresh, active or buried */
+    bool is_added;                 /* to the multi */
+    int fd;                        /* its connection, as far as curl has had it watched; -1: none */
+    bool keeps_fd;                 /* that curl stops watching fd says nothing */
+    bool is_limited;               /* the kernel gives the connection up after the net's link timeout */
+    bool may_be_kept;              /* the connection, for other transfers */
+    struct fy_timer connect_timer; /* set until then there has to be a TCP connection */
+    bool is_connected;             /* there was one by then */
+    unsigned connect_timeout_ms;   /* for that, when TLS has a timeout of its own; else 0, and it is curl's to know */
+    int socket_errno;              /* why there was no socket; 0: there was one.  Curl does not keep it */
     char error[CURL_ERROR_SIZE];
     /*
      * Curl has done with the transfer, which is still with the multi.  To be released here or later.  When the multi
@@ -60,11 +63,12 @@ bool fy_transfers_work(struct fy_transfers *all); /* has curl done anything? */
 void fy_transfer_unpause(struct fy_transfer *transfer);
 
 /*
- * Make the handle, with the options that all transfers have.  transfer is zeroed but for is_limited and may_be_kept.
+ * Make the handle, with the options that all transfers have.  handshake_timeout_ms: of TLS, after the connection
+ * stands; 0: there is no TLS, or it is in the connect timeout.  transfer is zeroed but for is_limited and may_be_kept.
  * FERRY_OK, or FERRY_ERR_NOMEM with nothing left behind.
  */
 int fy_transfer_init(struct fy_transfer *transfer, struct fy_transfers *all, const char *url,
-                     unsigned connect_timeout_ms);
+                     unsigned connect_timeout_ms, unsigned handshake_timeout_ms);
 void fy_transfer_start(struct fy_transfer *transfer); /* when the loop works */
 
 /* Take it from the multi and free the handle.  Not from inside a callback of curl's.  A second time does nothing. */
