@@ -275,6 +275,16 @@ static bool has_version(const struct server *ferry, const char *version)
     return has;
 }
 
+/* An older etcd takes the data only once the newer one has rewritten them, some time after the cluster's version. */
+static bool has_stored_as(const struct server *etcd, const char *version)
+{
+    json_t *status = server_status(etcd);
+    bool has = strncmp(json_text(status, "storageVersion"), version, strlen(version)) == 0;
+
+    json_decref(status);
+    return has;
+}
+
 START_TEST(a_members_name_outlives_a_downgrade)
 {
     struct server *first = cluster_add(SERVER_ETCD), *second = cluster_add(SERVER_ETCD),
@@ -292,10 +302,12 @@ START_TEST(a_members_name_outlives_a_downgrade)
     put_some(first, "before", MANY);
     free(etcdctl_must(first, "downgrade", "enable", target, NULL));
     await(has_version(ferry, older), 30000);
+    await(has_stored_as(first, older) && has_stored_as(second, older), 60000);
     for (unsigned i = 0; i < 2; i++) {
         server_kill(etcds[i]);
         etcds[i]->program = release.older_etcd;
         server_start(etcds[i]);
+        peers_await_listening(etcds[i]);
         cluster_await_healthy();
     }
     await(all_are_started(first, 3) && all_are_started(second, 3), 20000);
