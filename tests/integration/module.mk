@@ -83,8 +83,11 @@ it_threads_test_SOURCES = tests/integration/it_threads.c
 it_tls_test_SOURCES = tests/integration/it_tls.c
 
 if WITH_LIBRAFT
-check_PROGRAMS += it_raft_sim.test
-LONG_TESTS += it_raft_sim.test
+check_PROGRAMS += it_raft_sim.test it_backlog.test
+LONG_TESTS += it_raft_sim.test it_backlog.test
+it_backlog_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
+it_backlog_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
+it_backlog_test_SOURCES = tests/integration/it_backlog.c
 it_raft_sim_test_CPPFLAGS = $(AM_CPPFLAGS) $(RAFT_CFLAGS)
 it_raft_sim_test_LDADD = libferry-libraft-core.la $(LDADD) $(RAFT_LIBS)
 it_raft_sim_test_SOURCES = \
