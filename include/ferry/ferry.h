@@ -726,7 +726,7 @@ struct ferry_peer_status {
     struct ferry_snapshot_progress snapshot_out;
     struct ferry_snapshot_progress snapshot_in;
 
-    char last_error[160]; /* why it last became inactive; "" if it never did */
+    char last_error[160]; /* why it last became inactive; "" if it never did.  See last_error_ms */
 
     bool remote;         /* no peer: see ferry_transport_add_remote */
     uint64_t n_inactive; /* how often it became inactive */
@@ -746,6 +746,9 @@ struct ferry_peer_status {
 
     struct ferry_snapshot_status snapshots_sent;
     struct ferry_snapshot_status snapshots_received;
+
+    uint64_t last_error_ms;  /* Unix time at which last_error was last seen; 0: never */
+    bool last_error_is_over; /* the peer has become active since */
 };
 
 /*

@@ -70,13 +70,14 @@ static void print_link(FILE *to, const struct ferry_transport *t, uint64_t id)
             "{\"active\":%s,\"active_since_ms\":%" PRIu64 ",\"cut\":%s,\"streams_in\":%d,\"streams_out\":%d,"
             "\"dials\":%" PRIu64 ",\"queued\":%zu,\"sent\":%" PRIu64 ",\"written\":%" PRIu64 ",\"received\":%" PRIu64
             ",\"dropped\":%" PRIu64 ",\"snapshots_sent\":%" PRIu64 ",\"snapshots_received\":%" PRIu64
-            ",\"round_trip_us\":%" PRIu64 ",\"last_error\":",
+            ",\"round_trip_us\":%" PRIu64 ",\"last_error_ms\":%" PRIu64 ",\"last_error_is_over\":%s,\"last_error\":",
             truth(link.active), link.active_since_ms, truth(link.cut),
             link.reader_attached[FERRY_STREAM_MSGAPP] + link.reader_attached[FERRY_STREAM_MESSAGE],
             link.writer_attached[FERRY_STREAM_MSGAPP] + link.writer_attached[FERRY_STREAM_MESSAGE],
             link.dials[FERRY_STREAM_MSGAPP] + link.dials[FERRY_STREAM_MESSAGE], link.queued_messages, link.counts.sent,
             link.counts.written, link.counts.received, sum_of_dropped(&link.counts), link.snapshots_sent.n_good,
-            link.snapshots_received.n_good, link.probe.smoothed_ns / 1000);
+            link.snapshots_received.n_good, link.probe.smoothed_ns / 1000, link.last_error_ms,
+            truth(link.last_error_is_over));
     print_string(to, link.last_error);
     fputc('}', to);
 }

@@ -334,8 +334,7 @@ static void link_on_tick(void *arg)
 void fy_link_init(struct fy_link *link, const struct fy_local *local, uint64_t id, void (*on_end_down)(void *arg),
                   void *arg)
 {
-    *link = (struct fy_link){
-        .local = local, .id = id, .on_end_down = on_end_down, .arg = arg, .told = FERRY_LINK_BOTH};
+    *link = (struct fy_link){.local = local, .id = id, .on_end_down = on_end_down, .arg = arg, .told = FERRY_LINK_BOTH};
     atomic_init(&link->was_one_way, false);
     fy_timer_init(&link->tick, fy_net_timers(local->net), link_on_tick, link);
 }

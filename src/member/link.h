@@ -87,7 +87,7 @@ struct fy_link {
     const struct fy_local *local; /* const after init */
     uint64_t id;                  /* const after init; the member's */
     struct fy_link_end *ends[FY_LINK_MAX_ENDS];
-    size_t n_ends;                /* const after all are registered */
+    size_t n_ends;                  /* const after all are registered */
     void (*on_end_down)(void *arg); /* const after init; may be NULL */
     void *arg;
     atomic_bool was_one_way; /* connections were lost because ours did not get there; until one stands again */

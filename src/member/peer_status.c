@@ -78,8 +78,8 @@ void fy_peer_status_note_failure(struct fy_peer_status *status, const char *acti
         return;
     if (n_held > 0)
         (void)snprintf(held, sizeof(held), " (%llu similar messages suppressed)", n_held);
-    fy_log(&status->local->log, FERRY_LOG_WARN, "peer", status->peer_id, "failed to %s %s on %s (%s)%s", action, id.text,
-           source, reason, held);
+    fy_log(&status->local->log, FERRY_LOG_WARN, "peer", status->peer_id, "failed to %s %s on %s (%s)%s", action,
+           id.text, source, reason, held);
 }
 
 void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action, const char *source,
@@ -87,6 +87,7 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
 {
     char text[sizeof(status->last_error)];
     struct fy_id_text id = fy_id_format(status->peer_id);
+    uint64_t now_ms = fy_net_unix_ms(status->local->net);
     bool was_active, is_news;
 
     (void)snprintf(text, sizeof(text), "failed to %s %s on %s (%s)", action, id.text, source, reason);
@@ -97,6 +98,7 @@ void fy_peer_status_deactivate(struct fy_peer_status *status, const char *action
     status->n_inactive += was_active ? 1 : 0;
     status->since_ms = 0;
     memcpy(status->last_error, text, sizeof(text));
+    status->last_error_ms = now_ms;
     pthread_mutex_unlock(&status->mu);
     fy_log(&status->local->log, FERRY_LOG_DEBUG, "peer", status->peer_id, "%s", text);
     if (was_active || is_news)
@@ -110,5 +112,7 @@ void fy_peer_status_read(struct fy_peer_status *status, struct ferry_peer_status
     ret_status->active_since_ms = status->since_ms;
     ret_status->n_inactive = status->n_inactive;
     memcpy(ret_status->last_error, status->last_error, sizeof(status->last_error));
+    ret_status->last_error_ms = status->last_error_ms;
+    ret_status->last_error_is_over = status->is_active && status->last_error_ms > 0;
     pthread_mutex_unlock(&status->mu);
 }

@@ -35,7 +35,7 @@ int fy_refusal_judge(struct fy_refusal *refusal, const char *own_cluster_id, cha
     refusal->body[refusal->len] = '\0';
     fy_log_make_printable(refusal->body);
     if (refusal->status == 412 && strcmp(refusal->body, FY_TEXT_INCOMPATIBLE_VERSION) == 0) {
-        (void)snprintf(text, text_size, "%s", FY_TEXT_INCOMPATIBLE_VERSION);
+        (void)snprintf(text, text_size, "%s: update the older of the two members", FY_TEXT_INCOMPATIBLE_VERSION);
         return FERRY_ERR_INCOMPATIBLE_VERSION;
     }
     if (refusal->status == 412 && strcmp(refusal->body, FY_TEXT_CLUSTER_ID_MISMATCH) == 0) {
@@ -47,6 +47,9 @@ int fy_refusal_judge(struct fy_refusal *refusal, const char *own_cluster_id, cha
         (void)snprintf(text, text_size, "%s: another member answers at this URL", FY_TEXT_TO_MISMATCH);
     else if (refusal->status == 412)
         (void)snprintf(text, text_size, "unhandled error \"%s\" when precondition failed", refusal->body);
+    else if (refusal->status == 404 || refusal->status == 405)
+        (void)snprintf(text, text_size, "unexpected http status %d, not a member's, check its URL: \"%s\"",
+                       refusal->status, refusal->body);
     else
         (void)snprintf(text, text_size, "unexpected http status %d \"%s\"", refusal->status, refusal->body);
     return FERRY_ERR_HTTP_STATUS;

@@ -149,8 +149,8 @@ static void act_on_refusal(struct fy_stream_reader *r)
 
     switch (r->refusal.status) {
     case 404:
-        (void)snprintf(text, sizeof(text), "peer %s failed to find local node %s", peer_id.text,
-                       r->base->member.local->id_text.text);
+        (void)snprintf(text, sizeof(text), "peer %s failed to find local node %s: add it there, or check the URL",
+                       peer_id.text, r->base->member.local->id_text.text);
         fail_refused(r, text);
         return;
     case 410:
@@ -185,6 +185,19 @@ static void become_active(struct fy_stream_reader *r)
     fy_peer_status_activate(&r->base->member.status);
 }
 
+/* An answer without a version counts as one of 2.0.0, as in etcd; it is rather some other server's. */
+static void explain_version(const char *version_text, struct fy_version version, char *text, size_t text_size)
+{
+    const char *etcds_words = ferry_strerror(FERRY_ERR_UNSUPPORTED_STREAM);
+
+    if (version_text)
+        (void)snprintf(text, text_size, "%s (its answer's version is %u.%u.%u: update it)", etcds_words, version.major,
+                       version.minor, version.patch);
+    else
+        (void)snprintf(text, text_size, "%s (no %s: not a member, check its URL)", etcds_words,
+                       FY_HEADER_SERVER_VERSION);
+}
+
 static void reader_on_head(void *arg, const struct fy_answer *answer)
 {
     struct fy_stream_reader *r = arg;
@@ -198,8 +211,7 @@ static void reader_on_head(void *arg, const struct fy_answer *answer)
     } else if (fy_version_parse_header(version_text, &version) != FERRY_OK) {
         fail_refused(r, "the answer's " FY_HEADER_SERVER_VERSION " is not a version");
     } else if (!fy_version_supports_stream(r->base->raft->version, version)) {
-        (void)snprintf(text, sizeof(text), "%s (the answer's version is %u.%u.%u)",
-                       ferry_strerror(FERRY_ERR_UNSUPPORTED_STREAM), version.major, version.minor, version.patch);
+        explain_version(version_text, version, text, sizeof(text));
         fail_refused(r, text);
     } else if (answer->status == 200) {
         become_active(r);

@@ -244,6 +244,8 @@ static void put_peer(struct json *json, const struct ferry_peer_status *peer)
     put_number(json, "active_since_ms", peer->active_since_ms);
     put_number(json, "times_inactive", peer->n_inactive);
     put_text(json, "last_error", peer->last_error);
+    put_number(json, "last_error_ms", peer->last_error_ms);
+    put_flag(json, "last_error_is_over", peer->last_error_is_over);
     put_flag(json, "paused", peer->paused);
     put_flag(json, "cut", peer->cut);
     put_text(json, "link", ferry_link_name(peer->link));

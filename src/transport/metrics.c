@@ -270,6 +270,12 @@ static void active_since(struct page *page, const struct ferry_peer_status *peer
         fy_exposition_seconds(&page->out, &(struct fy_label){"peer", id}, 1, (int64_t)peer->active_since_ms * 1000000);
 }
 
+static void last_error_at(struct page *page, const struct ferry_peer_status *peer, const char *id)
+{
+    if (peer->last_error_ms > 0)
+        fy_exposition_seconds(&page->out, &(struct fy_label){"peer", id}, 1, (int64_t)peer->last_error_ms * 1000000);
+}
+
 static void probes(struct page *page, const struct ferry_peer_status *peer, const char *id)
 {
     with_label(page, id, "result", "good", peer->probe.n_good);
@@ -482,6 +488,8 @@ static const struct family {
     {FERRY("stream_dials_total"), "counter", "Attempts to dial a stream of the peer.", OF_PEERS, dials, NULL},
     {FERRY("peer_active_since_timestamp_seconds"), "gauge", "Time at which the peer became active.",
      OF_PEERS_AND_REMOTES, active_since, NULL},
+    {FERRY("peer_last_error_timestamp_seconds"), "gauge",
+     "Time of the last failure that made or kept the peer inactive.", OF_PEERS_AND_REMOTES, last_error_at, NULL},
     {FERRY("peer_probes_total"), "counter", "Probes of the peer, by result.", OF_PEERS, probes, NULL},
     {FERRY("peer_probe_healthy"), "gauge", "1 if the last probe of the peer succeeded.", OF_PEERS, probe_healthy, NULL},
     {FERRY("peer_smoothed_round_trip_seconds"), "gauge", "Smoothed round-trip time of probes.", OF_PEERS,

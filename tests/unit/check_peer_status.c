@@ -68,6 +68,30 @@ START_TEST(the_reason_is_etcds_text_and_outlives_the_recovery)
 }
 END_TEST
 
+START_TEST(the_reason_has_its_time_and_is_over_when_the_peer_is_active)
+{
+    uint64_t failed_ms;
+
+    fy_peer_status_activate(status);
+    ck_assert_uint_eq(now().last_error_ms, 0);
+    ck_assert(!now().last_error_is_over); /* there was none */
+    rig_run_ms(1000);
+    failed_ms = fy_net_unix_ms(rig.us);
+    fail_to_dial();
+    ck_assert_uint_eq(now().last_error_ms, failed_ms);
+    ck_assert(!now().last_error_is_over);
+    rig_run_ms(1000);
+    fail_to_dial();
+    ck_assert_uint_eq(now().last_error_ms, failed_ms + 1000);
+    rig_run_ms(1000);
+    fy_peer_status_activate(status);
+    ck_assert_uint_eq(now().last_error_ms, failed_ms + 1000);
+    ck_assert(now().last_error_is_over);
+    fail_to_dial();
+    ck_assert(!now().last_error_is_over);
+}
+END_TEST
+
 START_TEST(a_long_reason_is_cut)
 {
     char reason[1000];
@@ -151,10 +175,10 @@ END_TEST
 
 int main(void)
 {
-    return rig_main("peer_status", setup, rig_teardown, a_peer_is_inactive_until_something_worked,
-                    since_is_when_it_became_active_not_when_it_last_was,
-                    the_reason_is_etcds_text_and_outlives_the_recovery, a_long_reason_is_cut,
-                    changes_are_told_and_repeats_only_at_debug_level, a_peer_that_flips_is_told_of_once_a_second,
-                    what_was_held_back_is_told_when_the_second_is_over,
-                    what_was_taken_back_within_the_second_is_counted, NULL);
+    return rig_main(
+        "peer_status", setup, rig_teardown, a_peer_is_inactive_until_something_worked,
+        since_is_when_it_became_active_not_when_it_last_was, the_reason_is_etcds_text_and_outlives_the_recovery,
+        the_reason_has_its_time_and_is_over_when_the_peer_is_active, a_long_reason_is_cut,
+        changes_are_told_and_repeats_only_at_debug_level, a_peer_that_flips_is_told_of_once_a_second,
+        what_was_held_back_is_told_when_the_second_is_over, what_was_taken_back_within_the_second_is_counted, NULL);
 }

@@ -27,6 +27,8 @@ static int judge(void)
     return fy_refusal_judge(&refusal, "1000", text, sizeof(text));
 }
 
+#define INCOMPATIBLE "incompatible version: update the older of the two members"
+
 START_TEST(a_precondition_is_told_by_its_body)
 {
     static const struct {
@@ -34,8 +36,8 @@ START_TEST(a_precondition_is_told_by_its_body)
         int err;
         const char *text;
     } cases[] = {
-        {"incompatible version\n", FERRY_ERR_INCOMPATIBLE_VERSION, "incompatible version"},
-        {"incompatible version", FERRY_ERR_INCOMPATIBLE_VERSION, "incompatible version"},
+        {"incompatible version\n", FERRY_ERR_INCOMPATIBLE_VERSION, INCOMPATIBLE},
+        {"incompatible version", FERRY_ERR_INCOMPATIBLE_VERSION, INCOMPATIBLE},
         {"cluster ID mismatch\n", FERRY_ERR_CLUSTER_ID_MISMATCH,
          "cluster ID mismatch: the peer's is \"2000\", ours is \"1000\""},
         {"to field mismatch\n", FERRY_ERR_HTTP_STATUS, "to field mismatch: another member answers at this URL"},
@@ -72,6 +74,18 @@ START_TEST(any_other_status_is_told_as_it_came)
     add("incompatible version\n"); /* means nothing under another status */
     ck_assert_int_eq(judge(), FERRY_ERR_HTTP_STATUS);
     ck_assert_str_eq(text, "unexpected http status 500 \"incompatible version\"");
+}
+END_TEST
+
+START_TEST(a_web_server_is_told_as_such)
+{
+    begin(404, "1000");
+    add("<html>\n");
+    ck_assert_int_eq(judge(), FERRY_ERR_HTTP_STATUS);
+    ck_assert_str_eq(text, "unexpected http status 404, not a member's, check its URL: \"<html>\"");
+    begin(405, "1000");
+    ck_assert_int_eq(judge(), FERRY_ERR_HTTP_STATUS);
+    ck_assert_str_eq(text, "unexpected http status 405, not a member's, check its URL: \"\"");
 }
 END_TEST
 
@@ -119,6 +133,7 @@ END_TEST
 int main(void)
 {
     return rig_main("refusal", NULL, NULL, a_precondition_is_told_by_its_body, the_body_may_come_in_pieces,
-                    any_other_status_is_told_as_it_came, a_long_body_is_cut_and_an_endless_one_does_no_harm,
-                    what_a_stranger_wrote_is_made_printable, a_long_cluster_id_is_cut, NULL);
+                    any_other_status_is_told_as_it_came, a_web_server_is_told_as_such,
+                    a_long_body_is_cut_and_an_endless_one_does_no_harm, what_a_stranger_wrote_is_made_printable,
+                    a_long_cluster_id_is_cut, NULL);
 }

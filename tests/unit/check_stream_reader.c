@@ -333,8 +333,9 @@ START_TEST(each_refusal_has_its_words_and_is_retried_slowly)
         struct rig_answer answer;
         const char *words;
     } cases[] = {
-        {{.status = 404, .version = "3.4.0"}, "peer 2 failed to find local node 1"},
-        {{.status = 412, .version = "3.4.0", .body = "incompatible version\n"}, "incompatible version"},
+        {{.status = 404, .version = "3.4.0"}, "peer 2 failed to find local node 1: add it there, or check the URL"},
+        {{.status = 412, .version = "3.4.0", .body = "incompatible version\n"},
+         "incompatible version: update the older of the two members"},
         {{.status = 412, .version = "3.4.0", .cluster_id = "2000", .body = "cluster ID mismatch\n"},
          "cluster ID mismatch: the peer's is \"2000\", ours is \"1000\""},
         {{.status = 412, .version = "3.4.0", .body = "to field mismatch\n"},
@@ -343,11 +344,13 @@ START_TEST(each_refusal_has_its_words_and_is_retried_slowly)
         {{.status = 301, .version = "3.4.0"}, "unexpected http status 301 \"\""},
         {{.status = 204, .version = "3.4.0"}, "unexpected http status 204 \"\""},
         {{.status = 403, .version = "3.4.0"}, "unexpected http status 403 \"\""},
-        {{.status = 200}, "the peer's version does not support the stream type (the answer's version is 2.0.0)"},
+        {{.status = 200},
+         "the peer's version does not support the stream type (no X-Server-Version: not a member, check its URL)"},
         {{.status = 400, .body = "no\n"}, "unexpected http status 400 \"no\""},
-        {{.status = 404}, "the peer's version does not support the stream type (the answer's version is 2.0.0)"},
+        {{.status = 404},
+         "the peer's version does not support the stream type (no X-Server-Version: not a member, check its URL)"},
         {{.status = 200, .version = "1.9.9"},
-         "the peer's version does not support the stream type (the answer's version is 1.9.9)"},
+         "the peer's version does not support the stream type (its answer's version is 1.9.9: update it)"},
         {{.status = 200, .version = "abc"}, "the answer's X-Server-Version is not a version"},
         {{.status = 200, .version = "3.4"}, "the answer's X-Server-Version is not a version"},
         {{.status = 410, .version = "v3.4.0"}, "the answer's X-Server-Version is not a version"},
