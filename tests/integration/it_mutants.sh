@@ -107,7 +107,7 @@ mutant sim 40 peer/stream_writer.c "messages of one queue go out of order" \
 mutant sim 40 peer/stream_writer.c "what was shown and not sent is lost" \
     's/^        fy_encoder_skip(&w->encoder, left);/        fy_encoder_skip(\&w->encoder, fy_encoder_left(\&w->encoder));/'
 mutant sim 500 peer/peer_base.c "a report_unreachable is lost" \
-    's/^    if (is_worth_reporting(base, reason))/    if (is_worth_reporting(base, reason) \&\& reason != FERRY_DROP_STREAM_CLOSED)/'
+    's/^    if (!is_worth_reporting(base, reason) ||/    if (!is_worth_reporting(base, reason) || reason == FERRY_DROP_STREAM_CLOSED ||/'
 mutant sim 40 member/account.c "a message is dropped without an account" \
     's/^    fy_count(&account->counts.dropped\[/    if (reason != FERRY_DROP_POST_FAILED) &/'
 mutant sim 500 peer/peer_base.c "the fate of a snapshot is not told" \

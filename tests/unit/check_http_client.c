@@ -686,18 +686,41 @@ START_TEST(a_name_is_looked_up)
 }
 END_TEST
 
+/* The host's environment may name a proxy for browsers. */
+START_TEST(a_proxy_of_the_environment_is_not_used)
+{
+    static const char *const variables[] = {"http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"};
+
+    (void)unsetenv("no_proxy");
+    (void)unsetenv("NO_PROXY");
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+        ck_assert_int_eq(setenv(variables[i], "http://127.0.0.1:1", 1), 0);
+    for (int own_connection = 0; own_connection < 2; own_connection++) {
+        begin_get(own_connection != 0);
+        answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        ck_assert_int_eq(seen.err, FERRY_OK);
+        seen_call_release(&seen);
+        close(fd);
+        fd = -1;
+        input = (struct raw_input){.len = 0};
+    }
+}
+END_TEST
+
 /* ---- Connections and their reuse ---- */
 
 /* ---- A name server that does not answer ---- */
 
 #define STUCK_HOST "stuck.test"
-#define STUCK_MS 5000 /* it gives up after that, so that a loop that waits for it is found to be late */
+#define COUNTED_HOST "counted.test" /* is 127.0.0.1 */
+#define STUCK_MS 5000               /* it gives up after that, so that a loop that waits for it is found to be late */
 
 static struct {
     pthread_mutex_t mu;
     pthread_cond_t changed;
-    unsigned n_stuck; /* mu; lookups under way */
-    bool is_open;     /* mu; they may end */
+    unsigned n_stuck;   /* mu; lookups under way */
+    unsigned n_counted; /* mu; of COUNTED_HOST */
+    bool is_open;       /* mu; they may end */
 } lookup = {.mu = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 /* Takes the C library's place, for curl too. */
@@ -712,6 +735,12 @@ int getaddrinfo(const char *restrict node, const char *restrict service, const s
     } real = {.symbol = dlsym(RTLD_NEXT, "getaddrinfo")};
     int err = 0;
 
+    if (node && strcmp(node, COUNTED_HOST) == 0) {
+        pthread_mutex_lock(&lookup.mu);
+        lookup.n_counted++;
+        pthread_mutex_unlock(&lookup.mu);
+        node = "127.0.0.1";
+    }
     if (!node || strcmp(node, STUCK_HOST) != 0)
         return real.fn(node, service, hints, ret_list);
     pthread_mutex_lock(&lookup.mu);
@@ -763,6 +792,29 @@ static void begin_stuck_call(unsigned connect_timeout_ms)
                                                   .connect_timeout_ms = connect_timeout_ms});
     HTTP_UNTIL(is_looking_up());
 }
+
+/* A member that comes back may have another address. */
+START_TEST(a_name_is_looked_up_for_every_new_connection)
+{
+    char name_url[64];
+
+    snprintf(name_url, sizeof(name_url), "http://" COUNTED_HOST ":%s", strrchr(url, ':') + 1);
+    for (unsigned i = 1; i <= 2; i++) {
+        seen_call_get(&seen, name_url, true);
+        HTTP_UNTIL(is_accepted());
+        HTTP_UNTIL(has_input("\r\n\r\n"));
+        answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        ck_assert_int_eq(seen.err, FERRY_OK);
+        pthread_mutex_lock(&lookup.mu);
+        ck_assert_uint_eq(lookup.n_counted, i);
+        pthread_mutex_unlock(&lookup.mu);
+        seen_call_release(&seen);
+        close(fd);
+        fd = -1;
+        input = (struct raw_input){.len = 0};
+    }
+}
+END_TEST
 
 START_TEST(a_lookup_that_hangs_times_out_and_delays_no_other_call)
 {
@@ -1369,6 +1421,7 @@ int main(void)
         a_refused_connection_is_told_as_such, a_shortage_of_descriptors_is_told_as_such,
         connecting_takes_no_longer_than_it_may, only_connecting_is_timed, only_http_is_called, a_name_is_looked_up,
         a_lookup_that_hangs_times_out_and_delays_no_other_call, a_call_whose_lookup_hangs_is_cancelled_at_once,
+        a_proxy_of_the_environment_is_not_used, a_name_is_looked_up_for_every_new_connection,
         a_connection_is_kept_for_the_next_call, a_connection_is_kept_though_there_is_no_call_for_a_while,
         a_connection_of_its_own_is_neither_taken_over_nor_kept,
         the_last_call_for_a_while_takes_over_a_kept_connection_and_does_not_keep_it,

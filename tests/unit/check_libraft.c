@@ -774,8 +774,10 @@ START_TEST(a_refusal_that_cannot_be_called_back_is_returned)
     struct raft_message message = {
         .type = RAFT_TIMEOUT_NOW, .server_id = 2, .server_address = sides[1].address, .timeout_now = {.term = 1}};
     struct raft_io_send req = {.data = NULL};
+    unsigned n_wakes = sides[0].n_wakes;
 
     ck_assert_int_eq(io_of(0)->send(io_of(0), &req, &message, NULL), 0);
+    ck_assert_uint_eq(sides[0].n_wakes, n_wakes); /* it is not kept for a turn: libraft may free it at once */
     run_ms(100);
     ck_assert_uint_eq(sides[1].n_seen, 1);
     ferry_transport_stop(sides[0].t);
