@@ -371,8 +371,8 @@ struct ferry_config {
                                      is freed again, at most 16 MiB are kept for the next messages */
     size_t max_message_bytes;     /* one message, on the wire and, decoded, in memory */
     size_t max_receive_bytes;     /* bodies of requests that are coming in, together; when spent: 503 */
-    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, one
-                                     that carries no request is closed, the oldest first */
+    size_t max_connections;       /* accepted at one time, on each listener: 128 KiB each at most.  For one more, the
+                                     least useful is closed: see reserved_connections */
 
     /* Incoming snapshots go to snapshot_sink or, without one (open is NULL), are stored as etcd stores them: as
        DIR/%016x.snap.db by their index; a file that is there already stays, and counts.  The directory is made if it
@@ -413,6 +413,17 @@ struct ferry_config {
     const struct ferry_tls_config *tls; /* of ferry/tls.h; NULL: no TLS, and no https:// URLs */
 
     bool allow_foreign_from; /* false: ferry_transport_send refuses messages whose from is not this member */
+
+    /*
+     * Shares of max_connections.  A connection is a stranger's until a request on it names a peer (over TLS: one that
+     * its certificate may speak for), or until it carries a stream.  When the strangers' share is in use, their least
+     * useful connection is closed for the newcomer.  From an address from which a peer came lately, strangers may use
+     * the reserve too.
+     */
+    size_t reserved_connections;        /* of max_connections, for peers; more than half counts as half; 0: none */
+    size_t max_connections_per_address; /* that strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit */
+    unsigned body_timeout_ms; /* a request whose body is not whole after so long is ended, snapshots apart; a peer has a
+                                 second more for each MiB.  Not 0 */
 };
 
 #define FERRY_CONFIG_INIT                                                                                              \
@@ -425,7 +436,8 @@ struct ferry_config {
         .max_receive_bytes = (size_t)1 << 30, .max_connections = 1024, .max_snapshot_bytes = (uint64_t)64 << 30,       \
         .max_snapshots_in = 4, .max_snapshots_out = 4, .snapshot_stall_ms = 10000, .snapshot_answer_ms = 600000,       \
         .probe_interval_ms = 4000, .max_remotes = 16, .serve_metrics = true, .serve_debug_peers = true,                \
-        .link_timeout_ms = 2000, .log_level = FERRY_LOG_INFO,                                                          \
+        .link_timeout_ms = 2000, .log_level = FERRY_LOG_INFO, .reserved_connections = 256,                             \
+        .max_connections_per_address = 256, .body_timeout_ms = 30000,                                                  \
     }
 
 /*

@@ -84,6 +84,12 @@ bool fy_request_is_from(const struct fy_request *req, uint64_t member)
     return !OPS(req)->request_is_from || OPS(req)->request_is_from(req, member);
 }
 
+void fy_request_set_known(struct fy_request *req)
+{
+    if (OPS(req)->request_set_known)
+        OPS(req)->request_set_known(req);
+}
+
 void fy_request_set_events(struct fy_request *req, const struct fy_request_events *events, void *arg)
 {
     OPS(req)->request_set_events(req, events, arg);

@@ -144,6 +144,10 @@ uint64_t fy_request_body_len(const struct fy_request *req);
 
 /* May a request of this connection speak for the member (0: it does not say for whom)?  The TLS policy decides. */
 bool fy_request_is_from(const struct fy_request *req, uint64_t member);
+
+/* The client is known to the service: its connection is no stranger's any more, and is not closed to make room for one. */
+void fy_request_set_known(struct fy_request *req);
+
 #define FY_BODY_PIECE_MAX ((size_t)128 << 10)
 
 struct fy_request_events {
@@ -344,6 +348,7 @@ struct fy_net_ops {
     const char *(*request_header)(const struct fy_request *req, const char *name);
     uint64_t (*request_body_len)(const struct fy_request *req);             /* NULL: it cannot tell */
     bool (*request_is_from)(const struct fy_request *req, uint64_t member); /* NULL: always */
+    void (*request_set_known)(struct fy_request *req);                      /* NULL: all are alike */
     void (*request_set_events)(struct fy_request *req, const struct fy_request_events *events, void *arg);
     void (*request_pause_body)(struct fy_request *req);
     void (*request_resume_body)(struct fy_request *req);

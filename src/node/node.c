@@ -15,7 +15,6 @@
 
 #include "base/thread.h"
 #include "ferry/ferry.h"
-#include "net/http/http.h"
 #include "node/answers.h"
 #include "node/pages.h"
 #include "node/routes.h"
@@ -216,6 +215,10 @@ int fy_service_node_open(struct fy_service_node *node)
                                   .link_timeout_ms = cfg->link_timeout_ms,
                                   .busy_poll_us = cfg->busy_poll_us,
                                   .max_connections = cfg->max_connections,
+                                  .reserved_connections = cfg->reserved_connections,
+                                  .max_per_address = cfg->max_per_address,
+                                  .body_timeout_ms = cfg->body_timeout_ms,
+                                  .crowd = &node->crowd,
                                   .log = &cfg->log,
                                   .tls = cfg->tls};
     int err = FERRY_OK;

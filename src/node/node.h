@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "net/errands.h"
+#include "net/http/http.h"
 #include "node/intake.h"
 #include "node/service.h"
 
@@ -31,10 +32,13 @@ struct fy_service_node_config {
     struct fy_log log;         /* copied */
     char **listen_urls;        /* not copied; NULL-ended; NULL: none */
     struct fy_tls *tls;        /* not copied; NULL: none */
-    unsigned write_timeout_ms; /* these four as in ferry_config */
+    unsigned write_timeout_ms; /* these seven as in ferry_config */
     unsigned link_timeout_ms;
     unsigned busy_poll_us;
     size_t max_connections;
+    size_t reserved_connections;
+    size_t max_per_address;
+    unsigned body_timeout_ms;
     bool is_hosted;     /* no thread: the owner turns the loop by fy_service_node_turn */
     struct fy_net *net; /* not copied; NULL: one of its own on sockets.  Else the owner turns the net: no thread */
 };
@@ -56,6 +60,7 @@ struct fy_service_node {
     bool (*is_turning)(void *arg); /* with a given net: does it call this node just now?  NULL: never.  Set after new */
     void *is_turning_arg;
 
+    struct fy_crowd_counts crowd;   /* of all listeners */
     struct fy_list services;        /* the loop's */
     struct fy_intake_budget intake; /* the loop's; bodies of requests for pages */
 

@@ -84,6 +84,21 @@ static void tell_refusal(struct ferry_transport *t, const struct fy_request *req
         t->raft.min_version_text, n_held);
 }
 
+/* The request is of this cluster, and what it names as its sender is proven as far as it can be. */
+static void mark_known(struct ferry_transport *t, struct fy_request *req)
+{
+    const char *from = fy_request_header(req, FY_HEADER_SERVER_FROM);
+    struct fy_peer *peer = NULL;
+    uint64_t id;
+
+    if (from && fy_id_parse(from, &id) == FERRY_OK)
+        peer = fy_transport_find_peer(t, id);
+    if (!peer)
+        return;
+    fy_request_set_known(req);
+    fy_peer_unref(peer);
+}
+
 bool fy_admission_check_sender(struct ferry_transport *t, struct fy_request *req, const struct fy_own_headers *own)
 {
     const char *cluster_id = fy_request_header(req, FY_HEADER_CLUSTER_ID);
@@ -105,8 +120,10 @@ bool fy_admission_check_sender(struct ferry_transport *t, struct fy_request *req
     } else if (!is_sender_itself(req)) {
         why = TEXT_CERTIFICATE_MISMATCH;
     }
-    if (!why)
+    if (!why) {
+        mark_known(t, req);
         return true;
+    }
     tell_refusal(t, req, why);
     fy_admission_refuse(req, status, own, why);
     return false;

@@ -44,6 +44,7 @@ static int check_positive(const struct ferry_config *cfg, const struct ferry_tra
         {"max_message_bytes", cfg->max_message_bytes == 0},
         {"max_receive_bytes", cfg->max_receive_bytes == 0},
         {"max_connections", cfg->max_connections == 0},
+        {"body_timeout_ms", cfg->body_timeout_ms == 0},
         {"max_snapshot_bytes", cfg->max_snapshot_bytes == 0},
         {"max_snapshots_in", cfg->max_snapshots_in == 0},
         {"max_snapshots_out", cfg->max_snapshots_out == 0},
@@ -185,6 +186,9 @@ static void copy_numbers(const struct ferry_config *cfg, struct ferry_transport 
     t->write_timeout_ms = cfg->write_timeout_ms;
     t->link_timeout_ms = cfg->link_timeout_ms;
     t->max_connections = cfg->max_connections;
+    t->reserved_connections = cfg->reserved_connections;
+    t->max_per_address = cfg->max_connections_per_address;
+    t->body_timeout_ms = cfg->body_timeout_ms;
     fy_intake_budget_init(&t->intake, cfg->max_receive_bytes);
     t->max_remotes = cfg->max_remotes;
     t->allows_foreign_from = cfg->allow_foreign_from;

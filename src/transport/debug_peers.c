@@ -275,6 +275,9 @@ void fy_debug_peers_print(const struct fy_survey *survey, struct fy_text *text)
     put_number(&json, "unknown_peer", survey->n_unknown);
     put_number(&json, "remotes_refused", survey->n_remotes_refused);
     put_number(&json, "stranger_failures", survey->n_stranger_failures);
+    put_number(&json, "connections_refused", survey->crowd[FY_CROWD_REFUSED]);
+    put_number(&json, "connections_evicted", survey->crowd[FY_CROWD_EVICTED]);
+    put_number(&json, "late_bodies", survey->crowd[FY_CROWD_LATE_BODY]);
     put_queue(&json, "stranger_inbox", &survey->stranger_inbox, false);
     open_member(&json, "peers", "[");
     for (size_t i = 0; i < survey->n_peers; i++)

@@ -377,6 +377,16 @@ static void remotes_refused(struct page *page)
     fy_exposition_count(&page->out, NULL, 0, page->survey->n_remotes_refused);
 }
 
+static void crowd(struct page *page)
+{
+    static const char *const names[FY_N_CROWD_EVENTS] = {[FY_CROWD_REFUSED] = "refused",
+                                                         [FY_CROWD_EVICTED] = "evicted",
+                                                         [FY_CROWD_LATE_BODY] = "late_body"};
+
+    for (int i = 0; i < FY_N_CROWD_EVENTS; i++)
+        fy_exposition_count(&page->out, &(struct fy_label){"reason", names[i]}, 1, page->survey->crowd[i]);
+}
+
 static void stranger_inbox(struct page *page)
 {
     fy_exposition_count(&page->out, NULL, 0, page->survey->stranger_inbox.messages);
@@ -516,6 +526,8 @@ static const struct family {
      NULL, unknown_peer},
     {FERRY("remotes"), "gauge", "Remotes: members that are not peers, to which answers can be sent.", OF_PEERS, NULL,
      remotes},
+    {FERRY("connections_closed_total"), "counter",
+     "Connections closed for want of room (refused), to make room (evicted), or for a late body.", OF_PEERS, NULL, crowd},
     {FERRY("remotes_refused_total"), "counter",
      "Strangers that did not become remotes because max_remotes was reached.", OF_PEERS, NULL, remotes_refused},
 };

@@ -80,6 +80,8 @@ static void look_at_transport(struct ferry_transport *t, struct fy_survey *surve
         .max_send_bytes = t->local.max_send_bytes,
         .stranger_inbox = {.messages = received.messages + proposed.messages, .bytes = received.bytes + proposed.bytes},
     };
+    for (int i = 0; i < FY_N_CROWD_EVENTS; i++)
+        survey->crowd[i] = atomic_load(&t->node->crowd.of[i]);
     fy_snapshot_meter_read_sums(&t->stranger_snapshots, &survey->stranger_snapshots);
     ferry_transport_tls_counts(t, &survey->tls);
 }

@@ -10,6 +10,7 @@
 
 #include "ferry/ferry.h"
 #include "ferry/tls.h"
+#include "net/http/http.h"
 
 struct fy_text;
 
@@ -20,6 +21,7 @@ struct fy_survey {
 
     bool is_removed; /* the cluster has removed this member */
     size_t n_remotes;
+    uint64_t crowd[FY_N_CROWD_EVENTS]; /* of the node's listeners */
     uint64_t n_remotes_refused;
     uint64_t n_unknown;
     uint64_t n_stranger_failures;

@@ -189,6 +189,9 @@ static int make_node(struct ferry_transport *t, struct fy_net *net)
                                          .link_timeout_ms = t->link_timeout_ms,
                                          .busy_poll_us = t->busy_poll_us,
                                          .max_connections = t->max_connections,
+                                         .reserved_connections = t->reserved_connections,
+                                         .max_per_address = t->max_per_address,
+                                         .body_timeout_ms = t->body_timeout_ms,
                                          .is_hosted = t->mode == FERRY_DELIVER_HOST,
                                          .net = net};
 

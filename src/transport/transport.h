@@ -50,6 +50,9 @@ struct ferry_transport {
     unsigned link_timeout_ms;
     unsigned write_timeout_ms;
     size_t max_connections;
+    size_t reserved_connections;
+    size_t max_per_address;
+    unsigned body_timeout_ms;
     struct fy_tls *tls; /* NULL: none */
     size_t max_remotes; /* that are learned */
     bool allows_foreign_from;

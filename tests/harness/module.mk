@@ -46,6 +46,8 @@ libharness_la_SOURCES = \
 	tests/harness/rig.h \
 	tests/harness/seed.c \
 	tests/harness/seed.h \
+	tests/harness/siege.c \
+	tests/harness/siege.h \
 	tests/harness/snapshots.c \
 	tests/harness/snapshots.h \
 	tests/harness/standstill.c \

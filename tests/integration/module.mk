@@ -107,8 +107,10 @@ endif
 if ENABLE_TESTS
 if ENABLE_TOOLS
 if WITH_LIBRAFT
-check_PROGRAMS += it_kv.test
-LONG_TESTS += it_kv.test
+check_PROGRAMS += it_kv.test it_siege.test
+LONG_TESTS += it_kv.test it_siege.test
+it_siege_test_LDADD = $(LDADD) $(CURL_LIBS)
+it_siege_test_SOURCES = tests/integration/it_siege.c src/tools/latency.c $(DEMO_HANDS)
 it_kv_test_LDADD = $(LDADD) $(CURL_LIBS)
 it_kv_test_SOURCES = tests/integration/it_kv.c $(DEMO_HANDS)
 endif
@@ -131,6 +133,11 @@ it_mailbox_sim_test_LDADD = $(MAILBOX_LDADD)
 it_mailbox_sim_test_SOURCES = tests/integration/it_mailbox_sim.c tests/harness/mail_store.c tests/harness/mail_store.h
 endif
 endif
+
+# it_siege for a minute.
+check-siege:
+	SIEGE_SECONDS=60 RIG_TIMEOUT=300 $(MAKE) $(AM_MAKEFLAGS) check TESTS=it_siege.test
+.PHONY: check-siege
 
 check-mailbox:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='it_mailbox_sim.test $(MAILBOX_TESTS)'

@@ -180,7 +180,7 @@ static void reply_204(struct fy_request *req)
 START_TEST(a_204_has_no_body_and_no_length)
 {
     serve = reply_204;
-    ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na");
+    ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
     HTTP_UNTIL(has_input("\r\n\r\n"));
     ck_assert_int_eq(strncmp(input.text, "HTTP/1.1 204 No Content\r\n", 25), 0);
     ck_assert(!has_input("Content-Length"));
@@ -461,16 +461,90 @@ START_TEST(a_request_may_be_aborted_later)
 }
 END_TEST
 
-START_TEST(an_early_reply_to_a_short_body_keeps_the_connection)
+/* However short it is: nobody wants it. */
+START_TEST(an_early_reply_to_a_short_body_does_not_wait_for_it)
 {
     serve = reply_412;
     ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\nab");
-    http_turn_for_ms(10);
-    ask("cd");
     HTTP_UNTIL(has_input("no\n"));
-    serve = reply_ok;
+    ck_assert(has_input("Connection: close"));
+    HTTP_UNTIL(is_closed());
+}
+END_TEST
+
+static void set_up_anew(const struct fy_http_config *cfg)
+{
+    fy_listener_close(listener);
+    fy_http_free(http_net);
+    ck_assert_int_eq(fy_http_new(cfg, &http_net), FERRY_OK);
+    listener = http_listen(on_request, &seen);
+}
+
+START_TEST(a_body_that_is_not_whole_in_time_is_ended)
+{
+    struct fy_http_config cfg = *http_default_config();
+
+    cfg.body_timeout_ms = 300;
+    cfg.idle_timeout_s = 10;
+    set_up_anew(&cfg);
+    serve = take;
+    ask("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n");
+    while (!has_input("408 Request Timeout")) {
+        (void)send(fd, "x", 1, MSG_NOSIGNAL);
+        http_turn_for_ms(20);
+    }
+    HTTP_UNTIL(is_closed());
+}
+END_TEST
+
+START_TEST(strangers_of_one_address_have_a_share)
+{
+    struct fy_http_config cfg = *http_default_config();
+    int first, fds[2];
+
+    cfg.max_connections = 8;
+    cfg.max_per_address = 2;
+    set_up_anew(&cfg);
+    first = raw_connect(fy_listener_url(listener)); /* it says nothing */
+    http_turn_for_ms(300);
     ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     HTTP_UNTIL(has_input("hello"));
+    close(fd);
+    fd = first;
+    input.len = 0;
+    ck_assert(!is_closed());
+    for (int i = 0; i < 2; i++)
+        fds[i] = raw_connect(fy_listener_url(listener));
+    HTTP_UNTIL(is_closed());
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+}
+END_TEST
+
+START_TEST(a_reserve_is_for_those_who_are_known)
+{
+    struct fy_http_config cfg = *http_default_config();
+    int fds[2];
+
+    cfg.max_connections = 4;
+    cfg.reserved_connections = 2;
+    set_up_anew(&cfg);
+    serve = take;
+    for (int i = 0; i < 2; i++) { /* these wait for their answers: none of them may be closed */
+        fds[i] = raw_connect(fy_listener_url(listener));
+        raw_send_text(fds[i], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        HTTP_UNTIL(n_requests == i + 1);
+    }
+    fd = raw_connect(fy_listener_url(listener));
+    HTTP_UNTIL(is_closed());
+    close(fd);
+    fd = -1;
+    fy_request_set_known(seen.req);
+    input = (struct raw_input){.len = 0};
+    ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    HTTP_UNTIL(n_requests == 3);
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
 }
 END_TEST
 
@@ -1001,7 +1075,9 @@ int main(void)
         a_reply_from_on_body_waits_for_the_rest_of_the_body, a_reply_may_come_from_on_body_end,
         a_request_may_be_aborted_from_the_handler, a_request_may_be_aborted_from_on_body,
         a_request_may_be_aborted_from_on_body_end, a_request_may_be_aborted_later,
-        an_early_reply_to_a_short_body_keeps_the_connection, an_early_reply_to_a_long_body_is_seen_by_its_sender,
+        an_early_reply_to_a_short_body_does_not_wait_for_it, a_body_that_is_not_whole_in_time_is_ended,
+        strangers_of_one_address_have_a_share, a_reserve_is_for_those_who_are_known,
+        an_early_reply_to_a_long_body_is_seen_by_its_sender,
         an_early_reply_to_a_body_of_unknown_length_is_seen_by_its_sender,
         a_client_that_never_stops_sending_after_an_early_reply_is_cut,
         too_much_of_a_body_after_a_late_reply_ends_the_connection, a_client_that_leaves_in_its_body_is_gone,

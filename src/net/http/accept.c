@@ -1,8 +1,9 @@
 /*
  * accept - how connections come to a listener, and when they do not.
  *
- * A listener that is full closes its least useful connection for each that waits, so that a crowd that says nothing
- * keeps no peer out; see find_victim.  Without descriptors or memory it pauses.
+ * A listener that is full closes its least useful connection for each that waits, so that a crowd keeps no peer out
+ * (pool.c).  A stranger that finds no room in the strangers' share, and nobody to make some, is closed at once: behind
+ * it in the queue a peer may wait.  Without descriptors or memory the listener pauses.
  */
 #include "config.h" /* _GNU_SOURCE, for accept4 */
 
@@ -12,13 +13,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "net/http/request.h"
 
 #define MAX_ACCEPTED_AT_ONCE 16
 #define PAUSE_MS 100
-#define MIN_SILENCE_MS 100 /* before a connection may be closed for another: a peer has sent its head by then */
-#define ROOM_INTERVAL_MS 2 /* between two such */
+#define MAX_CROWDED_AT_ONCE                                                                                            \
+    4                      /* while others have to make room: a crowd that comes again at once would leave the loop */
+#define ROOM_INTERVAL_MS 2 /* time for nothing else */
 
 static void stop_accepting(struct fy_listener *listener)
 {
@@ -34,79 +37,12 @@ static void resume_accepting(struct fy_listener *listener)
     fy_watch_change(listener->loop, &listener->accept_watch, EPOLLIN);
 }
 
-static bool is_full(const struct fy_listener *listener)
-{
-    return listener->n_conns >= listener->cfg->max_connections;
-}
-
-static bool is_older_than(const struct fy_listener *listener, uint64_t since_ns, uint64_t ms)
-{
-    return listener->loop->now_ns - since_ns >= ms * FY_NS_PER_MS;
-}
-
-/* Silent for so long that no peer is, or not yet: the oldest of listener->openings. */
-static struct fy_conn *oldest_opening(struct fy_listener *listener)
-{
-    struct fy_node *node = fy_list_first(&listener->openings);
-    struct fy_conn *conn = node ? fy_container(node, struct fy_conn, opening_node) : NULL;
-
-    return conn && is_older_than(listener, conn->opened_ns, MIN_SILENCE_MS) ? conn : NULL;
-}
-
-/* The oldest that never had a whole head, else the oldest between two requests. */
-static struct fy_conn *oldest_without_head(struct fy_listener *listener)
-{
-    struct fy_conn *between = NULL;
-
-    for (struct fy_node *node = fy_list_first(&listener->heads); node; node = fy_list_next(&listener->heads, node)) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, head_node);
-
-        if (!is_older_than(listener, conn->since_ns, MIN_SILENCE_MS))
-            break; /* and so are all behind it */
-        if (conn->state != FY_CONN_FAMILIAR)
-            return conn;
-        between = between ? between : conn;
-    }
-    return between;
-}
-
-/* Does a body come in, slower than the idle timeout allows? */
-static bool is_trickling(const struct fy_conn *conn)
-{
-    const struct fy_request *req = conn->req;
-
-    return req && (fy_request_is_reading(req) || req->state == FY_REQUEST_BULK) && !req->is_paused &&
-           is_older_than(conn->listener, conn->since_ns, UINT64_C(1000) * conn->listener->cfg->idle_timeout_s);
-}
-
-static struct fy_conn *first_trickling(struct fy_listener *listener)
-{
-    for (struct fy_node *node = fy_list_first(&listener->conns); node; node = fy_list_next(&listener->conns, node)) {
-        struct fy_conn *conn = fy_container(node, struct fy_conn, node);
-
-        if (is_trickling(conn))
-            return conn;
-    }
-    return NULL;
-}
-
-/*
- * The least useful connection: one that has said nothing, then one without a whole head, then one between
- * two requests, then one whose body only trickles in.  Never one that carries a stream, nor one that waits for its
- * answer.  NULL: none.
- */
-static struct fy_conn *find_victim(struct fy_listener *listener)
-{
-    struct fy_conn *victim = oldest_opening(listener);
-
-    victim = victim ? victim : oldest_without_head(listener);
-    return victim ? victim : first_trickling(listener);
-}
-
 static void close_victim(struct fy_conn *victim)
 {
     struct fy_listener *listener = victim->listener;
 
+    fy_crowd_count(listener->cfg, FY_CROWD_EVICTED);
+    fy_pool_set_leaving(victim);
     if (fy_node_is_linked(&victim->opening_node))
         fy_list_remove(&victim->opening_node);
     if (fy_node_is_linked(&victim->head_node))
@@ -120,19 +56,11 @@ static void close_victim(struct fy_conn *victim)
     fy_listener_leave(listener);
 }
 
-/*
- * A connection waits, and the listener is full: close the least useful one to make room.  One at a time, for a crowd
- * that comes again at once would otherwise leave the loop time for nothing else.  The listener may be gone after it.
- */
-static void make_room(struct fy_listener *listener)
+/* Wait for so long before the next connection is accepted. */
+static void pause_for(struct fy_listener *listener, uint64_t ms)
 {
-    struct fy_conn *victim = find_victim(listener);
-
     stop_accepting(listener);
-    fy_timer_set(&listener->accept_timer,
-                 fy_loop_deadline_ns(listener->loop, victim ? ROOM_INTERVAL_MS : MIN_SILENCE_MS));
-    if (victim)
-        close_victim(victim);
+    fy_timer_set(&listener->accept_timer, fy_loop_deadline_ns(listener->loop, ms));
 }
 
 /* No descriptor or no memory for another connection: try again a little later. */
@@ -144,10 +72,8 @@ void fy_accept_pause(struct fy_listener *listener, const char *cause)
         return;
     if (fy_log_fold_pass(&listener->accept_fold, listener->loop->now_ns, &n_held))
         fy_log(listener->cfg->log, FERRY_LOG_WARN, "listener", 0,
-               "%s: cannot accept: %s (%llu similar messages suppressed)",
-               listener->url, cause, n_held);
-    stop_accepting(listener);
-    fy_timer_set(&listener->accept_timer, fy_loop_deadline_ns(listener->loop, PAUSE_MS));
+               "%s: cannot accept: %s (%llu similar messages suppressed)", listener->url, cause, n_held);
+    pause_for(listener, PAUSE_MS);
 }
 
 static void accept_on_timer(void *arg)
@@ -155,25 +81,52 @@ static void accept_on_timer(void *arg)
     resume_accepting(arg);
 }
 
+/* One that was accepted, for which victim has to go if it is not NULL.  The listener may be closed after it. */
+static void admit(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len,
+                  struct fy_conn *victim)
+{
+    uint64_t source = fy_pool_source(addr);
+    enum fy_pool_verdict verdict = victim ? FY_POOL_FULL : fy_pool_judge(listener, source);
+
+    if (!victim && verdict != FY_POOL_ROOM) {
+        victim = fy_pool_find_victim(listener, verdict, source);
+        if (!victim) {
+            fy_crowd_count(listener->cfg, FY_CROWD_REFUSED);
+            close(fd);
+            return;
+        }
+    }
+    if (!fy_conn_begin(listener, fd, addr, len))
+        fy_accept_pause(listener, strerror(ENOMEM));
+    if (victim)
+        close_victim(victim);
+}
+
 static void accept_on_event(struct fy_watch *watch, uint32_t events)
 {
     struct fy_listener *listener = fy_container(watch, struct fy_listener, accept_watch);
 
     (void)events; /* accept4 tells */
-    for (int i = 0; i < MAX_ACCEPTED_AT_ONCE && !listener->is_accept_paused; i++) {
+    for (int i = 0; i < MAX_ACCEPTED_AT_ONCE && !listener->is_accept_paused && !listener->is_closed; i++) {
+        struct fy_conn *victim = NULL;
         struct sockaddr_storage addr;
         socklen_t len = sizeof(addr);
         int fd;
 
-        if (is_full(listener)) {
-            if (i == 0) /* else it is not known yet whether there is one more */
-                make_room(listener);
+        if (fy_pool_is_crowded(listener) && i == MAX_CROWDED_AT_ONCE) {
+            pause_for(listener, ROOM_INTERVAL_MS);
             return;
+        }
+        if (fy_pool_is_full(listener)) {
+            victim = fy_pool_find_victim(listener, FY_POOL_FULL, 0);
+            if (!victim) {
+                pause_for(listener, FY_POOL_MIN_SILENCE_MS);
+                return;
+            }
         }
         fd = accept4(watch->fd, (struct sockaddr *)&addr, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
-            if (!fy_conn_begin(listener, fd, (struct sockaddr *)&addr, len))
-                fy_accept_pause(listener, strerror(ENOMEM));
+            admit(listener, fd, (struct sockaddr *)&addr, len, victim);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             fy_accept_pause(listener, strerror(errno));
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
@@ -184,7 +137,7 @@ static void accept_on_event(struct fy_watch *watch, uint32_t events)
 
 void fy_accept_on_conn_freed(struct fy_listener *listener)
 {
-    if (!is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
+    if (!fy_pool_is_full(listener) && !fy_timer_is_set(&listener->accept_timer))
         resume_accepting(listener);
 }
 

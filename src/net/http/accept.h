@@ -6,8 +6,8 @@
 
 #include "net/http/listener.h"
 
-void fy_accept_init(struct fy_listener *listener);          /* cannot fail */
-int fy_accept_start(struct fy_listener *listener, int fd);  /* a listening socket.  FERRY_OK or FERRY_ERR_SYSTEM */
+void fy_accept_init(struct fy_listener *listener);         /* cannot fail */
+int fy_accept_start(struct fy_listener *listener, int fd); /* a listening socket.  FERRY_OK or FERRY_ERR_SYSTEM */
 void fy_accept_release(struct fy_listener *listener);
 
 /* Accept no more for a moment, and log why.  Fine for a listener that is closed. */

@@ -28,13 +28,12 @@
 
 #define BIT(state) (1u << (state))
 #define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed to make room */
+#define KNOWN_BYTES_PER_MS 1024
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* that data came, and that the client ends its side */
 
 static const unsigned successors[] = {
-    [FY_CONN_SILENT] = BIT(FY_CONN_GIVEN),
-    [FY_CONN_GIVEN] = BIT(FY_CONN_STARTED),
-    [FY_CONN_STARTED] = BIT(FY_CONN_OPEN),
-    [FY_CONN_OPEN] = BIT(FY_CONN_FAMILIAR),
+    [FY_CONN_SILENT] = BIT(FY_CONN_GIVEN),      [FY_CONN_GIVEN] = BIT(FY_CONN_STARTED),
+    [FY_CONN_STARTED] = BIT(FY_CONN_OPEN),      [FY_CONN_OPEN] = BIT(FY_CONN_FAMILIAR),
     [FY_CONN_FAMILIAR] = BIT(FY_CONN_FAMILIAR),
 };
 
@@ -80,8 +79,18 @@ void fy_conn_head_came(struct fy_conn *conn)
     set_state(conn, FY_CONN_FAMILIAR);
     unlink_node(&conn->head_node);
     fy_unparsed_was_of_use(conn);
-    conn->since_ns = conn->listener->loop->now_ns;
+    conn->since_ns = conn->headed_ns = conn->listener->loop->now_ns;
     conn->n_moved = 0;
+}
+
+/* A known client's long body may take its time, at a rate that a slow network still has. */
+void fy_conn_await_body(struct fy_conn *conn, uint64_t len)
+{
+    uint64_t ms = conn->listener->cfg->body_timeout_ms;
+
+    if (conn->is_known && len != FY_LEN_UNKNOWN)
+        ms += len / KNOWN_BYTES_PER_MS;
+    fy_timer_set(&conn->body_timer, fy_loop_deadline_ns(conn->listener->loop, ms));
 }
 
 void fy_conn_body_moved(struct fy_conn *conn, size_t len)
@@ -206,6 +215,7 @@ static void forget(struct fy_conn *conn)
 {
     struct fy_listener *listener = conn->listener;
 
+    fy_timer_unset(&conn->body_timer);
     unlink_node(&conn->given_node);
     unlink_node(&conn->opening_node);
     unlink_node(&conn->head_node);
@@ -213,6 +223,7 @@ static void forget(struct fy_conn *conn)
     unlink_node(&conn->unparsed.node);
     fy_list_remove(&conn->node);
     listener->n_conns--;
+    fy_pool_forget(conn);
     listener->ops->on_conn_freed(listener);
     fy_server_tls_release(conn);
     fy_socket_release(&conn->socket, conn);
@@ -291,6 +302,7 @@ static void close_silent(struct fy_conn *conn)
 }
 
 static void conn_on_event(void *owner, uint32_t events);
+static void conn_on_body_timer(void *arg);
 
 static void give(struct fy_conn *conn)
 {
@@ -359,6 +371,8 @@ bool fy_conn_begin(struct fy_listener *listener, int fd, const struct sockaddr *
         return false;
     }
     conn->listener = listener;
+    conn->source = fy_pool_source(addr);
+    fy_timer_init(&conn->body_timer, &listener->loop->timers, conn_on_body_timer, conn);
     format_remote(addr, len, conn->remote, sizeof(conn->remote));
     fy_list_append(&listener->conns, &conn->node);
     listener->n_conns++;
@@ -394,8 +408,31 @@ static void drop_half_closed(struct fy_listener *listener)
     }
 }
 
-/* libmicrohttpd takes no answer before a head is whole, so the answer is written past it; in a handshake, or in the
- * middle of a body, nothing can be said. */
+/* Write an answer past libmicrohttpd, which takes none before a head is whole, nor in the middle of a body. */
+static void say_past(const struct fy_conn *conn, const char *answer)
+{
+    if (!conn->listener->is_tls)
+        (void)send(conn->socket.fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL); /* it is about to be closed */
+}
+
+static void conn_on_body_timer(void *arg)
+{
+    static const char answer[] = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    struct fy_conn *conn = arg;
+    struct fy_listener *listener = conn->listener;
+    struct fy_request *req = conn->req;
+
+    /* A handler that takes the body as it has room for it, or that has paused it, has a deadline of its own. */
+    if (!req || !fy_request_is_reading(req) || req->is_paused || req->events.on_room)
+        return;
+    fy_crowd_count(listener->cfg, FY_CROWD_LATE_BODY);
+    say_past(conn, answer);
+    fy_listener_enter(listener); /* its handler is told, and may close the listener */
+    listener->ops->drop_request(req, FERRY_ERR_EOF);
+    fy_listener_leave(listener);
+}
+
+/* In a handshake, or in the middle of a body, nothing is said. */
 static void refuse_excess(struct fy_conn *conn)
 {
     static const char answer[] = "HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -405,8 +442,7 @@ static void refuse_excess(struct fy_conn *conn)
         conn->listener->ops->drop_request(conn->req, FERRY_ERR_EOF);
         return;
     }
-    if (!conn->listener->is_tls)
-        (void)send(conn->socket.fd, answer, strlen(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+    say_past(conn, answer);
     fy_conn_break(conn, false);
 }
 

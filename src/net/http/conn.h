@@ -29,16 +29,21 @@ enum fy_conn_state {
 struct fy_conn {
     struct fy_socket socket; /* libmicrohttpd reads and writes it, unless another owns it */
     struct fy_listener *listener;
-    struct fy_node node; /* listener->conns */
+    struct fy_node node;         /* listener->conns */
     struct fy_node given_node;   /* listener->given or started */
     struct fy_node opening_node; /* listener->openings */
     struct fy_node head_node;    /* listener->heads */
     struct fy_node half_node;    /* listener->half_closed: the client sends no more */
     enum fy_conn_state state;
+    uint64_t source;    /* fy_pool_source */
+    bool is_known;      /* pool.c's */
+    bool is_leaving;    /* pool.c's */
     uint64_t opened_ns; /* when it was accepted */
+    uint64_t headed_ns; /* when the head of its request was whole */
     uint64_t since_ns;  /* it awaits a head, or its request made progress */
     uint64_t head_deadline_ns;
-    size_t n_moved; /* bytes of a body, since the last progress */
+    size_t n_moved;             /* bytes of a body, since the last progress */
+    struct fy_timer body_timer; /* the body of its request is late */
     struct fy_unparsed unparsed;
     struct fy_request *req;
     struct fy_server_tls tls;
@@ -62,10 +67,11 @@ void fy_conns_after_run(struct fy_listener *listener);
 /* libmicrohttpd's callback; cls is the listener. */
 void fy_conn_on_notify(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 
-void fy_conn_await_head(struct fy_conn *conn);             /* in time, or it is broken */
-void fy_conn_head_came(struct fy_conn *conn);              /* whole */
-void fy_conn_body_moved(struct fy_conn *conn, size_t len); /* so much of a body came */
-void fy_conn_break(struct fy_conn *conn, bool is_hard);    /* hard: what was sent is lost as well */
+void fy_conn_await_head(struct fy_conn *conn);                     /* in time, or it is broken */
+void fy_conn_head_came(struct fy_conn *conn);                      /* whole */
+void fy_conn_await_body(struct fy_conn *conn, uint64_t len);       /* in time, or its request is ended */
+void fy_conn_body_moved(struct fy_conn *conn, size_t len);         /* so much of a body came */
+void fy_conn_break(struct fy_conn *conn, bool is_hard);            /* hard: what was sent is lost as well */
 void fy_conn_on_client_end(struct fy_conn *conn, uint32_t events); /* its side, or all of the connection */
 
 /* The socket goes back to the connection.  Fine when it owns it already. */

@@ -8,9 +8,10 @@
  *
  * A head that could be read in two ways (request_check.c) is answered with 400 here, and the connection closed.
  *
- * An answer that comes earlier waits while the rest of the body is swallowed, up to a limit.  If the head already says
- * that the body may be longer, the answer is sent at once, the connection closed, and the close softened by lingering.
- * A body that turns out too long when it is too late for that ends the connection without the answer.
+ * A body that nobody wants is not read: a request with a body that is answered when its head is there gets the answer
+ * at once, the connection is closed, and the close softened by lingering.  An answer that comes in the middle of the
+ * body waits while the rest is swallowed, up to a limit.  A body that turns out too long then ends the connection
+ * without the answer, and one that is not whole in time with 408.
  *
  * In the middle of a body libmicrohttpd takes no answer at all.  When too much of the body is to come, the answer is
  * written to the socket past it (raw_answer.c), and the connection closed as softly.  So is the answer to a body that
@@ -99,6 +100,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *url, const ch
 {
     struct fy_listener *listener = req->conn->listener;
     const char *fault;
+    uint64_t body_len;
 
     if (listener->is_closed)
         return MHD_NO;
@@ -109,6 +111,7 @@ static enum MHD_Result on_head(struct fy_request *req, const char *url, const ch
     if (fault)
         return refuse_head(req, fault);
     fy_request_set_state(req, FY_REQUEST_HEADED);
+    body_len = fy_server_request_body_len(req);
     listener->fn(listener->arg, req);
     if (req->state == FY_REQUEST_BROKEN)
         return MHD_NO;
@@ -116,11 +119,13 @@ static enum MHD_Result on_head(struct fy_request *req, const char *url, const ch
         fy_request_set_state(req, FY_REQUEST_BODY);
     if (req->state == FY_REQUEST_UPGRADED)
         fy_request_suspend(req);
-    if (req->response && is_body_too_long(req)) {
+    if (req->response && body_len > 0) { /* nobody wants it */
         fy_request_set_state(req, FY_REQUEST_ANSWERED);
         req->must_linger = true;
         return queue_answer(req);
     }
+    if (body_len > 0)
+        fy_conn_await_body(req->conn, body_len);
     return MHD_YES;
 }
 
@@ -210,6 +215,7 @@ static void end(struct fy_request *req, int err)
     struct fy_conn *conn = req->conn;
 
     conn->req = NULL; /* first: what is told may look at the connection */
+    fy_timer_unset(&conn->body_timer);
     fy_request_tell_gone(req, err);
     if (req->must_linger && !conn->listener->is_closed)
         fy_linger(conn->listener->lingering, conn->socket.fd, MAX_LINGERED);

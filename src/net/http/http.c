@@ -12,6 +12,7 @@
 #include "net/http/exchange.h"
 #include "net/http/loop.h"
 #include "net/http/outflow.h"
+#include "net/http/pool.h"
 #include "net/http/server.h"
 #include "net/http/upgrade.h"
 
@@ -137,6 +138,7 @@ static const struct fy_net_ops http_ops = {
     .request_header = fy_server_request_header,
     .request_body_len = fy_server_request_body_len,
     .request_is_from = fy_server_request_is_from,
+    .request_set_known = fy_server_request_set_known,
     .request_set_events = fy_server_request_set_events,
     .request_pause_body = fy_server_request_pause_body,
     .request_resume_body = fy_server_request_resume_body,
@@ -174,6 +176,12 @@ static void set_config(struct fy_http *http, const struct fy_http_config *cfg)
         http->cfg.idle_timeout_s = 10;
     if (http->cfg.max_connections == 0)
         http->cfg.max_connections = 1024;
+    if (http->cfg.reserved_connections > http->cfg.max_connections / 2)
+        http->cfg.reserved_connections = http->cfg.max_connections / 2;
+    if (http->cfg.max_per_address == 0)
+        http->cfg.max_per_address = http->cfg.max_connections;
+    if (http->cfg.body_timeout_ms == 0)
+        http->cfg.body_timeout_ms = 30000;
 }
 
 static void seed_random(struct fy_http *http)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "net/http/http.h"
 #include "net/http/loop.h"
+#include "net/http/pool.h"
 #include "net/net.h"
 
 struct MHD_Daemon;
@@ -61,6 +62,8 @@ struct fy_listener {
     struct fy_list heads; /* struct fy_conn.head_node: no whole head yet, oldest first */
     struct fy_timer head_timer;
     struct fy_conn *handshaking; /* in the TLS handshake that libmicrohttpd was last busy with; NULL: none */
+
+    struct fy_pool pool;
 
     /* accept.c's */
     bool is_accept_paused;

@@ -32,6 +32,8 @@ libferry_core_la_SOURCES += \
 	src/net/http/loop.h \
 	src/net/http/outflow.c \
 	src/net/http/outflow.h \
+	src/net/http/pool.c \
+	src/net/http/pool.h \
 	src/net/http/post_call.c \
 	src/net/http/post_call.h \
 	src/net/http/raw_answer.c \

@@ -154,6 +154,7 @@ struct fy_outflow *fy_server_outflow_begin(struct fy_request *req, const struct 
     out->arg = arg;
     out->n_touched = SIZE_MAX; /* by libmicrohttpd */
     req->out = out;
+    fy_pool_set_known(req->conn); /* a service has taken it for good */
     req->on_gone = outflow_on_gone;
     req->response = response;
     req->status = MHD_HTTP_OK;

@@ -198,6 +198,7 @@ struct fy_duplex *fy_server_request_upgrade(struct fy_request *req, const struct
     req->holder = up;
     req->on_gone = upgrade_on_gone;
     fy_request_set_state(req, FY_REQUEST_UPGRADED);
+    fy_pool_set_known(req->conn); /* a service has taken it for good */
     set_up_socket(socket);
     up->base.watched = EPOLLIN;
     fy_socket_own(socket, up->base.watched, line_on_event, &up->base);
