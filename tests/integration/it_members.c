@@ -516,6 +516,27 @@ START_TEST(of_several_urls_the_one_that_lives_is_found)
 }
 END_TEST
 
+static bool is_told_of_another_member(void *arg)
+{
+    (void)arg;
+    return strstr(member_status(&members[0], 3).last_error, "to field mismatch: another member answers") != NULL;
+}
+
+/* Member 1 has the URL of member 2 for member 3's. */
+START_TEST(a_stream_for_another_member_is_refused)
+{
+    struct ferry_peer_status status;
+
+    start(2);
+    member_add(&members[1], 1, member_url(&members[0]));
+    member_add(&members[0], 3, member_url(&members[1]));
+    ck_assert(members_wait(members, 2, is_told_of_another_member, NULL, patience_ms(10000)));
+    status = member_status(&members[0], 3);
+    ck_assert(!status.active);
+    ck_assert(!status.reader_attached[FERRY_STREAM_MSGAPP] && !status.reader_attached[FERRY_STREAM_MESSAGE]);
+}
+END_TEST
+
 START_TEST(a_removed_peer_is_gone_and_can_come_back)
 {
     struct ferry_message msg = heartbeat(1, 2);
@@ -942,11 +963,11 @@ int main(void)
                     every_failed_allocation_at_birth_is_survived, peers_that_cannot_be_are_refused,
                     a_wildcard_is_listened_on_when_another_url_is_advertised, messages_that_cannot_be_ours_are_refused,
                     messages_to_nobody_are_told_once_a_second, a_member_restarts_on_another_port,
-                    of_several_urls_the_one_that_lives_is_found, a_removed_peer_is_gone_and_can_come_back,
-                    all_peers_are_removed_at_once, a_paused_transport_drops_in_both_directions,
-                    a_cut_peer_is_cut_off_alone, a_removed_id_hears_so_and_tells_its_core_once,
-                    a_core_that_holds_proposals_delays_no_other_message, held_proposals_by_post_delay_no_other_message,
-                    a_full_propose_queue_drops_and_counts,
+                    of_several_urls_the_one_that_lives_is_found, a_stream_for_another_member_is_refused,
+                    a_removed_peer_is_gone_and_can_come_back, all_peers_are_removed_at_once,
+                    a_paused_transport_drops_in_both_directions, a_cut_peer_is_cut_off_alone,
+                    a_removed_id_hears_so_and_tells_its_core_once, a_core_that_holds_proposals_delays_no_other_message,
+                    held_proposals_by_post_delay_no_other_message, a_full_propose_queue_drops_and_counts,
                     what_waits_for_the_core_when_its_peer_goes_is_counted_as_dropped,
                     a_callback_may_call_anything_but_stop, the_source_of_a_snapshot_cannot_stop_either,
                     a_report_may_remove_the_peer_it_is_about, an_idle_host_is_told_how_long_it_may_sleep, NULL);
