@@ -480,6 +480,28 @@ static void set_up_anew(const struct fy_http_config *cfg)
     listener = http_listen(on_request, &seen);
 }
 
+/* The part of a head, and the client's end, were both there when the connection was accepted. */
+START_TEST(a_client_that_left_in_its_head_is_gone_at_once)
+{
+    struct fy_http_config cfg = *http_default_config();
+    uint64_t begin_ns = http_clock_ns();
+    size_t n_fds;
+
+    cfg.idle_timeout_s = 30;
+    set_up_anew(&cfg);
+    n_fds = http_count_fds();
+    for (int i = 0; i < 10; i++) {
+        int client = raw_connect(fy_listener_url(listener));
+
+        raw_send_text(client, "GET /raft/prob");
+        close(client);
+    }
+    http_turn_for_ms(50);
+    HTTP_UNTIL(http_count_fds() == n_fds);
+    ck_assert_uint_lt(http_clock_ns() - begin_ns, UINT64_C(20000000000));
+}
+END_TEST
+
 START_TEST(a_body_that_is_not_whole_in_time_is_ended)
 {
     struct fy_http_config cfg = *http_default_config();
@@ -1076,8 +1098,8 @@ int main(void)
         a_request_may_be_aborted_from_the_handler, a_request_may_be_aborted_from_on_body,
         a_request_may_be_aborted_from_on_body_end, a_request_may_be_aborted_later,
         an_early_reply_to_a_short_body_does_not_wait_for_it, a_body_that_is_not_whole_in_time_is_ended,
-        strangers_of_one_address_have_a_share, a_reserve_is_for_those_who_are_known,
-        an_early_reply_to_a_long_body_is_seen_by_its_sender,
+        a_client_that_left_in_its_head_is_gone_at_once, strangers_of_one_address_have_a_share,
+        a_reserve_is_for_those_who_are_known, an_early_reply_to_a_long_body_is_seen_by_its_sender,
         an_early_reply_to_a_body_of_unknown_length_is_seen_by_its_sender,
         a_client_that_never_stops_sending_after_an_early_reply_is_cut,
         too_much_of_a_body_after_a_late_reply_ends_the_connection, a_client_that_leaves_in_its_body_is_gone,

@@ -386,14 +386,29 @@ bool fy_conn_begin(struct fy_listener *listener, int fd, const struct sockaddr *
 
 /* ---- After a run of libmicrohttpd ---- */
 
+/* Was all read that the client has sent? */
+static bool is_at_end(const struct fy_conn *conn)
+{
+    char byte;
+
+    return recv(conn->socket.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 /* Does a handler wait for the rest of a body that will not come? */
 static bool waits_in_vain(const struct fy_conn *conn)
 {
     const struct fy_request *req = conn->req;
-    char byte;
 
-    return req && req->state == FY_REQUEST_BODY && !req->is_suspended &&
-           recv(conn->socket.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return req && req->state == FY_REQUEST_BODY && !req->is_suspended && is_at_end(conn);
+}
+
+/*
+ * Did the client leave in the middle of its first head?  libmicrohttpd, which has read a part, waits for an edge that
+ * was there before it came to read.  Of later heads it may have one whole that it has not looked at.
+ */
+static bool left_in_its_head(const struct fy_conn *conn)
+{
+    return !conn->req && conn->state == FY_CONN_OPEN && !conn->listener->is_tls && is_at_end(conn);
 }
 
 static void drop_half_closed(struct fy_listener *listener)
@@ -401,10 +416,12 @@ static void drop_half_closed(struct fy_listener *listener)
     struct fy_list *half_closed = &listener->half_closed;
 
     for (struct fy_node *node = fy_list_first(half_closed); node; node = fy_list_next(half_closed, node)) {
-        const struct fy_conn *conn = fy_container(node, struct fy_conn, half_node);
+        struct fy_conn *conn = fy_container(node, struct fy_conn, half_node);
 
         if (waits_in_vain(conn))
             listener->ops->drop_request(conn->req, FERRY_ERR_EOF);
+        else if (left_in_its_head(conn))
+            fy_conn_break(conn, false);
     }
 }
 
