@@ -422,8 +422,8 @@ struct ferry_config {
      */
     size_t reserved_connections;        /* of max_connections, for peers; more than half counts as half; 0: none */
     size_t max_connections_per_address; /* that strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit */
-    unsigned body_timeout_ms; /* a request whose body is not whole after so long is ended, snapshots apart; a peer has a
-                                 second more for each MiB.  Not 0 */
+    unsigned body_timeout_ms; /* a request whose body is not whole after so long is ended, snapshots apart; a peer has
+                                 16 s more for each MiB.  Not 0 */
 };
 
 #define FERRY_CONFIG_INIT                                                                                              \

@@ -28,7 +28,7 @@
 
 #define BIT(state) (1u << (state))
 #define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed to make room */
-#define KNOWN_BYTES_PER_MS 1024
+#define KNOWN_BYTES_PER_MS 64
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* that data came, and that the client ends its side */
 
 static const unsigned successors[] = {

@@ -37,7 +37,7 @@ struct fy_http_config {
     size_t reserved_connections; /* of these, not for strangers (pool.h); at most half of them are reserved.  0: none */
     size_t max_per_address;      /* of these, for the strangers of one address.  0: no limit */
     unsigned body_timeout_ms; /* a body that is not whole after so long, and does not go where its handler has room for
-                                 it, ends its request; a known client has a second more for each MiB.  0: 30000 */
+                                 it, ends its request; a known client has 16 s more for each MiB.  0: 30000 */
     struct fy_crowd_counts *crowd; /* outlives the net; NULL: nobody asks */
     const struct fy_log *log;      /* outlives the net */
     struct fy_tls *tls;            /* for https; outlives the net.  NULL: none */
