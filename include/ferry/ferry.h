@@ -415,13 +415,14 @@ struct ferry_config {
     bool allow_foreign_from; /* false: ferry_transport_send refuses messages whose from is not this member */
 
     /*
-     * Shares of max_connections.  A connection is a stranger's until a request on it names a peer (over TLS: one that
-     * its certificate may speak for), or until it carries a stream.  When the strangers' share is in use, their least
-     * useful connection is closed for the newcomer.  From an address from which a peer came lately, strangers may use
-     * the reserve too.
+     * Shares of max_connections.  A connection is a stranger's until a request on it names a peer (with
+     * verify_member: one that its certificate may speak for), or until it carries a stream.  When the strangers' share
+     * is in use, their least useful connection is closed for the newcomer.  From an address from which a peer came
+     * lately, strangers may use the reserve too.
      */
-    size_t reserved_connections;        /* of max_connections, for peers; more than half counts as half; 0: none */
-    size_t max_connections_per_address; /* that strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit */
+    size_t reserved_connections; /* of max_connections, for peers; more than half counts as half; 0: none */
+    size_t
+        max_connections_per_address; /* that strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit */
     unsigned body_timeout_ms; /* a request whose body is not whole after so long is ended, snapshots apart; a peer has
                                  16 s more for each MiB.  Not 0 */
 };

@@ -23,7 +23,7 @@
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
 {
-    return "race:on_socket_change\n";
+    return "race:transfers_on_socket\n";
 }
 
 /* ---- Files ---- */

@@ -1,8 +1,11 @@
 /*
  * check_http_server - listeners and requests, with scripted clients on plain sockets.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -543,29 +546,44 @@ START_TEST(strangers_of_one_address_have_a_share)
 }
 END_TEST
 
+static int connect_from(const char *source)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
+    int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    from.sin_addr.s_addr = inet_addr(source);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    to.sin_port = htons((in_port_t)strtoul(strrchr(fy_listener_url(listener), ':') + 1, NULL, 10));
+    ck_assert_int_eq(bind(client, (struct sockaddr *)&from, sizeof(from)), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&to, sizeof(to)), 0);
+    ck_assert_int_eq(fcntl(client, F_SETFL, O_NONBLOCK), 0);
+    raw_send_text(client, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    return client;
+}
+
+/* And for newcomers from where one of them came. */
 START_TEST(a_reserve_is_for_those_who_are_known)
 {
+    static const char *const sources[] = {"127.0.0.5", "127.0.0.1", "127.0.0.1"};
     struct fy_http_config cfg = *http_default_config();
-    int fds[2];
+    int fds[4];
 
     cfg.max_connections = 4;
     cfg.reserved_connections = 2;
     set_up_anew(&cfg);
     serve = take;
-    for (int i = 0; i < 2; i++) { /* these wait for their answers: none of them may be closed */
-        fds[i] = raw_connect(fy_listener_url(listener));
-        raw_send_text(fds[i], "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    for (int i = 0; i < 3; i++) { /* these wait for their answers: none of them may be closed */
+        fds[i] = connect_from(sources[i]);
         HTTP_UNTIL(n_requests == i + 1);
+        if (i == 0)
+            fy_request_set_known(seen.req);
     }
-    fd = raw_connect(fy_listener_url(listener));
+    fd = connect_from("127.0.0.1");
     HTTP_UNTIL(is_closed());
-    close(fd);
-    fd = -1;
-    fy_request_set_known(seen.req);
-    input = (struct raw_input){.len = 0};
-    ask("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    HTTP_UNTIL(n_requests == 3);
-    for (int i = 0; i < 2; i++)
+    ck_assert_int_eq(n_requests, 3);
+    fds[3] = connect_from("127.0.0.5");
+    HTTP_UNTIL(n_requests == 4);
+    for (int i = 0; i < 4; i++)
         close(fds[i]);
 }
 END_TEST

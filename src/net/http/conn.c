@@ -29,6 +29,7 @@
 #define BIT(state) (1u << (state))
 #define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed to make room */
 #define KNOWN_BYTES_PER_MS 64
+#define MAX_KNOWN_MS UINT64_C(36000000)         /* whatever length is announced */
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* that data came, and that the client ends its side */
 
 static const unsigned successors[] = {
@@ -86,10 +87,9 @@ void fy_conn_head_came(struct fy_conn *conn)
 /* A known client's long body may take its time, at a rate that a slow network still has. */
 void fy_conn_await_body(struct fy_conn *conn, uint64_t len)
 {
-    uint64_t ms = conn->listener->cfg->body_timeout_ms;
+    uint64_t known_ms = len == FY_LEN_UNKNOWN || !conn->is_known ? 0 : len / KNOWN_BYTES_PER_MS;
+    uint64_t ms = conn->listener->cfg->body_timeout_ms + (known_ms < MAX_KNOWN_MS ? known_ms : MAX_KNOWN_MS);
 
-    if (conn->is_known && len != FY_LEN_UNKNOWN)
-        ms += len / KNOWN_BYTES_PER_MS;
     fy_timer_set(&conn->body_timer, fy_loop_deadline_ns(conn->listener->loop, ms));
 }
 

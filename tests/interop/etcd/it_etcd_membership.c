@@ -382,7 +382,8 @@ void add_membership_tests(TCase *tcase)
     tcase_add_test(tcase, a_learner_is_promoted_and_then_counted);
     tcase_add_test(tcase, five_learners_are_promoted_and_each_is_counted);
     tcase_add_test(tcase, a_bootstrapped_members_name_outlives_etcds_snapshots);
-    if (release.older_etcd) /* one that takes the data; before 3.6 there is none */
+    /* An etcd before 3.6 does not take newer data; and 3.6 refuses at times what 3.7 says is stored as 3.6's. */
+    if (release.older_etcd && release_minor() == 6)
         tcase_add_test(tcase, a_members_name_outlives_a_downgrade);
     tcase_add_test(tcase, a_member_that_is_removed_is_told_and_stops_dialling);
     tcase_add_test(tcase, a_member_that_was_removed_while_it_was_down_is_told_at_its_return);
