@@ -343,9 +343,10 @@ struct ferry_config {
     struct ferry_core core;
 
     const char *const *listen_urls; /* NULL-ended; NULL: serve nothing.  Port 0 picks a free one */
-    const char *const
-        *advertise_urls; /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no
-                            0.0.0.0 or [::]; NULL: the listen URLs as bound, which then are none of these */
+
+    /* NULL-ended, sent as X-PeerURLs, so that others can dial them: no port 0, no 0.0.0.0 or [::]; NULL: the listen
+       URLs as bound, which then are none of these. */
+    const char *const *advertise_urls;
 
     const char *server_version;      /* X-Server-Version: three dotted numbers; etcd peers require it to be so */
     const char *min_cluster_version; /* X-Min-Cluster-Version */
@@ -421,8 +422,8 @@ struct ferry_config {
      * lately, strangers may use the reserve too.
      */
     size_t reserved_connections; /* of max_connections, for peers; more than half counts as half; 0: none */
-    size_t
-        max_connections_per_address; /* that strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit */
+    /* That strangers have from one IPv4 address, or IPv6 network (/64); 0: no limit. */
+    size_t max_connections_per_address;
     unsigned body_timeout_ms; /* a request whose body is not whole after so long is ended, snapshots apart; a peer has
                                  16 s more for each MiB.  Not 0 */
 };

@@ -47,8 +47,9 @@ struct fy_item *fy_channel_take_one(struct fy_channel *ch);
 /* n messages of n_bytes that were taken have been written or dropped. */
 void fy_channel_give_back(struct fy_channel *ch, size_t n, size_t n_bytes);
 
+bool fy_channel_is_open(struct fy_channel *ch); /* may change as soon as it returns */
+
 /* Is nothing queued?  Taken messages do not count here. */
-bool fy_channel_is_open(struct fy_channel *ch);
 bool fy_channel_is_empty(struct fy_channel *ch);
 
 /* How much is queued and taken, and when the oldest queued message was queued (0: none is).  Any thread. */

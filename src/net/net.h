@@ -145,7 +145,7 @@ uint64_t fy_request_body_len(const struct fy_request *req);
 /* May a request of this connection speak for the member (0: it does not say for whom)?  The TLS policy decides. */
 bool fy_request_is_from(const struct fy_request *req, uint64_t member);
 
-/* The client is known to the service: its connection is no stranger's any more, and is not closed to make room for one. */
+/* The client is known to the service: its connection counts as a stranger's no longer, and no stranger displaces it. */
 void fy_request_set_known(struct fy_request *req);
 
 #define FY_BODY_PIECE_MAX ((size_t)128 << 10)

@@ -33,7 +33,7 @@ struct fy_peer_base {
     atomic_bool is_report_due;        /* a drop since then is still to be reported, by the timer */
     struct fy_timer report;           /* the loop's, as what follows */
     bool is_stopped;
-    bool is_closed; /* nothing is posted any more, for closed_reason */
+    bool is_closed; /* no message is posted any more: they are dropped for closed_reason */
 };
 
 /* base is zeroed; takes urls (of fy_urls_copy).  on_end_down(arg): see fy_link_init. */

@@ -527,7 +527,8 @@ static const struct family {
     {FERRY("remotes"), "gauge", "Remotes: members that are not peers, to which answers can be sent.", OF_PEERS, NULL,
      remotes},
     {FERRY("connections_closed_total"), "counter",
-     "Connections closed for want of room (refused), to make room (evicted), or for a late body.", OF_PEERS, NULL, crowd},
+     "Connections closed: newcomers without room, others to make room for them, and those whose body was late.",
+     OF_PEERS, NULL, crowd},
     {FERRY("remotes_refused_total"), "counter",
      "Strangers that did not become remotes because max_remotes was reached.", OF_PEERS, NULL, remotes_refused},
 };

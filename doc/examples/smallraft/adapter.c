@@ -59,8 +59,8 @@ void sr_ferry_send(struct sr_ferry *ferry, const struct sr_message *msg)
 /* ---- In ---- */
 
 /*
- * Who is in the address book may be a member: a member that was cut off does not know who was added meanwhile, and one
- * that led may have a removal in its log that will never be committed.  Both have to listen to the leader.
+ * Everybody in the address book may send.  The configuration alone is not enough: a member that was cut off does not
+ * know who was added meanwhile, and a former leader may have a removal in its log that will never be committed.
  */
 static bool is_member(void *ctx, uint64_t id)
 {

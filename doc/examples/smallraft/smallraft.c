@@ -86,7 +86,7 @@ static struct sr_members members_at(const struct smallraft *raft, uint64_t index
     return raft->snapshot.members;
 }
 
-/* The log has changed: who is a member now?  What the leader knows of those who stay is kept. */
+/* Take the members from the log, which has changed.  What the leader knows of those that stay is kept. */
 static void update_members(struct smallraft *raft)
 {
     struct sr_members before = raft->members;

@@ -68,7 +68,7 @@ struct sr_host {
     int (*save_term)(void *ctx, uint64_t term, uint64_t vote);
     /* These take the place of all entries from index on. */
     int (*save_entries)(void *ctx, uint64_t index, const struct sr_entry *entries, size_t n);
-    /* The entries up to it are not needed any more, and none is unless keeps_log. */
+    /* It takes the place of the entries up to its index; unless keeps_log, all entries go. */
     int (*save_snapshot)(void *ctx, const struct sr_snapshot *snapshot, bool keeps_log);
     void (*apply)(void *ctx, uint64_t index, const struct sr_entry *entry); /* it is committed */
     void (*restore)(void *ctx, const struct sr_snapshot *snapshot);         /* it takes the place of the state */
@@ -99,7 +99,7 @@ struct sr_progress {
 struct smallraft {
     uint64_t id;
     struct sr_host host;
-    bool is_broken; /* the storage failed: it does nothing any more */
+    bool is_broken; /* the storage failed: the core has stopped for good */
     uint64_t term, vote, leader;
     enum sr_role role;
     uint64_t commit, applied;

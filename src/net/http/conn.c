@@ -27,8 +27,8 @@
 #include "net/tls/tls.h"
 
 #define BIT(state) (1u << (state))
-#define MIN_BODY_PROGRESS ((size_t)8 << 10) /* within the idle timeout, or it may be closed to make room */
-#define KNOWN_BYTES_PER_MS 64
+#define MIN_BODY_PROGRESS ((size_t)8 << 10)     /* within the idle timeout, or it may be closed to make room */
+#define KNOWN_BYTES_PER_MS 64                   /* the slowest that a long body of a known client may come */
 #define MAX_KNOWN_MS UINT64_C(36000000)         /* whatever length is announced */
 #define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET) /* that data came, and that the client ends its side */
 

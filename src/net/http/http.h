@@ -17,7 +17,7 @@ struct fy_tls;
 
 /* What was refused to crowds. */
 enum fy_crowd_event {
-    FY_CROWD_REFUSED,   /* connections that were closed at once, for want of one that could make room */
+    FY_CROWD_REFUSED,   /* connections that were closed at once: no other could be closed to make room */
     FY_CROWD_EVICTED,   /* connections that were closed to make room for others */
     FY_CROWD_LATE_BODY, /* requests that were ended as their bodies were not whole in time */
     FY_N_CROWD_EVENTS

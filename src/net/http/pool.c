@@ -114,7 +114,7 @@ enum fy_pool_verdict fy_pool_judge(const struct fy_listener *listener, uint64_t 
     return fy_pool_is_crowded(listener) ? FY_POOL_CROWDED : FY_POOL_ROOM;
 }
 
-/* ---- Who has to go ---- */
+/* ---- Which connection is closed for a newcomer ---- */
 
 static bool is_older_than(const struct search *search, uint64_t since_ns, uint64_t ms)
 {

@@ -1,6 +1,5 @@
 /*
- * post_call - one call as curl is told of it: where to, with what, and whom to call back; and what is made of the
- * answer.
+ * post_call - one call as a transfer of curl's: its options, its callbacks, and what becomes of the answer.
  *
  * Head, body and the request's body go through callbacks of curl's, whose first act is to look whether the call was
  * cancelled meanwhile: its transfer is buried then, and curl may still work on it until the callback has returned.  A
