@@ -43,7 +43,7 @@ struct fy_peer_ties {
 };
 
 /* The inbox is locked for each message by two threads, which slows down whoever uses the same lines of the cache. */
-#define CACHE_LINE 64
+#define FY_CACHE_LINE 64
 
 struct fy_peer {
     struct fy_peer_base base;
@@ -53,9 +53,9 @@ struct fy_peer {
     bool is_silent;  /* the loop's; see fy_peer_silence */
     bool is_stopped; /* the loop's */
 
-    char apart_before[CACHE_LINE];
+    char apart_before[FY_CACHE_LINE];
     struct fy_inbox inbox; /* what arrived from it, on the way to the core */
-    char apart_behind[CACHE_LINE];
+    char apart_behind[FY_CACHE_LINE];
 
     struct fy_stream_writer writers[FERRY_N_STREAMS];
     struct fy_stream_reader readers[FERRY_N_STREAMS];

@@ -24,6 +24,8 @@ libharness_la_SOURCES = \
 	tests/harness/http_rig.h \
 	tests/harness/journal.c \
 	tests/harness/journal.h \
+	tests/harness/kv_program.c \
+	tests/harness/kv_program.h \
 	tests/harness/member.c \
 	tests/harness/member.h \
 	tests/harness/message_diff.c \

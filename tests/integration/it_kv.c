@@ -23,6 +23,7 @@
 #include "demo/http_call.h"
 #include "demo/load.h"
 #include "harness/certificates.h"
+#include "harness/kv_program.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
 
@@ -44,28 +45,9 @@ static struct cluster cluster;
 static struct load *load;
 static const char *urls[CLUSTER_MAX];
 
-static const char *program(void)
-{
-    static char path[4096];
-    const char *builddir = getenv("FERRY_BUILDDIR");
-
-    (void)snprintf(path, sizeof(path), "%s/ferry-kv", builddir ? builddir : ".");
-    return path;
-}
-
-/* The members are programs of their own, which see no suppression of the rig's. */
-static void tell_thread_sanitizer(void)
-{
-    char options[1024];
-
-    (void)snprintf(options, sizeof(options), "suppressions=%s", rig_path("tests/integration/tsan.supp"));
-    (void)setenv("TSAN_OPTIONS", options, 0);
-}
-
 static void begin(const char *scheme, const char *const *extra)
 {
-    tell_thread_sanitizer();
-    ck_assert(cluster_init(&cluster, program(), scheme, 3));
+    ck_assert(cluster_init(&cluster, kv_program(), scheme, 3));
     cluster.extra = extra;
     for (size_t i = 0; i < cluster.n; i++) {
         urls[i] = cluster.members[i].client_url;

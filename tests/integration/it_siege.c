@@ -19,6 +19,7 @@
 
 #include "demo/cluster.h"
 #include "demo/http_call.h"
+#include "harness/kv_program.h"
 #include "harness/patience.h"
 #include "harness/rig.h"
 #include "harness/siege.h"
@@ -37,24 +38,6 @@
 
 static struct cluster cluster;
 static struct siege siege;
-
-static const char *program(void)
-{
-    static char path[4096];
-    const char *builddir = getenv("FERRY_BUILDDIR");
-
-    (void)snprintf(path, sizeof(path), "%s/ferry-kv", builddir ? builddir : ".");
-    return path;
-}
-
-/* The members are programs of their own, which see no suppression of the rig's. */
-static void tell_thread_sanitizer(void)
-{
-    char options[1024];
-
-    (void)snprintf(options, sizeof(options), "suppressions=%s", rig_path("tests/integration/tsan.supp"));
-    (void)setenv("TSAN_OPTIONS", options, 0);
-}
 
 static _Noreturn void give_up(const char *what)
 {
@@ -299,8 +282,7 @@ START_TEST(a_cluster_stands_a_siege)
     uint64_t leader, attached_ms, growth_kib = 0;
     double quiet_p99, siege_p99;
 
-    tell_thread_sanitizer();
-    ck_assert(cluster_init(&cluster, program(), "http", N_MEMBERS));
+    ck_assert(cluster_init(&cluster, kv_program(), "http", N_MEMBERS));
     for (uint64_t id = 1; id <= N_MEMBERS; id++)
         ck_assert(cluster_start(&cluster, id));
     leader = await_leader();

@@ -43,6 +43,16 @@ static int put_entry(struct ferry_entry *to, const struct raft_entry *from, uint
     }
 }
 
+/* Does an entry of len bytes go with the n before it, which have *bytes together?  The first always does. */
+static bool fits(size_t n, size_t *bytes, size_t len, size_t max_bytes)
+{
+    len += ENTRY_OVERHEAD;
+    if (n > 0 && (*bytes > max_bytes || len > max_bytes - *bytes))
+        return false;
+    *bytes += len;
+    return true;
+}
+
 /*
  * How many of the entries have max_bytes together: at least one.  libraft gives all that a follower lacks, which may be
  * more than any queue takes; a prefix is as good, for the answer tells where to go on.
@@ -52,11 +62,8 @@ static unsigned count_given(const struct raft_append_entries *from, size_t max_b
     size_t bytes = 0;
     unsigned n = 0;
 
-    for (; n < from->n_entries && bytes <= max_bytes; n++) {
-        if (n > 0 && from->entries[n].buf.len + ENTRY_OVERHEAD > max_bytes - bytes)
-            break;
-        bytes += from->entries[n].buf.len + ENTRY_OVERHEAD;
-    }
+    while (n < from->n_entries && fits(n, &bytes, from->entries[n].buf.len, max_bytes))
+        n++;
     return n;
 }
 
@@ -88,11 +95,8 @@ void fy_raft_out_cut(struct fy_raft_out *out, size_t max_bytes)
     const struct ferry_entry *entries = out->msg.entries;
     size_t bytes = 0, n = 0;
 
-    for (; n < out->n_left && bytes <= max_bytes; n++) {
-        if (n > 0 && entries[n].data.len + ENTRY_OVERHEAD > max_bytes - bytes)
-            break;
-        bytes += entries[n].data.len + ENTRY_OVERHEAD;
-    }
+    while (n < out->n_left && fits(n, &bytes, entries[n].data.len, max_bytes))
+        n++;
     out->msg.n_entries = n;
 }
 

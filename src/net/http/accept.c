@@ -19,9 +19,10 @@
 
 #define MAX_ACCEPTED_AT_ONCE 16
 #define PAUSE_MS 100
-#define MAX_CROWDED_AT_ONCE                                                                                            \
-    4                      /* while others have to make room: a crowd that comes again at once would leave the loop */
-#define ROOM_INTERVAL_MS 2 /* time for nothing else */
+/* Connections accepted in a row while others have to be closed for them, and the pause between two such rows: a crowd
+ * that comes again at once would otherwise leave the loop time for nothing else. */
+#define MAX_CROWDED_AT_ONCE 4
+#define ROOM_INTERVAL_MS 2
 
 static void stop_accepting(struct fy_listener *listener)
 {
@@ -81,20 +82,23 @@ static void accept_on_timer(void *arg)
     resume_accepting(arg);
 }
 
+/* May a newcomer from source stay?  *ret_victim has to go for it, if it is not NULL. */
+static bool has_place(struct fy_listener *listener, uint64_t source, struct fy_conn **ret_victim)
+{
+    enum fy_pool_verdict verdict = fy_pool_judge(listener, source);
+
+    *ret_victim = verdict == FY_POOL_ROOM ? NULL : fy_pool_find_victim(listener, verdict, source);
+    return verdict == FY_POOL_ROOM || *ret_victim;
+}
+
 /* One that was accepted, for which victim has to go if it is not NULL.  The listener may be closed after it. */
 static void admit(struct fy_listener *listener, int fd, const struct sockaddr *addr, socklen_t len,
                   struct fy_conn *victim)
 {
-    uint64_t source = fy_pool_source(addr);
-    enum fy_pool_verdict verdict = victim ? FY_POOL_FULL : fy_pool_judge(listener, source);
-
-    if (!victim && verdict != FY_POOL_ROOM) {
-        victim = fy_pool_find_victim(listener, verdict, source);
-        if (!victim) {
-            fy_crowd_count(listener->cfg, FY_CROWD_REFUSED);
-            close(fd);
-            return;
-        }
+    if (!victim && !has_place(listener, fy_pool_source(addr), &victim)) {
+        fy_crowd_count(listener->cfg, FY_CROWD_REFUSED);
+        close(fd);
+        return;
     }
     if (!fy_conn_begin(listener, fd, addr, len))
         fy_accept_pause(listener, strerror(ENOMEM));
